@@ -1,0 +1,1 @@
+"""The arms that the steered model is compared with."""

@@ -1,0 +1,1 @@
+"""FSRL: a frozen model, a frozen sparse autoencoder and a one-layer adapter that steers its features."""

@@ -1,0 +1,75 @@
+"""From an arm's name in a profile to the object that plays it."""
+
+from __future__ import annotations
+
+import importlib
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic import ValidationError
+
+from harness.errors import ProfileError
+
+if TYPE_CHECKING:
+    from harness.contract import Arm, Scene
+    from harness.profile import ArmSection, Profile
+
+HOMES = ("baselines", "fsrl")
+ENTRY_POINTS = "fsrl_bench.arms"
+
+
+def load_arm(profile: Profile, name: str, scene: Scene) -> Arm:
+    """The arm, configured and not yet attached to a model.
+
+    Raises:
+        ProfileError: unknown arm, a module outside the two packages and the installed plug-ins, or options that the
+            arm's `Config` refuses.
+    """
+    section = profile.arm(name)
+    module = arm_module(section)
+    return cast("Arm", module.Arm(arm_config(section, name), scene))
+
+
+def arm_module(section: ArmSection) -> Any:
+    """Import the module that defines an arm, if it may be imported at all."""
+    home = section.module.split(".")[0]
+    plugins = {point.value.split(":")[0] for point in metadata.entry_points(group=ENTRY_POINTS)}
+    if home not in HOMES and section.module not in plugins:
+        raise ProfileError(
+            "an arm's module must sit in baselines/ or fsrl/, or be named by an installed distribution's "
+            f"entry point in the group {ENTRY_POINTS}",
+            value=section.module,
+            remedy="move the module, or install the distribution that provides it",
+        )
+    try:
+        module = importlib.import_module(section.module)
+    except ModuleNotFoundError as error:
+        raise ProfileError(
+            f"the arm's module cannot be imported ({error})",
+            value=section.module,
+            remedy="correct `module` in the arm's table of the profile",
+        ) from error
+    for needed in ("Config", "Arm"):
+        if not hasattr(module, needed):
+            raise ProfileError(
+                f"the module does not define {needed}", value=section.module, remedy="see harness/contract.py"
+            )
+    return module
+
+
+def arm_trains(section: ArmSection) -> bool:
+    """Whether the arm has a training stage; needs no torch."""
+    return bool(arm_module(section).Arm.trains)
+
+
+def arm_config(section: ArmSection, name: str) -> Any:
+    """Validate an arm's own keys with its `Config`."""
+    try:
+        return arm_module(section).Config.model_validate(section.options)
+    except ValidationError as error:
+        faults = "; ".join(f"arms.{name}.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ProfileError(
+            f"the arm refuses its options: {faults}",
+            value=section.options,
+            remedy=f"see Config in {section.module}",
+        ) from error

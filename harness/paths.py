@@ -1,0 +1,51 @@
+"""Where a run keeps its files: `runs/<profile>/`, one folder an arm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunPaths:
+    """The files of one run.
+
+    Attributes:
+        root: the run folder.
+        data_root: the folder that the user named with `--data-root`, if any.
+    """
+
+    root: Path
+    data_root: Path | None = None
+
+    @classmethod
+    def of(cls, profile: str, run_dir: Path | None, data_root: Path | None) -> RunPaths:
+        """The paths for a profile; `run_dir` takes the place of `runs/<profile>`."""
+        return cls(root=run_dir or RUNS / profile, data_root=data_root)
+
+    def stage(self, stage: str, arm: str | None = None) -> Path:
+        """The artefact of a stage, of one arm or of the whole run."""
+        return self.folder(arm) / f"{stage}.json"
+
+    def folder(self, arm: str | None) -> Path:
+        return self.root if arm is None else self.root / arm
+
+    def weights(self, arm: str) -> Path:
+        """What training an arm leaves: safetensors and configuration."""
+        return self.root / arm / "weights"
+
+    def samples(self, arm: str) -> Path:
+        """Per-sample logs of an arm's evaluation, JSON lines, one file a task."""
+        return self.root / arm / "samples"
+
+    @property
+    def assets(self) -> Path:
+        """Model and SAE files that `prepare` made or fetched for this run."""
+        return self.root / "assets"
+
+    @property
+    def report(self) -> Path:
+        """Rendered tables and pictures."""
+        return self.root / "report"

