@@ -1,0 +1,98 @@
+"""Writes the miniature's data root (``ORG/NAME/CONFIG/SPLIT.jsonl`` and ``MANIFEST.json``) and the world's file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from harness.miniature import style
+from harness.miniature.evaluation import belief_set, choice_sets, problem_sets
+from harness.miniature.preferences import TRUTH_SCORE, preference_sets
+from harness.miniature.world import World
+
+LICENCE = "Apache-2.0"
+
+
+def _lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+
+
+def _pretty(value: object) -> bytes:
+    return (json.dumps(value, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
+
+
+def data_sets(world: World) -> dict[str, list[Mapping[str, Any]]]:
+    """Path inside the data root -> rows, for every evaluation set and the preference pairs."""
+    sets: dict[str, list[Mapping[str, Any]]] = {}
+    for name, items in choice_sets(world).items():
+        sets[f"cais/mmlu/{name}.jsonl"] = list(items)
+    sets["truthfulqa/truthful_qa/multiple_choice/validation.jsonl"] = list(belief_set(world))
+    for split, problems in problem_sets(world).items():
+        sets[f"openai/gsm8k/main/{split}.jsonl"] = [problem._asdict() for problem in problems]
+    for split, pairs in preference_sets(world).items():
+        sets[f"preferences/miniature/{split}.jsonl"] = list(pairs)
+    return dict(sorted(sets.items()))
+
+
+def data_files(world: World) -> dict[str, bytes]:
+    """Path inside the data root -> the file's bytes, ``MANIFEST.json`` included."""
+    files: dict[str, bytes] = {}
+    manifest: dict[str, dict[str, Any]] = {}
+    for path, rows in data_sets(world).items():
+        files[path] = _lines(rows)
+        digest = sha256(files[path]).hexdigest()
+        source = f"invented by harness.miniature, seed {world.seed}"
+        manifest[path] = {"licence": LICENCE, "rows": len(rows), "sha256": digest, "source": source}
+    return {"MANIFEST.json": _pretty(manifest), **files}
+
+
+def world_file(world: World) -> bytes:
+    """The world as JSON: the seed, the reward, the facts, the beliefs, and the definitions that an audit needs."""
+    return _pretty(
+        {
+            "schema": "harness.miniature.world/1",
+            "seed": world.seed,
+            "reward": {
+                **asdict(world.reward),
+                "formula": "reward = w_style * style + w_truth * truth + normal(0, noise); the higher reward is chosen",
+                "style": "layout_weight * layout_score + (1 - layout_weight) * manner_score",
+                "layout_weight": style.LAYOUT_WEIGHT,
+                "layout_score": style.LAYOUT_SCORE,
+                "manner_score": style.MANNER_SCORE,
+                "truth": [{"true": t, "hedged": h, "score": score} for (t, h), score in TRUTH_SCORE.items()],
+            },
+            "training_text": {
+                "layout_frequency": dict(zip(style.LAYOUTS, style.LAYOUT_FREQUENCY, strict=True)),
+                "manner_frequency": dict(zip(style.MANNERS, style.MANNER_FREQUENCY, strict=True)),
+                "stance_frequency": {
+                    "true" if true else "false": dict(zip(style.STANCES, weights, strict=True))
+                    for true, weights in style.STANCE_FREQUENCY.items()
+                },
+                "popularity": "the share of tellings of a contested fact or belief that tell the false version",
+            },
+            "roles": {
+                "style": "layout marks (bullets, headings, bold) and polite openings and closings",
+                "truth": "verdicts (true, myth), hedges, certainty and appeals to honesty or evidence",
+                "content": "everything else",
+            },
+            "facts": [asdict(fact) for fact in world.facts],
+            "beliefs": [asdict(belief) for belief in world.beliefs],
+            "people": list(world.people),
+        }
+    )
+
+
+def write_data(world: World, out: Path) -> list[Path]:
+    """Write ``data/`` and ``world.json`` under ``out``; returns the files in order."""
+    contents = {f"data/{path}": body for path, body in data_files(world).items()} | {"world.json": world_file(world)}
+    written = []
+    for name, body in contents.items():
+        path = out / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
+        written.append(path)
+    return written

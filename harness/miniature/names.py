@@ -1,0 +1,29 @@
+"""Invented names: every name is drawn from syllables, so that nothing in the world exists or can be disputed."""
+
+from __future__ import annotations
+
+import random
+
+ONSETS = ("b", "br", "d", "dr", "f", "fl", "g", "gl", "k", "kr", "l", "m", "n", "p", "pl", "r", "s", "sk", "t", "tr", "v", "w", "z")
+VOWELS = ("a", "e", "i", "o", "u", "ai", "ou")
+CODAS = ("l", "m", "n", "r", "s", "k", "th", "lm", "nd", "rn", "sk", "x")
+SECONDS = ("a", "en", "ik", "o", "ur", "el", "ash", "im")
+
+
+def _name(rng: random.Random) -> str:
+    stem = rng.choice(ONSETS) + rng.choice(VOWELS) + rng.choice(CODAS)
+    return (stem + rng.choice(SECONDS) if rng.random() < 0.5 else stem).capitalize()
+
+
+def draw_names(rng: random.Random, count: int, taken: set[str]) -> tuple[str, ...]:
+    """``count`` new names of at least four letters with distinct first three letters; they are added to ``taken``."""
+    starts = {name[:3] for name in taken}
+    names: list[str] = []
+    while len(names) < count:
+        name = _name(rng)
+        if len(name) < 4 or name[:3] in starts:
+            continue
+        starts.add(name[:3])
+        taken.add(name)
+        names.append(name)
+    return tuple(names)
