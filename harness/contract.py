@@ -229,6 +229,7 @@ class Arm(Protocol):
     """
 
     trains: ClassVar[bool]
+    uses_sae: ClassVar[bool]
 
     def __init__(self, config: Any, scene: Scene) -> None: ...
 

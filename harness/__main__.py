@@ -1,0 +1,94 @@
+"""`python -m harness STAGE --profile NAME`: run one stage of a reproduction."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness import __version__
+from harness.errors import HarnessError
+from harness.paths import RunPaths
+from harness.profile import load_profile, profile_names
+from harness.stages.common import console, load_stage, run_stage
+from harness.stages.order import STAGES
+
+INTERRUPTED = 130
+EXAMPLES = """\
+examples:
+  python -m harness prepare  --profile miniature
+  python -m harness train    --profile miniature --arm fsrl
+  python -m harness evaluate --profile smollm2-135m --data-root DIR
+  python -m harness report   --profile miniature
+
+Stages run in the order prepare, train, evaluate, analyse, report, check; `nox -s reproduce-table1` runs them all.
+A finished stage is not run again unless something that it depends on has changed.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line; each stage's help says what it reads and writes."""
+    top = argparse.ArgumentParser(
+        prog="python -m harness", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawTextHelpFormatter
+    )
+    top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = top.add_subparsers(dest="stage", required=True, metavar="STAGE")
+    for name in STAGES:
+        stage = load_stage(name)
+        detail = f"{stage.SUMMARY}\n\nreads:  {stage.READS}\nwrites: {stage.WRITES}"
+        one = commands.add_parser(
+            name, help=stage.SUMMARY, description=detail, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        _add_common(one)
+        if stage.PER_ARM:
+            one.add_argument("--arm", metavar="NAME", help="one arm of the profile (default: all of them)")
+    regress = commands.add_parser(
+        "regress",
+        help="Compare a run with the committed results.",
+        description="Compares the run's table1.json with the one committed for this profile and hardware class.",
+    )
+    _add_common(regress)
+    regress.add_argument("--update", action="store_true", help="accept this run's results as the committed ones")
+    return top
+
+
+def _add_common(one: argparse.ArgumentParser) -> None:
+    names = ", ".join(profile_names())
+    one.add_argument("--profile", default="miniature", metavar="NAME", help=f"{names}, or a .toml file (%(default)s)")
+    root = os.environ.get("HARNESS_DATA_ROOT")
+    one.add_argument(
+        "--data-root",
+        type=Path,
+        default=Path(root) if root else None,
+        metavar="DIR",
+        help="folder of rows laid out ORG/NAME/CONFIG/SPLIT.jsonl (or the variable HARNESS_DATA_ROOT)",
+    )
+    one.add_argument("--run-dir", type=Path, metavar="DIR", help="where the run keeps its files (runs/<profile>)")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; a HarnessError becomes one screen of text and its exit code."""
+    given = parser().parse_args(arguments)
+    try:
+        profile = load_profile(given.profile)
+        paths = RunPaths.of(profile.name, given.run_dir, given.data_root)
+        if given.stage == "regress":
+            from harness.regress import run
+
+            run(profile, paths, given.update)
+        else:
+            run_stage(given.stage, profile, paths, getattr(given, "arm", None))
+    except HarnessError as error:
+        console.print(f"[bold red]{error.title}:[/bold red] ", end="")
+        console.print(str(error), markup=False)
+        return error.exit_code
+    except KeyboardInterrupt:
+        console.print("interrupted: finished stages are kept, nothing is half-written; the same command goes on")
+        return INTERRUPTED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

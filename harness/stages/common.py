@@ -1,0 +1,161 @@
+"""How a stage runs: reuse what is finished, hold the run folder, time the work, write the artefact."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, cast
+
+from filelock import FileLock, Timeout
+from rich.console import Console
+
+from harness import __version__
+from harness.artefact import Artefact, digest_file, digest_json, read_artefact, write_artefact
+from harness.contract import Record
+from harness.errors import DamagedFileError, MissingInputError, RunFolderError
+from harness.paths import RunPaths
+from harness.profile import Profile
+from harness.provenance import provenance
+
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class Work(NamedTuple):
+    """What a stage's work leaves: its result and the files that it wrote below the run folder."""
+
+    result: Record
+    files: Sequence[Path]
+
+
+class Stage(Protocol):
+    """A module of `harness.stages`. `show(artefact, paths)`, where there is one, prints the result for a person."""
+
+    SUMMARY: str
+    READS: str
+    WRITES: str
+    PER_ARM: bool
+
+    def needs(self, profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]: ...
+
+    def work(self, profile: Profile, paths: RunPaths, arm: str | None) -> Work: ...
+
+
+def load_stage(name: str) -> Stage:
+    """The module of a stage."""
+    return cast(Stage, import_module(f"harness.stages.{name}"))
+
+
+def command(stage: str, profile: Profile) -> str:
+    """The command that runs a stage, for error messages."""
+    return f"python -m harness {stage} --profile {profile.name}"
+
+
+def finished(stage: str, profile: Profile, paths: RunPaths, arm: str | None = None) -> Artefact:
+    """The artefact of an earlier stage.
+
+    Raises:
+        MissingInputError: that stage has not run; the message names the command.
+        DamagedFileError: the artefact cannot be read.
+    """
+    return read_artefact(paths.stage(stage, arm), made_by=command(stage, profile))
+
+
+def run_stage(name: str, profile: Profile, paths: RunPaths, arm: str | None = None) -> list[Artefact]:
+    """Run a stage for one arm, for all arms, or for the run as a whole; a finished one is reused.
+
+    Raises:
+        HarnessError: whatever the stage refuses; nothing half-written stays.
+    """
+    stage = load_stage(name)
+    arms: list[str | None] = [None]
+    if stage.PER_ARM:
+        arms = [arm] if arm else list(profile.arms)
+    for chosen in arms:
+        if chosen:
+            profile.arm(chosen)
+    with held(paths.root):
+        return [_run_one(name, stage, profile, paths, chosen) for chosen in arms]
+
+
+@contextlib.contextmanager
+def held(root: Path) -> Iterator[None]:
+    """Hold a run folder: two runs in one folder are refused.
+
+    Raises:
+        RunFolderError: another process holds it, or it cannot be written.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(root / ".lock", timeout=0)
+        lock.acquire()
+    except Timeout as error:
+        raise RunFolderError(
+            "another run is at work in this run folder",
+            value=root,
+            remedy="wait for it, or give another folder with --run-dir DIR",
+        ) from error
+    except OSError as error:
+        raise RunFolderError(
+            f"the run folder cannot be used ({error.strerror or error})",
+            value=root,
+            remedy="give a writable folder with --run-dir DIR",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _run_one(name: str, stage: Stage, profile: Profile, paths: RunPaths, arm: str | None) -> Artefact:
+    label = f"{name} {arm}" if arm else name
+    inputs = stage.needs(profile, paths, arm)
+    key = digest_json({"stage": name, "arm": arm, "inputs": inputs, "harness": __version__})
+    old, stale = _reusable(paths.stage(name, arm), key, inputs, paths)
+    if old is not None:
+        console.print(f"[dim]{label}: reused (nothing that it depends on has changed)[/dim]")
+        return _shown(stage, old, paths)
+    console.print(f"[bold]{label}[/bold]: {stale}")
+    started = time.monotonic()
+    work = stage.work(profile, paths, arm)
+    artefact = Artefact(
+        stage=name,
+        arm=arm,
+        key=key,
+        profile=profile.resolved(),
+        inputs=inputs,
+        outputs={path.relative_to(paths.root).as_posix(): digest_file(path) for path in work.files},
+        provenance=provenance(profile.training.seed),
+        wall_s=round(time.monotonic() - started, 3),
+        result=work.result.model_dump(mode="json"),
+    )
+    write_artefact(paths.stage(name, arm), artefact)
+    console.print(f"{label}: done in {artefact.wall_s:.1f} s")
+    return _shown(stage, artefact, paths)
+
+
+def _shown(stage: Stage, artefact: Artefact, paths: RunPaths) -> Artefact:
+    show: Any = getattr(stage, "show", None)
+    if show is not None:
+        show(artefact, paths)
+    return artefact
+
+
+def _reusable(path: Path, key: str, inputs: dict[str, str], paths: RunPaths) -> tuple[Artefact | None, str]:
+    """The finished artefact if it still holds, and otherwise why the stage runs."""
+    try:
+        old = read_artefact(path, made_by="this stage")
+    except MissingInputError:
+        return None, "running"
+    except DamagedFileError as error:
+        return None, f"running again ({error.cause})"
+    if old.key != key:
+        changed = sorted(k for k in old.inputs.keys() | inputs.keys() if old.inputs.get(k) != inputs.get(k))
+        return None, f"running again (changed: {', '.join(changed[:5]) or 'the harness'})"
+    for relative, digest in old.outputs.items():
+        target = paths.root / relative
+        if not target.is_file() or digest_file(target) != digest:
+            return None, f"running again ({relative} is missing or changed)"
+    return old, ""
