@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import UnionType
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -323,11 +324,13 @@ def _fault(item: Any) -> str:
 
 
 def _known_keys(location: tuple[Any, ...]) -> list[str]:
+    """Keys of the section at a location; a key of a dict of sections is passed over."""
     section: Any = Profile
     for part in location:
-        field = section.model_fields.get(part) if hasattr(section, "model_fields") else None
-        annotation = field.annotation if field else None
-        section = TaskSection if section is dict[str, TaskSection] else annotation or section
-        if section == SaeTraining | None:
-            section = SaeTraining
-    return sorted(section.model_fields) if hasattr(section, "model_fields") else []
+        if isinstance(section, type) and part in section.model_fields:
+            section = section.model_fields[part].annotation
+        elif get_origin(section) is dict:
+            section = get_args(section)[1]
+        options = [kind for kind in get_args(section) if kind is not type(None)]
+        section = options[0] if get_origin(section) is UnionType else section
+    return sorted(section.model_fields) if isinstance(section, type) else []
