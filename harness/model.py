@@ -1,0 +1,90 @@
+"""The base language model and its tokenizer, loaded as a profile declares them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from harness.errors import DamagedFileError, MissingInputError
+
+if TYPE_CHECKING:
+    from harness.profile import ModelSection
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def pick_device() -> torch.device:
+    """The first CUDA device where there is one, else the CPU; the caller records which."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def load_model(model_dir: Path, section: ModelSection, device: torch.device) -> PreTrainedModel:
+    """A Hugging Face causal language model in evaluation mode, with the declared dtype and attention.
+
+    Raises:
+        MissingInputError: the folder holds no model.
+        DamagedFileError: its files cannot be read, or weights are missing from them.
+    """
+    _require(model_dir, "config.json")
+    dtype = DTYPES[section.dtype]
+    try:
+        model, info = AutoModelForCausalLM.from_pretrained(
+            model_dir,
+            dtype=dtype,
+            attn_implementation=section.attention,
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+        )
+    except Exception as error:
+        raise _damaged(f"the model cannot be loaded ({_first_line(error)})", model_dir) from error
+    absent = sorted(info["missing_keys"]) + sorted(str(key) for key in info["mismatched_keys"])
+    if absent:
+        raise _damaged(f"the model's file does not hold {absent[0]} ({len(absent)} missing)", model_dir)
+    return cast(PreTrainedModel, model.to(device).eval())
+
+
+def load_tokenizer(model_dir: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer with its chat template; it pads on the right unless a caller says otherwise.
+
+    Raises:
+        MissingInputError: the folder holds no tokenizer.
+        DamagedFileError: its files cannot be read, or it has no chat template.
+    """
+    _require(model_dir, "tokenizer_config.json")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(model_dir, local_files_only=True)
+    except Exception as error:
+        raise _damaged(f"the tokenizer cannot be loaded ({_first_line(error)})", model_dir) from error
+    if not tokenizer.chat_template:
+        raise _damaged("the tokenizer has no chat template", model_dir)
+    tokenizer.padding_side = "right"
+    return cast(PreTrainedTokenizerBase, tokenizer)
+
+
+def pad_id(tokenizer: PreTrainedTokenizerBase) -> int:
+    """The id that fills a row: the padding token's, else the end-of-sequence token's; masked wherever it stands."""
+    found = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    if not isinstance(found, int):
+        raise DamagedFileError(
+            "the tokenizer has neither a padding token nor an end-of-sequence token",
+            value=tokenizer.name_or_path,
+            remedy="add `pad_token` to its tokenizer_config.json",
+        )
+    return found
+
+
+def _require(model_dir: Path, name: str) -> None:
+    if not (model_dir / name).is_file():
+        raise MissingInputError("the model's folder lacks a file", value=model_dir / name, remedy="run `prepare` first")
+
+
+def _damaged(cause: str, model_dir: Path) -> DamagedFileError:
+    return DamagedFileError(cause, value=model_dir, remedy="delete the folder and run `prepare` again")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
