@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
+from harness.contract import Scene
 from harness.errors import ProfileError
 
 if TYPE_CHECKING:
-    from harness.contract import Arm, Scene
+    from harness.contract import Arm, PrepareResult
     from harness.profile import ArmSection, Profile
 
 HOMES = ("baselines", "fsrl")
@@ -28,6 +30,17 @@ def load_arm(profile: Profile, name: str, scene: Scene) -> Arm:
     section = profile.arm(name)
     module = arm_module(section)
     return cast("Arm", module.Arm(arm_config(section, name), scene))
+
+
+def scene(profile: Profile, prepared: PrepareResult) -> Scene:
+    """What every arm of a run may know, from what `prepare` found."""
+    return Scene(
+        sae_dir=Path(prepared.sae_dir),
+        sae=profile.sae,
+        model_digest=prepared.digest("model"),
+        sae_digest=prepared.digest("sae"),
+        seed=profile.training.seed,
+    )
 
 
 def arm_module(section: ArmSection) -> Any:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict
+
+from harness.artefact import digest_json
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -135,6 +137,9 @@ class RequestFacts(Record):
         longest_tokens: tokens of the longest request.
         truncated: requests that did not fit the model's window; must be 0.
         stop_ids: token ids that end a generation; empty for a likelihood task.
+        bos_rule: `exactly_one` BOS anywhere in the request, or, for tokenizers whose BOS is also a turn marker or that add
+            none, `leading_run`: BOS tokens counted at the front only.
+        dropped_system: prompts whose system part lm-eval dropped because the chat template refuses system turns.
     """
 
     requests: int
@@ -146,6 +151,8 @@ class RequestFacts(Record):
     longest_tokens: int
     truncated: int
     stop_ids: tuple[int, ...]
+    bos_rule: Literal["exactly_one", "leading_run"] = "exactly_one"
+    dropped_system: int = 0
 
 
 class EvaluateResult(Record):
@@ -186,6 +193,10 @@ class PrepareResult(Record):
     data_root: str
     files: dict[str, str]
     facts: dict[str, Any]
+
+    def digest(self, part: str) -> str:
+        """sha256 over the files of one part: `model`, `sae` or `data`, or a folder below one, such as `data/cais`."""
+        return digest_json({name: sha for name, sha in self.files.items() if name.startswith(f"{part}/")})
 
 
 class Scene(NamedTuple):
