@@ -1,0 +1,198 @@
+"""The FSRL arm: frozen base, frozen SAE, a trained adapter that steers its features, a sparsity penalty."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from harness.contract import Penalty, Scene
+from harness.errors import TrainingError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedModel
+
+    from fsrl.steer import Steering
+
+Rate = Annotated[float, Field(gt=0)]
+
+
+class JumpRelu(BaseModel):
+    """Options of the JumpReLU adapter (paper, appendix C).
+
+    Attributes:
+        threshold: where every threshold, and every bias with it, starts.
+        bandwidth: width of the straight-through estimator's rectangle.
+        threshold_learning_rate: of the log-thresholds, about 1e3 times that of the weights.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    threshold: Rate = 1e-3
+    bandwidth: Rate = 1e-3
+    threshold_learning_rate: Rate
+
+
+class Config(BaseModel):
+    """The arm's keys in a profile.
+
+    Attributes:
+        learning_rate: of the adapter.
+        penalty_coefficient: alpha, on L1 (on L0 for a JumpReLU).
+        penalty_positions: which positions the penalty averages over; `all` counts padding too, as the
+            paper's code does.
+        penalty_warmup: share of the training steps at the start in which the penalty is 0.
+        activation: `relu` is equation 5.
+        jump_relu: options of that activation, which needs them.
+        soft_threshold: where the thresholds of that activation start.
+        top_fraction: share of the dictionary kept at each position by abs(v); 1 keeps all.
+        fusion_relu: whether f + v goes through a ReLU (the authors' later code); changes nothing with `relu`.
+        chunk_features: features computed at a time, and again in the backward pass; 0 keeps them all.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    learning_rate: Rate
+    penalty_coefficient: Annotated[float, Field(ge=0)]
+    penalty_positions: Literal["all", "non_padding", "response"] = "all"
+    penalty_warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    activation: Literal["relu", "jump_relu", "soft_threshold"] = "relu"
+    jump_relu: JumpRelu | None = None
+    soft_threshold: Annotated[float, Field(ge=0)] = 0.0
+    top_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    fusion_relu: bool = False
+    chunk_features: Annotated[int, Field(ge=0)] = 8192
+
+    @model_validator(mode="after")
+    def _options_belong_to_the_activation(self) -> Config:
+        if (self.jump_relu is not None) != (self.activation == "jump_relu"):
+            raise ValueError("the table jump_relu goes with activation = 'jump_relu', and with no other")
+        if self.soft_threshold and self.activation != "soft_threshold":
+            raise ValueError("soft_threshold goes with activation = 'soft_threshold', and with no other")
+        return self
+
+
+class Arm:
+    """`harness.contract.Arm`: trains the adapter alone."""
+
+    trains: ClassVar[bool] = True
+    uses_sae: ClassVar[bool] = True
+
+    def __init__(self, config: Config, scene: Scene) -> None:
+        self.config, self.scene = config, scene
+        self.steering: Steering | None = None
+
+    def prepare(self, model: PreTrainedModel) -> None:
+        """Freeze the base and attach an adapter that does all but nothing yet, in the dtype of the model."""
+        model.requires_grad_(False)
+        self._attach(model, model.dtype)
+
+    def parameter_groups(self, model: PreTrainedModel) -> list[dict[str, Any]]:
+        """Weight, bias and soft thresholds at the learning rate; a JumpReLU's thresholds at their own."""
+        adapter = _steering_of(model).adapter
+        thresholds = [] if adapter.threshold is None else [adapter.threshold]
+        group = {"params": [adapter.weight, adapter.bias], "lr": self.config.learning_rate}
+        if self.config.jump_relu is None:
+            return [{**group, "params": [adapter.weight, adapter.bias, *thresholds]}]
+        return [group, {"params": thresholds, "lr": self.config.jump_relu.threshold_learning_rate}]
+
+    def penalty(self, attention_mask_BxT: Tensor, response_mask_BxT: Tensor, progress: float) -> Penalty:
+        """alpha times the mean over the counted positions of the sum over features of abs(v).
+
+        For a JumpReLU the sum is L0, through its straight-through step. Each forward pass can be asked once.
+
+        Raises:
+            TrainingError: nothing went through the hook since the last call, or no position counts.
+        """
+        steering = self.steering
+        if steering is None:
+            raise _unattached()
+        readings, steering.readings = steering.readings, None
+        if readings is None or readings.l1_BxT.shape != attention_mask_BxT.shape:
+            seen = None if readings is None else tuple(readings.l1_BxT.shape)
+            raise TrainingError(
+                "the penalty is asked for a batch that did not go through the steering hook",
+                value=f"batch {tuple(attention_mask_BxT.shape)}, hook {seen}",
+                remedy="ask once after each forward pass of the whole batch",
+            )
+        counted_BxT = self._counted(attention_mask_BxT, response_mask_BxT)
+        scale = self.config.penalty_coefficient if progress >= self.config.penalty_warmup else 0.0
+        mean = (readings.cost_BxT * counted_BxT).sum() / counted_BxT.sum()
+        return Penalty(scale * mean, readings.l1_BxT.detach(), readings.l0_BxT.detach(), counted_BxT)
+
+    def save(self, model: PreTrainedModel, folder: Path) -> None:
+        """Write adapter.safetensors and adapter.json; of base and SAE only the digests."""
+        from fsrl import files
+
+        steering = _steering_of(model)
+        files.write(steering.adapter, folder, files.describe(steering, self.config, self.scene))
+
+    def load(self, model: PreTrainedModel, folder: Path) -> None:
+        """Attach the adapter as saved, in its saved dtype, without gradients.
+
+        Raises:
+            MissingInputError: a file is missing.
+            DamagedFileError: files, digests or shapes that contradict each other.
+            ProfileError: the adapter belongs to another base model, SAE, block or way of steering.
+        """
+        from fsrl import files
+
+        card = files.read_card(folder)
+        files.check_belongs(card, self.config, self.scene, folder)
+        tensors = files.read_weights(folder, card)
+        model.requires_grad_(False)
+        steering = self._attach(model, tensors["weight"].dtype)
+        files.fill(steering.adapter, tensors, folder)
+        steering.requires_grad_(False)
+
+    def _attach(self, model: PreTrainedModel, dtype: Any) -> Steering:
+        from fsrl.adapter import Adapter
+        from fsrl.sae import Sae
+        from fsrl.steer import Steering, lean_is_exact
+
+        config, jump = self.config, self.config.jump_relu
+        lean = lean_is_exact(config.activation, config.fusion_relu)
+        sae = Sae.from_folder(self.scene.sae_dir, encoder=not lean)
+        adapter = Adapter(
+            sae.d_in,
+            sae.d_sae,
+            activation=config.activation,
+            dtype=dtype,
+            threshold=jump.threshold if jump else config.soft_threshold,
+            bandwidth=jump.bandwidth if jump else 0.0,
+            top_fraction=config.top_fraction,
+            seed=self.scene.seed,
+        )
+        steering = Steering(
+            adapter, sae, fusion_relu=config.fusion_relu, chunk_features=config.chunk_features
+        )
+        steering.attach(model, self.scene.sae.layer)
+        self.steering = steering
+        return steering
+
+    def _counted(self, attention_mask_BxT: Tensor, response_mask_BxT: Tensor) -> Tensor:
+        kind = self.config.penalty_positions
+        mask_BxT = response_mask_BxT if kind == "response" else attention_mask_BxT
+        counted_BxT = mask_BxT.new_ones(mask_BxT.shape).bool() if kind == "all" else mask_BxT.bool()
+        if not bool(counted_BxT.any()):
+            raise TrainingError(
+                "no position of the batch counts for the penalty",
+                value=f"penalty_positions = {kind}",
+                remedy="look for empty responses in the preference data",
+            )
+        return counted_BxT
+
+
+def _steering_of(model: PreTrainedModel) -> Steering:
+    from fsrl.steer import NAME, Steering
+
+    steering = getattr(model, NAME, None)
+    if not isinstance(steering, Steering):
+        raise _unattached()
+    return steering
+
+
+def _unattached() -> TrainingError:
+    return TrainingError("the arm is not attached to the model", remedy="call prepare or load first")

@@ -1,0 +1,199 @@
+"""A trained adapter on disk: adapter.safetensors and adapter.json, with the digests of what it belongs to."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from fsrl.adapter import Adapter
+from harness.artefact import digest_file, read_json, write_json
+from harness.contract import Scene
+from harness.errors import DamagedFileError, MissingInputError, ProfileError, RunFolderError
+
+if TYPE_CHECKING:
+    from fsrl.arm import Config
+    from fsrl.steer import Steering
+
+SCHEMA_VERSION = 1
+WEIGHTS, CARD = "adapter.safetensors", "adapter.json"
+MADE_BY = "the `train` stage"
+
+
+class Card(BaseModel):
+    """What adapter.json says.
+
+    Attributes:
+        schema_version: of this layout.
+        d_in, d_sae: width of the residual stream, number of features.
+        activation, bandwidth, top_fraction, fusion_relu: how v is computed and added.
+        layer, hook_name: where.
+        path: the steering path of training (`lean` or `full`).
+        adapter_dtype, residual_dtype: v is computed in the first and added in the second.
+        sae_digest, model_digest: what the adapter was trained on.
+        weights_sha256: of adapter.safetensors.
+        config: the arm's options.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    schema_version: Literal[1]
+    d_in: int
+    d_sae: int
+    activation: Literal["relu", "jump_relu", "soft_threshold"]
+    bandwidth: float
+    top_fraction: float
+    fusion_relu: bool
+    layer: int
+    hook_name: str
+    path: Literal["lean", "full"]
+    adapter_dtype: str
+    residual_dtype: str
+    sae_digest: str
+    model_digest: str
+    weights_sha256: str
+    config: dict[str, Any]
+
+
+def describe(steering: Steering, config: Config, scene: Scene) -> dict[str, Any]:
+    """The card without the digest of the weights."""
+    adapter, layer = steering.adapter, scene.sae.layer
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "d_in": adapter.weight.shape[1],
+        "d_sae": adapter.d_sae,
+        "activation": adapter.activation,
+        "bandwidth": adapter.bandwidth,
+        "top_fraction": adapter.top_fraction,
+        "fusion_relu": steering.fusion_relu,
+        "layer": layer,
+        "hook_name": f"blocks.{layer}.hook_resid_post",
+        "path": steering.path,
+        "adapter_dtype": str(adapter.weight.dtype).removeprefix("torch."),
+        "residual_dtype": str(steering.residual_dtype).removeprefix("torch."),
+        "sae_digest": scene.sae_digest,
+        "model_digest": scene.model_digest,
+        "config": config.model_dump(mode="json"),
+    }
+
+
+def write(adapter: Adapter, folder: Path, card: dict[str, Any]) -> None:
+    """Write weights, then card; a folder without a valid card is not an adapter.
+
+    Raises:
+        RunFolderError: the folder cannot be written or the disk is full.
+    """
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in adapter.named_parameters()}
+    part = folder / f".{WEIGHTS}.part"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, part, metadata={"format": "pt"})
+        os.replace(part, folder / WEIGHTS)
+    except (OSError, SafetensorError) as error:
+        part.unlink(missing_ok=True)
+        raise RunFolderError(
+            f"cannot write the adapter ({error})",
+            value=folder,
+            remedy="free disk space, or give a writable folder with --run-dir DIR",
+        ) from error
+    full = Card.model_validate({**card, "weights_sha256": digest_file(folder / WEIGHTS)})
+    write_json(folder / CARD, full.model_dump(mode="json"))
+
+
+def read_card(folder: Path) -> Card:
+    """Read adapter.json.
+
+    Raises:
+        MissingInputError: it is not there.
+        DamagedFileError: it is not JSON or has another layout.
+    """
+    path = folder / CARD
+    try:
+        return Card.model_validate(read_json(path, made_by=MADE_BY))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"]))
+        raise _damaged(f"the adapter's description is not valid: {where}: {fault['msg']}", path) from error
+
+
+def check_belongs(card: Card, config: Config, scene: Scene, folder: Path) -> None:
+    """Refuse an adapter of another base model, another SAE, another block or another way of steering.
+
+    Raises:
+        ProfileError: naming the first thing that differs.
+    """
+    wanted = {
+        "model_digest": scene.model_digest,
+        "sae_digest": scene.sae_digest,
+        "layer": scene.sae.layer,
+        "activation": config.activation,
+        "bandwidth": config.jump_relu.bandwidth if config.jump_relu else 0.0,
+        "top_fraction": config.top_fraction,
+        "fusion_relu": config.fusion_relu,
+    }
+    for name, value in wanted.items():
+        if getattr(card, name) != value:
+            raise ProfileError(
+                f"the adapter was trained with another {name} than this run has",
+                value=f"{folder / CARD}: {getattr(card, name)}; this run: {value}",
+                remedy="train the arm again, or give the run folder that belongs to this profile",
+            )
+
+
+def read_weights(folder: Path, card: Card) -> dict[str, Tensor]:
+    """Read adapter.safetensors and hold it against its card.
+
+    Raises:
+        MissingInputError: it is not there.
+        DamagedFileError: another digest, not safetensors, other names, shapes or dtypes, NaN.
+    """
+    path = folder / WEIGHTS
+    if not path.is_file():
+        raise MissingInputError(
+            "the adapter's weights are missing", value=path, remedy=f"run {MADE_BY} again"
+        )
+    if digest_file(path) != card.weights_sha256:
+        raise _damaged("the adapter's weights do not have the digest that adapter.json states", path)
+    try:
+        tensors: dict[str, Tensor] = dict(load_file(path))
+    except (SafetensorError, OSError) as error:
+        raise _damaged(f"the adapter's weights cannot be read ({error})", path) from error
+    shapes = {"weight": (card.d_sae, card.d_in), "bias": (card.d_sae,)}
+    if card.activation != "relu":
+        shapes["threshold"] = (card.d_sae,)
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    if found != shapes:
+        raise _damaged(f"the adapter's tensors are {found}, adapter.json says {shapes}", path)
+    if tensors["weight"].dtype != getattr(torch, card.adapter_dtype, None):
+        raise _damaged(
+            f"the weights are {tensors['weight'].dtype}, adapter.json says {card.adapter_dtype}", path
+        )
+    for name, tensor in tensors.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise _damaged(f"{name} holds NaN or infinity", path)
+    return tensors
+
+
+def fill(adapter: Adapter, tensors: dict[str, Tensor], folder: Path) -> None:
+    """Copy the tensors into a fresh adapter.
+
+    Raises:
+        DamagedFileError: the adapter, whose size is the SAE's, has other shapes.
+    """
+    for name, parameter in adapter.named_parameters():
+        if parameter.shape != tensors[name].shape:
+            raise _damaged(
+                f"{name} has shape {tuple(tensors[name].shape)}, the SAE wants {tuple(parameter.shape)}",
+                folder / WEIGHTS,
+            )
+        parameter.data.copy_(tensors[name])
+
+
+def _damaged(cause: str, path: Path) -> DamagedFileError:
+    return DamagedFileError(cause, value=path, remedy=f"delete the folder and run {MADE_BY} again")
