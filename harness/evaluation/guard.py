@@ -1,0 +1,178 @@
+"""What a task's requests look like when they reach the model: BOS tokens, truncation, coverage."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+
+from transformers import PreTrainedTokenizerBase
+
+from harness.contract import RequestFacts
+from harness.errors import EvaluationError
+
+PROBE = [{"role": "user", "content": "a"}]
+SHOWN = 400
+
+
+class BosRule(NamedTuple):
+    """How many BOS tokens a request must have, and how they are counted.
+
+    Attributes:
+        name: `exactly_one` counts all of them; `leading_run` counts those at the front, for tokenizers whose BOS is
+            also a turn marker (`<|im_start|>`) or that add none.
+        bos_id: the BOS token's id; None where the tokenizer has none.
+        expected: the count that every request must have.
+    """
+
+    name: Literal["exactly_one", "leading_run"]
+    bos_id: int | None
+    expected: int
+
+    def count(self, ids: Sequence[int]) -> int:
+        """BOS tokens of one request by this rule."""
+        if self.name == "exactly_one":
+            return sum(token == self.bos_id for token in ids)
+        return leading_run(ids, self.bos_id)
+
+
+def leading_run(ids: Sequence[int], token: int | None) -> int:
+    """How often `token` stands at the front of `ids` without a gap."""
+    length = 0
+    while length < len(ids) and ids[length] == token:
+        length += 1
+    return length
+
+
+def bos_rule(tokenizer: PreTrainedTokenizerBase, chat_template: bool) -> BosRule:
+    """The rule for a tokenizer, from what its template and its post-processor do to a one-letter prompt."""
+    bos = tokenizer.bos_token_id
+    plain = list(tokenizer.encode("a"))
+    if chat_template:
+        text = tokenizer.apply_chat_template(PROBE, tokenize=False, add_generation_prompt=True)
+        ids = list(tokenizer.encode(text, add_special_tokens=False))
+    else:
+        ids = plain
+    turn_marker = bos is not None and bos in ids[leading_run(ids, bos) :]
+    if not turn_marker and (bos in ids or bos in plain):
+        return BosRule("exactly_one", bos, 1)
+    return BosRule("leading_run", bos, min(1, leading_run(ids, bos)))
+
+
+def turn_end_id(tokenizer: PreTrainedTokenizerBase) -> int | None:
+    """The special token with which the chat template closes an assistant's turn; None if it closes with plain text."""
+    text = tokenizer.apply_chat_template([*PROBE, {"role": "assistant", "content": "a"}], tokenize=False)
+    special = {token for token, added in tokenizer.added_tokens_decoder.items() if added.special}
+    found = [token for token in tokenizer.encode(text, add_special_tokens=False) if token in special]
+    return found[-1] if found else None
+
+
+class RequestLog:
+    """The requests of one task, from the rendered prompt to the ids that the model got.
+
+    Args:
+        task: name for error messages.
+        rule: the BOS rule.
+        stop_ids: ids that end a generation; empty for a likelihood task.
+    """
+
+    def __init__(self, task: str, rule: BosRule, stop_ids: Sequence[int] = ()) -> None:
+        self.task, self.rule, self.stop_ids = task, rule, tuple(stop_ids)
+        self.dropped_system = 0
+        self._requests = 0
+        self._first = ""
+        self._digest = hashlib.sha256()
+        self._waiting: dict[tuple[int, ...], str] = {}
+        self._counts: set[int] = set()
+        self._longest = 0
+
+    def rendered(self, prompts: Iterable[Sequence[str]]) -> None:
+        """Note the rendered prompts in lm-eval's order: each a prompt, with its continuation if there is one."""
+        for parts in prompts:
+            self._first = self._first or parts[0]
+            self._requests += 1
+            for part in parts:
+                self._digest.update(f"{len(part.encode())}:".encode() + part.encode())
+
+    def expect(self, ids: Sequence[int], prompt: str) -> None:
+        """Announce the ids of a row that must reach the model (trailing zeros are lm-eval's padding)."""
+        self._waiting[unpadded(ids)] = prompt
+
+    @property
+    def expected_rows(self) -> int:
+        """Rows announced that have not reached the model yet."""
+        return len(self._waiting)
+
+    def reached(self, row: Sequence[int]) -> None:
+        """Check a right-padded row of a likelihood batch as the model got it.
+
+        Raises:
+            EvaluationError: no request asked for this row, or its BOS count is wrong.
+        """
+        key = unpadded(row)
+        if key not in self._waiting:
+            raise EvaluationError(
+                f"{self.task}: ids reached the model that belong to no request",
+                value=list(key[:8]),
+                remedy="lm-eval changed how it batches; see harness/evaluation/lm.py",
+            )
+        self.check(key, self._waiting.pop(key))
+
+    def check(self, ids: Sequence[int], prompt: str) -> None:
+        """Check the ids of one request, without padding.
+
+        Raises:
+            EvaluationError: its BOS count is wrong; the message shows the prompt.
+        """
+        count = self.rule.count(ids)
+        self._counts.add(count)
+        self._longest = max(self._longest, len(ids))
+        if count != self.rule.expected:
+            raise EvaluationError(
+                f"{self.task}: a request reached the model with {count} BOS tokens instead of {self.rule.expected} "
+                f"(rule {self.rule.name}, id {self.rule.bos_id}, first ids {list(ids[:4])})",
+                value=repr(prompt[:SHOWN]),
+                remedy="the chat template and the tokenizer must not both add one; correct the model's tokenizer files",
+            )
+
+    def too_long(self, tokens: int, window: int, prompt: str) -> EvaluationError:
+        """The refusal of a request that lm-eval would truncate without an error."""
+        return EvaluationError(
+            f"{self.task}: a request has {tokens} tokens and would be truncated to {window}",
+            value=repr(prompt[:SHOWN]),
+            remedy="lower num_fewshot or max_new_tokens of the task in the profile",
+        )
+
+    def facts(self) -> RequestFacts:
+        """What is recorded.
+
+        Raises:
+            EvaluationError: no request was made, or some never reached the model.
+        """
+        if not self._counts or self._waiting:
+            raise EvaluationError(
+                f"{self.task}: {len(self._waiting) or 'all'} requests never reached the model",
+                value=repr(next(iter(self._waiting.values()), "")[:SHOWN]),
+                remedy="lm-eval must not answer from a cache; see harness/evaluation/lm.py",
+            )
+        return RequestFacts(
+            requests=self._requests,
+            bos_min=min(self._counts),
+            bos_max=max(self._counts),
+            first_prompt=self._first,
+            first_prompt_sha256=hashlib.sha256(self._first.encode()).hexdigest(),
+            prompts_sha256=self._digest.hexdigest(),
+            longest_tokens=self._longest,
+            truncated=0,
+            stop_ids=self.stop_ids,
+            bos_rule=self.rule.name,
+            dropped_system=self.dropped_system,
+        )
+
+
+def unpadded(ids: Sequence[int]) -> tuple[int, ...]:
+    """Ids without trailing zeros, with which lm-eval pads a likelihood batch whatever the tokenizer's padding is."""
+    end = len(ids)
+    while end and ids[end - 1] == 0:
+        end -= 1
+    return tuple(ids[:end])

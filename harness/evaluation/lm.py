@@ -1,0 +1,208 @@
+"""lm-eval's Hugging Face model with every request checked where it enters the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from lm_eval.models.huggingface import HFLM
+from torch import Tensor
+from tqdm import tqdm
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from harness.errors import EvaluationError
+from harness.evaluation.guard import RequestLog, bos_rule, turn_end_id
+
+
+class GuardedLM(HFLM):  # type: ignore[misc]
+    """An `HFLM` that scores as lm-eval does and watches the ids that the model gets.
+
+    A pre-forward hook on the model sees each batch. A row of a likelihood batch must be one that lm-eval asked for; a
+    row of a generation is read through its attention mask. Nothing is tokenised a second time, nothing is truncated.
+
+    Args:
+        model: the arm, ready for evaluation.
+        tokenizer: of the base model.
+        batch_size: fixed; running out of memory is an error.
+        chat_template: whether prompts go through the chat template (decides the BOS rule and the needed stop ids).
+    """
+
+    def __init__(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, batch_size: int, chat_template: bool
+    ) -> None:
+        super().__init__(
+            pretrained=model,
+            backend="causal",
+            tokenizer=tokenizer,
+            truncation=False,
+            logits_cache=True,
+            max_length=int(model.config.max_position_embeddings),
+            softmax_dtype="float32",
+            mixed_precision_dtype=None,
+            batch_size=batch_size,
+            add_bos_token=True,
+            prefix_token_id=None,
+            think_end_token=None,
+            enable_thinking=None,
+        )
+        self.rule = bos_rule(tokenizer, chat_template)
+        self.stop_ids = stop_ids(model)
+        self.turn_end = turn_end_id(tokenizer) if chat_template else None
+        self.log = RequestLog("no task", self.rule)
+        self._on_forward: Callable[[list[list[int]], list[list[int]] | None], None] | None = None
+        self._contexts: list[str] = []
+        self._bar: tqdm[Any] | None = None
+
+    @contextmanager
+    def watching(self, task: str) -> Iterator[RequestLog]:
+        """Score one task inside: its requests go into the log that this gives, its progress to one bar."""
+        self.log = RequestLog(task, self.rule)
+        handle = self.model.register_forward_pre_hook(self._pre_forward, with_kwargs=True)
+        try:
+            with tqdm(desc=f"  {task}", unit="row", leave=False) as self._bar:
+                yield self.log
+        finally:
+            handle.remove()
+            self._bar, self._on_forward = None, None
+
+    def _pre_forward(self, _: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if self._on_forward is not None:
+            ids: Tensor = kwargs["input_ids"] if "input_ids" in kwargs else args[0]
+            mask: Tensor | None = kwargs.get("attention_mask")
+            self._on_forward(ids.tolist(), None if mask is None else mask.tolist())
+
+    # likelihood
+
+    def loglikelihood(self, requests: list[Any], disable_tqdm: bool = True) -> list[tuple[float, bool]]:
+        """As in lm-eval, in one progress bar."""
+        self.log.rendered(request.args for request in requests)
+        result: list[tuple[float, bool]] = super().loglikelihood(requests, disable_tqdm=True)
+        return result
+
+    def _loglikelihood_tokens(self, requests: list[Any], disable_tqdm: bool = True, override_bs: Any = None) -> Any:
+        for (context, continuation), context_ids, continuation_ids in requests:
+            row = (context_ids + continuation_ids)[:-1]
+            if len(row) > self.max_length:
+                raise self.log.too_long(len(row), self.max_length, context + continuation)
+            self.log.expect(row, context + continuation)
+        self._progress(self.log.expected_rows)
+        self._on_forward = self._likelihood_rows
+        try:
+            return super()._loglikelihood_tokens(requests, disable_tqdm=True, override_bs=override_bs)
+        finally:
+            self._on_forward = None
+
+    def _likelihood_rows(self, ids_BxT: list[list[int]], mask_BxT: list[list[int]] | None) -> None:
+        for row in ids_BxT:
+            self.log.reached(row)
+        self._advance(len(ids_BxT))
+
+    # generation
+
+    def generate_until(self, requests: list[Any], disable_tqdm: bool = True) -> list[str]:
+        """As in lm-eval, in one progress bar.
+
+        Raises:
+            EvaluationError: the model's generation config does not stop at the end of a turn.
+        """
+        self.log.rendered(request.args[:1] for request in requests)
+        self.log.stop_ids = self.stop_ids
+        if not self.stop_ids or (self.turn_end is not None and self.turn_end not in self.stop_ids):
+            raise EvaluationError(
+                f"{self.log.task}: generation would run past the end of the turn (id {self.turn_end})",
+                value=f"eos_token_id of the generation config: {list(self.stop_ids)}",
+                remedy="add that id to eos_token_id in the model's generation_config.json",
+            )
+        self._progress(len(requests))
+        result: list[str] = super().generate_until(requests, disable_tqdm=True)
+        return result
+
+    def tok_batch_encode(
+        self,
+        strings: Sequence[str],
+        padding_side: str = "left",
+        left_truncate_len: int | None = None,
+        truncation: bool = False,
+    ) -> tuple[Tensor, Tensor]:
+        """As in lm-eval, but a prompt that would be truncated is an error.
+
+        Raises:
+            EvaluationError: a prompt leaves no room for the generation.
+        """
+        self._contexts = list(strings)
+        ids_BxT, mask_BxT = super().tok_batch_encode(self._contexts, padding_side, None, truncation)
+        if left_truncate_len is not None and ids_BxT.shape[1] > left_truncate_len:
+            longest = int(mask_BxT.sum(dim=1).argmax())
+            raise self.log.too_long(ids_BxT.shape[1], left_truncate_len, self._contexts[longest])
+        return ids_BxT, mask_BxT
+
+    def _model_generate(self, context: Tensor, max_length: int, stop: list[str], **kwargs: Any) -> Tensor:
+        self._on_forward = self._generation_rows
+        try:
+            output: Tensor = super()._model_generate(context, max_length, stop, **kwargs)
+        finally:
+            self._on_forward = None
+        if self._contexts:
+            raise EvaluationError(
+                f"{self.log.task}: the prompts of a batch did not reach the model",
+                value=repr(self._contexts[0][:200]),
+                remedy="transformers changed how it generates; see harness/evaluation/lm.py",
+            )
+        check_stops(output[:, context.shape[1] :].tolist(), self.stop_ids, self.tokenizer.pad_token_id, self.log.task)
+        self._advance(len(output))
+        return output
+
+    def _generation_rows(self, ids_BxT: list[list[int]], mask_BxT: list[list[int]] | None) -> None:
+        """Only a batch's first forward pass carries the prompts; the later ones carry one new token a row."""
+        self._on_forward = None
+        if mask_BxT is None or len(ids_BxT) != len(self._contexts):
+            raise EvaluationError(
+                f"{self.log.task}: a batch reached the model without its attention mask",
+                value=f"{len(ids_BxT)} rows",
+                remedy="left-padded prompts need it; see harness/evaluation/lm.py",
+            )
+        for ids, mask, prompt in zip(ids_BxT, mask_BxT, self._contexts, strict=True):
+            self.log.check([token for token, seen in zip(ids, mask, strict=True) if seen], prompt)
+        self._contexts = []
+
+    # chat template
+
+    def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
+        """As in lm-eval, which drops a system turn that the template refuses; that is counted here."""
+        text: str = super().apply_chat_template(chat_history, add_generation_prompt)
+        system = [turn["content"] for turn in chat_history if turn["role"] == "system"]
+        self.log.dropped_system += any(content.strip() not in text for content in system)
+        return text
+
+    def _progress(self, total: int) -> None:
+        if self._bar is not None:
+            self._bar.reset(total=total)
+
+    def _advance(self, rows: int) -> None:
+        if self._bar is not None:
+            self._bar.update(rows)
+
+
+def stop_ids(model: PreTrainedModel) -> tuple[int, ...]:
+    """The ids that end a generation by the model's generation config, ascending."""
+    found = model.generation_config.eos_token_id
+    return tuple(sorted({int(token) for token in (found if isinstance(found, list) else [found]) if token is not None}))
+
+
+def check_stops(rows: list[list[int]], stops: Sequence[int], pad_id: int, task: str) -> None:
+    """Check that a generation ends at its first stop id: only padding may follow.
+
+    Raises:
+        EvaluationError: a row goes on after a stop id.
+    """
+    for row in rows:
+        first = next((place for place, token in enumerate(row) if token in stops), len(row))
+        after = [token for token in row[first + 1 :] if token != pad_id]
+        if after:
+            raise EvaluationError(
+                f"{task}: a generation went on after a stop id",
+                value=f"{row[first]} then {after[:5]}",
+                remedy="the generation config's eos_token_id is not honoured; see harness/evaluation/lm.py",
+            )
