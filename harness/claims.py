@@ -1,0 +1,378 @@
+"""The paper's claims as data (`results/paper.json`), and the verdict on each from a run's outcome."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import Field, ValidationError, model_validator
+
+from harness.artefact import digest_file
+from harness.contract import Record
+from harness.errors import DamagedFileError, MissingInputError
+from harness.measure import measure
+from harness.outcome import ArmOutcome, Outcome
+from harness.provenance import ROOT
+from harness.statistics import LEVEL, deciding_n, normal_interval
+
+PAPER = ROOT / "results" / "paper.json"
+
+Status = Literal["value", "direction only", "lost", "artefact", "ambiguous"]
+Answer = Literal["reproduced", "not reproduced", "inconclusive", "not run", "untestable"]
+Quantity = Literal["memory", "epoch time", "trainable parameters"]
+
+
+class Direction(Record):
+    """The arm's score lies on one side of the reference's, on every measure named.
+
+    Seen when the paired difference has the sign and its Holm-corrected p value is below 0.05, contradicted when it has
+    the other sign at that level, undecided otherwise.
+    """
+
+    kind: Literal["direction"]
+    arm: str
+    reference: str
+    measures: tuple[str, ...]
+    sign: Literal[-1, 1]
+
+
+class Value(Record):
+    """The arm's score equals a printed number within `tolerance`, on one of the measures named.
+
+    An equivalence test: seen when the whole 95 % interval lies within the tolerance of the printed number,
+    contradicted when the two do not overlap, undecided otherwise.
+    """
+
+    kind: Literal["value"]
+    arm: str
+    measures: tuple[str, ...]
+    printed: float
+    tolerance: Annotated[float, Field(gt=0)]
+
+
+class Sparsity(Record):
+    """The arm's mean L0 lies within `tolerance` of a printed number."""
+
+    kind: Literal["sparsity"]
+    arm: str
+    printed: float
+    tolerance: Annotated[float, Field(gt=0)]
+
+
+class Cost(Record):
+    """The arm costs less than the reference: the ratio is at most 1 - `margin`; within the margin is undecided."""
+
+    kind: Literal["cost"]
+    arm: str
+    reference: str
+    quantity: Quantity
+    margin: Annotated[float, Field(ge=0, lt=1)]
+
+
+class Confusion(Record):
+    """Printed accuracy and Matthews correlation follow from printed counts, to the printed digits."""
+
+    kind: Literal["confusion"]
+    true_positives: int
+    true_negatives: int
+    false_positives: int
+    false_negatives: int
+    accuracy: float
+    mcc: float
+    digits: int
+
+
+Predicate = Annotated[Direction | Value | Sparsity | Cost | Confusion, Field(discriminator="kind")]
+
+
+class Claim(Record):
+    """One sentence or number of the paper.
+
+    Attributes:
+        id: short name.
+        sentence: what is claimed, in our words.
+        source: where: a section of the paper, or what else is known of it.
+        status: `value` (a number that we know), `direction only`, `lost` (printed, but not known here), `artefact` (of
+            the paper's set-up, not of the method), `ambiguous` (more than one reading).
+        printed: the number as printed, where it is known.
+        cells: places of Table 1 or the cost table, `<arm>/<measure>`, at which `printed` (or "lost") is shown.
+        predicates: what must hold, all of it; none where no run of this harness tests the claim.
+        reason: why there is no predicate, or what a reader of the verdict should know.
+    """
+
+    id: str
+    sentence: str
+    source: str
+    status: Status
+    printed: str | None = None
+    cells: tuple[str, ...] = ()
+    predicates: tuple[Predicate, ...] = ()
+    reason: str = ""
+
+    @model_validator(mode="after")
+    def _nothing_to_reproduce(self) -> Claim:
+        if self.status in ("lost", "artefact") and self.predicates:
+            raise ValueError(f"{self.id}: a claim whose status is {self.status} cannot have a predicate")
+        if self.status == "lost" and self.printed is not None:
+            raise ValueError(f"{self.id}: a lost value cannot have a printed number")
+        if not self.predicates and not self.reason:
+            raise ValueError(f"{self.id}: without a predicate a reason is needed")
+        return self
+
+
+class Paper(Record):
+    """The file of claims.
+
+    Attributes:
+        title, reference: of the paper.
+        profile, model: whose runs are about the paper; a verdict on any other run is about that run only.
+    """
+
+    title: str
+    reference: str
+    profile: str
+    model: str
+    claims: tuple[Claim, ...]
+
+    @model_validator(mode="after")
+    def _unique(self) -> Paper:
+        names = [claim.id for claim in self.claims]
+        doubled = {name for name in names if names.count(name) > 1}
+        if doubled:
+            raise ValueError(f"claims with the same id: {', '.join(sorted(doubled))}")
+        return self
+
+    def printed(self, cell: str) -> str | None:
+        """What the paper has at a cell `<arm>/<measure>`: a number, "lost", or None where it has nothing."""
+        for claim in self.claims:
+            if cell in claim.cells:
+                return "lost" if claim.status == "lost" else claim.printed
+        return None
+
+
+class Verdict(Record):
+    """What a run says about a claim.
+
+    Attributes:
+        claim, sentence, source, status: of the claim.
+        answer: the verdict.
+        about_paper: False where the run is not one of the paper's profile: then `answer` is about that run only.
+        evidence: the numbers behind it, or the reason why there are none.
+        deciding_n: items that would decide an inconclusive claim with 80 % power; None where no number would.
+    """
+
+    claim: str
+    sentence: str
+    source: str
+    status: Status
+    answer: Answer
+    about_paper: bool
+    evidence: str
+    deciding_n: int | None = None
+
+    @property
+    def label(self) -> str:
+        """The verdict in words that do not say more than the run can."""
+        if self.about_paper or self.answer in ("not run", "untestable"):
+            return self.answer
+        words = {"reproduced": "direction seen here", "not reproduced": "opposite seen here"}
+        return words.get(self.answer, "inconclusive here")
+
+
+class Finding(NamedTuple):
+    """What one predicate, or one measure of it, came to."""
+
+    answer: Answer
+    evidence: str
+    deciding_n: int | None = None
+
+
+def read_paper(path: Path = PAPER) -> Paper:
+    """The claims.
+
+    Raises:
+        MissingInputError, DamagedFileError: the file is not there, or not what it should be.
+    """
+    remedy = "restore the file from the repository"
+    if not path.is_file():
+        raise MissingInputError("the paper's claims are missing", value=path, remedy=remedy)
+    try:
+        return Paper.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, ValidationError) as error:
+        raise DamagedFileError(f"the paper's claims cannot be read: {error}", value=path, remedy=remedy) from error
+
+
+def paper_digest(path: Path = PAPER) -> str:
+    """sha256 of the claims."""
+    return digest_file(path)
+
+
+def judge(paper: Paper, outcome: Outcome) -> list[Verdict]:
+    """A verdict on every claim, in the file's order."""
+    about_paper = outcome.profile == paper.profile and outcome.model == paper.model
+    return [_judge_one(claim, outcome, about_paper) for claim in paper.claims]
+
+
+def _judge_one(claim: Claim, outcome: Outcome, about_paper: bool) -> Verdict:
+    finding = _untested(claim) if not claim.predicates else _all_of(
+        [_find(predicate, outcome, about_paper) for predicate in claim.predicates]
+    )
+    arithmetic = any(isinstance(predicate, Confusion) for predicate in claim.predicates)
+    evidence = f"{finding.evidence}. {claim.reason}" if claim.predicates and claim.reason else finding.evidence
+    return Verdict(
+        claim=claim.id,
+        sentence=claim.sentence,
+        source=claim.source,
+        status=claim.status,
+        answer=finding.answer,
+        about_paper=about_paper or arithmetic,
+        evidence=evidence,
+        deciding_n=finding.deciding_n,
+    )
+
+
+def _untested(claim: Claim) -> Finding:
+    answer: Answer = "untestable" if claim.status in ("lost", "artefact") else "not run"
+    return Finding(answer, claim.reason)
+
+
+def _find(predicate: Predicate, outcome: Outcome, about_paper: bool) -> Finding:
+    if isinstance(predicate, Confusion):
+        return _confusion(predicate)
+    if isinstance(predicate, Direction):
+        return _direction(predicate, outcome)
+    if isinstance(predicate, Cost):
+        return _cost(predicate, outcome)
+    if not about_paper:
+        return Finding("untestable", "the printed number belongs to the paper's own model and data")
+    return _value(predicate, outcome) if isinstance(predicate, Value) else _sparsity(predicate, outcome)
+
+
+def _all_of(findings: list[Finding]) -> Finding:
+    """All must hold: one contradiction settles it, then one that was not run, then one that is undecided."""
+    order: tuple[Answer, ...] = ("not reproduced", "untestable", "not run", "inconclusive", "reproduced")
+    answer = min((finding.answer for finding in findings), key=order.index)
+    evidence = "; ".join(finding.evidence for finding in findings)
+    undecided = [finding.deciding_n for finding in findings if finding.answer == "inconclusive"]
+    known = [n for n in undecided if n is not None]
+    enough = max(known) if answer == "inconclusive" and len(known) == len(undecided) else None
+    return Finding(answer, evidence, enough)
+
+
+def _any_of(findings: list[Finding]) -> Finding:
+    """One must hold: several readings of an ambiguous number."""
+    order: tuple[Answer, ...] = ("reproduced", "inconclusive", "not reproduced", "untestable", "not run")
+    best = min(findings, key=lambda finding: order.index(finding.answer))
+    return best._replace(evidence="; ".join(finding.evidence for finding in findings))
+
+
+def _missing(outcome: Outcome, *arms: str) -> Finding | None:
+    absent = [arm for arm in arms if arm not in outcome.arms]
+    return Finding("not run", f"the profile has no arm {' and no arm '.join(absent)}") if absent else None
+
+
+def _direction(predicate: Direction, outcome: Outcome) -> Finding:
+    missing = _missing(outcome, predicate.arm, predicate.reference)
+    return missing or _all_of([_side(predicate, name, outcome) for name in predicate.measures])
+
+
+def _side(predicate: Direction, name: str, outcome: Outcome) -> Finding:
+    one = outcome.difference(predicate.arm, predicate.reference, name)
+    what = measure(name)
+    if one is None or one.p_holm is None:
+        return Finding("not run", f"{what.title} was not compared")
+    effect, low, high = (f"{number * what.scale:+.{what.decimals}f}" for number in (one.effect, one.low, one.high))
+    evidence = (
+        f"{what.title}, {predicate.arm} - {predicate.reference}: {effect} {what.unit} [{low}, {high}], "
+        f"p = {one.p_holm:.2g}, n = {one.n}"
+    )
+    if one.p_holm < LEVEL and one.effect != 0:
+        same = (one.effect > 0) == (predicate.sign > 0)
+        return Finding("reproduced" if same else "not reproduced", evidence)
+    return Finding("inconclusive", evidence, deciding_n(one.effect, one.sd, family=outcome.comparisons.family))
+
+
+def _value(predicate: Value, outcome: Outcome) -> Finding:
+    missing = _missing(outcome, predicate.arm)
+    return missing or _any_of([_equal(predicate, name, outcome.arms[predicate.arm]) for name in predicate.measures])
+
+
+def _equal(predicate: Value, name: str, arm: ArmOutcome) -> Finding:
+    score = arm.scores.get(name)
+    what = measure(name)
+    if score is None:
+        return Finding("not run", f"{what.title} was not scored")
+    low, high = normal_interval(score.value, score.stderr)
+    evidence = (
+        f"{what.title}, {predicate.arm}: {score.value:.3f} [{low:.3f}, {high:.3f}], n = {score.n}; "
+        f"printed {predicate.printed:g}, tolerance {predicate.tolerance:g}"
+    )
+    least, most = predicate.printed - predicate.tolerance, predicate.printed + predicate.tolerance
+    if least <= low and high <= most:
+        return Finding("reproduced", evidence)
+    if high < least or most < low:
+        return Finding("not reproduced", evidence)
+    return Finding("inconclusive", evidence, _enough_items(score.value, (low, high), score.n, predicate))
+
+
+def _enough_items(value: float, interval: tuple[float, float], n: int, predicate: Value) -> int | None:
+    """Items at which the interval is half as wide as the distance to the tolerance's edge allows."""
+    room = abs(predicate.tolerance - abs(value - predicate.printed))
+    half = (interval[1] - interval[0]) / 2
+    return math.ceil(n * (half / room) ** 2) if room > 0 else None
+
+
+def _sparsity(predicate: Sparsity, outcome: Outcome) -> Finding:
+    missing = _missing(outcome, predicate.arm)
+    if missing:
+        return missing
+    l0 = outcome.arms[predicate.arm].mean_l0
+    if l0 is None:
+        return Finding("not run", f"{predicate.arm} reports no L0")
+    near = abs(l0 - predicate.printed) <= predicate.tolerance
+    evidence = f"mean L0 {l0:.1f}; printed {predicate.printed:g}, tolerance {predicate.tolerance:g}"
+    return Finding("reproduced" if near else "not reproduced", evidence)
+
+
+def _cost(predicate: Cost, outcome: Outcome) -> Finding:
+    missing = _missing(outcome, predicate.arm, predicate.reference)
+    if missing:
+        return missing
+    arm, reference = outcome.arms[predicate.arm], outcome.arms[predicate.reference]
+    first, second = _quantity(arm, predicate.quantity), _quantity(reference, predicate.quantity)
+    if first is None or second is None or second[0] <= 0 or first[1] != second[1]:
+        return Finding("not run", f"{predicate.quantity} was not measured for both arms")
+    ratio = first[0] / second[0]
+    evidence = f"{first[1]}: {first[0]:,.6g} against {second[0]:,.6g}, ratio {ratio:.3g}, one run an arm"
+    if ratio <= 1 - predicate.margin and ratio < 1:
+        return Finding("reproduced", evidence)
+    if ratio >= 1 / (1 - predicate.margin):
+        return Finding("not reproduced", evidence)
+    return Finding("inconclusive", f"{evidence}, within the margin of {predicate.margin:.0%}")
+
+
+def _quantity(arm: ArmOutcome, quantity: Quantity) -> tuple[float, str] | None:
+    """A cost and the name of what was measured."""
+    usage = arm.training_usage
+    if usage is None:
+        return None
+    if quantity == "trainable parameters":
+        return float(usage.trainable_parameters), "trainable parameters"
+    if quantity == "epoch time":
+        return None if arm.epoch_s is None else (arm.epoch_s, "seconds an epoch")
+    if usage.peak_reserved_gib is not None:
+        return usage.peak_reserved_gib, "peak reserved GPU memory, GiB"
+    return usage.peak_rss_gib, "peak resident set (no GPU), GiB"
+
+
+def _confusion(predicate: Confusion) -> Finding:
+    tp, tn = predicate.true_positives, predicate.true_negatives
+    fp, fn = predicate.false_positives, predicate.false_negatives
+    accuracy = (tp + tn) / (tp + tn + fp + fn)
+    mcc = (tp * tn - fp * fn) / math.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
+    close = 0.5 * 10**-predicate.digits + 1e-12
+    same = abs(accuracy - predicate.accuracy) <= close and abs(mcc - predicate.mcc) <= close
+    evidence = f"the counts give accuracy {accuracy:.4f} and MCC {mcc:.4f}"
+    return Finding("reproduced" if same else "not reproduced", evidence)

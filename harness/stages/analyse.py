@@ -1,0 +1,150 @@
+"""Stage `analyse`: paired differences between the arms, from the per-sample logs."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from harness.artefact import digest_json
+from harness.contract import EvaluateResult
+from harness.errors import DamagedFileError
+from harness.measure import LOSS, PENALISED_LOSS, Measure, measures
+from harness.outcome import AnalyseResult, Differences
+from harness.paths import RunPaths
+from harness.profile import Profile
+from harness.stages.common import Work, command, finished
+from harness.statistics import LEVEL, RESAMPLES, Difference, holm, paired_difference
+
+SUMMARY = "Compare the arms item by item: effects, intervals, p values."
+READS = "evaluate.json and samples/*.jsonl of every arm"
+WRITES = "analyse.json"
+PER_ARM = False
+
+TOLERANCE = 1e-6
+
+Items = dict[str, float]
+
+
+def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:
+    """The evaluation of every arm, and the seed of the resampling."""
+    found = {"seed": digest_json(profile.training.seed), "tasks": digest_json(list(profile.evaluation.tasks))}
+    for name in profile.arms:
+        evaluated = finished("evaluate", profile, paths, name)
+        found[f"evaluate {name}"] = digest_json([evaluated.outputs, evaluated.result["scores"]])
+    return found
+
+
+def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:
+    """Compare every arm with each arm that the profile names before it.
+
+    Raises:
+        MissingInputError: an arm was not evaluated.
+        DamagedFileError: a sample log does not have the items of the score, or of the other arms.
+    """
+    items = {name: _arm_items(profile, paths, name) for name in profile.arms}
+    differences: Differences = {}
+    names = list(items)
+    for place, name in enumerate(names):
+        for reference in names[:place]:
+            differences.setdefault(name, {})[reference] = _compare(
+                items[name], items[reference], f"{name} and {reference}", profile.training.seed
+            )
+    corrected, family = _corrected(differences)
+    result = AnalyseResult(
+        differences=corrected, family=family, resamples=RESAMPLES, level=LEVEL, seed=profile.training.seed
+    )
+    return Work(result, [])
+
+
+def _arm_items(profile: Profile, paths: RunPaths, arm: str) -> dict[Measure, Items]:
+    """Each measure's value by item, checked against the score that `evaluate` reports."""
+    result = EvaluateResult.model_validate(finished("evaluate", profile, paths, arm).result)
+    remedy = f"run `{command('evaluate', profile)} --arm {arm}` again"
+    preference = {LOSS: result.preference.loss, PENALISED_LOSS: result.preference.penalised_loss}
+    scores = {**preference, **result.scores}
+    found = {}
+    for column in measures(profile.evaluation.tasks, result.scores):
+        task, _, metric = column.name.partition(".")
+        path = paths.samples(arm) / f"{task}.jsonl"
+        found[column] = _read_items(path, metric, remedy)
+        _refuse_other_mean(found[column], scores[column.name], path, column.name, remedy)
+    return found
+
+
+def _refuse_other_mean(items: Items, score: Any, path: Path, name: str, remedy: str) -> None:
+    mean = math.fsum(items.values()) / len(items) if items else math.nan
+    if len(items) != score.n or not math.isclose(mean, score.value, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
+        raise DamagedFileError(
+            f"the sample log gives {name} = {mean:.6g} over {len(items)} items, "
+            f"the evaluation reports {score.value:.6g} over {score.n}",
+            value=path,
+            remedy=remedy,
+        )
+
+
+def _read_items(path: Path, metric: str, remedy: str) -> Items:
+    """A metric by item from a sample log; the key names the item, not its line."""
+    if not path.is_file():
+        raise DamagedFileError("a sample log is missing", value=path, remedy=remedy)
+    items: Items = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            row = json.loads(line)
+            items[_item_key(row)] = _value(row["metrics"], metric)
+        except (ValueError, KeyError, TypeError) as error:
+            raise DamagedFileError(
+                f"line {number} of the sample log cannot be read ({type(error).__name__}: {error})",
+                value=path,
+                remedy=remedy,
+            ) from error
+    return items
+
+
+def _item_key(row: dict[str, Any]) -> str:
+    return f"{row.get('task', '')}/{row['doc_id']}/{row.get('doc_hash', '')}"
+
+
+def _value(metrics: dict[str, float], metric: str) -> float:
+    """A metric by its own name, or by its filter's (`strict-match/exact_match`)."""
+    for name, value in metrics.items():
+        if name == metric or name.partition("/")[0] == metric:
+            return float(value)
+    raise KeyError(metric)
+
+
+def _compare(
+    arm: dict[Measure, Items], reference: dict[Measure, Items], who: str, seed: int
+) -> dict[str, Difference]:
+    found = {}
+    for column, items in arm.items():
+        others = reference.get(column)
+        if others is None or others.keys() != items.keys():
+            raise DamagedFileError(
+                f"the arms {who} were not scored on the same items",
+                value=column.name,
+                remedy="evaluate both arms again with the same profile",
+            )
+        keys = sorted(items)
+        found[column.name] = paired_difference(
+            [items[key] for key in keys], [others[key] for key in keys], seed=seed, tested=column.tested
+        )
+    return found
+
+
+def _corrected(differences: Differences) -> tuple[Differences, int]:
+    """The same differences with Holm's correction over all that were tested, and their number."""
+    family = [
+        (arm, reference, name, one.p)
+        for arm, by_reference in differences.items()
+        for reference, by_measure in by_reference.items()
+        for name, one in by_measure.items()
+        if one.p is not None
+    ]
+    adjusted = holm([p for *_, p in family])
+    corrected = {a: {r: dict(by_measure) for r, by_measure in by_ref.items()} for a, by_ref in differences.items()}
+    for (arm, reference, name, _), p_holm in zip(family, adjusted, strict=True):
+        one = corrected[arm][reference][name]
+        corrected[arm][reference][name] = one.model_copy(update={"p_holm": p_holm})
+    return corrected, len(family)
