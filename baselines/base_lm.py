@@ -1,0 +1,52 @@
+"""The untouched base model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+from pydantic import BaseModel, ConfigDict
+
+from harness.errors import TrainingError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedModel
+
+    from harness.contract import Scene
+
+
+class Config(BaseModel):
+    """The base has no options."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Arm:
+    """The base model as it was published: nothing is trained, nothing is added."""
+
+    trains: ClassVar[bool] = False
+    uses_sae: ClassVar[bool] = False
+
+    def __init__(self, config: Config, scene: Scene) -> None:
+        self.config = config
+
+    def prepare(self, model: PreTrainedModel) -> NoReturn:
+        raise _untrained()
+
+    def parameter_groups(self, model: PreTrainedModel) -> list[dict[str, Any]]:
+        raise _untrained()
+
+    def penalty(self, attention_mask_BxT: Tensor, response_mask_BxT: Tensor, progress: float) -> None:
+        return None
+
+    def save(self, model: PreTrainedModel, folder: Path) -> NoReturn:
+        raise _untrained()
+
+    def load(self, model: PreTrainedModel, folder: Path) -> None:
+        """The base needs no weights beyond its own."""
+        model.requires_grad_(False)
+
+
+def _untrained() -> TrainingError:
+    return TrainingError("the base arm is not trained", remedy="train another arm: this one is evaluated as it is")

@@ -1,0 +1,263 @@
+"""The trainer of every trained arm: trl's CPOTrainer as SimPO, on rows that are tokenised already."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback
+from trl.experimental.cpo import CPOConfig, CPOTrainer
+
+from harness.errors import TrainingError
+from harness.model import pad_id
+from harness.preference.data import PairBatch, PairTokens, collate
+from harness.preference.loss import response_logprobs
+from harness.preference.schedule import step_count, warmup_count
+
+if TYPE_CHECKING:
+    from harness.contract import Arm
+    from harness.profile import TrainingSection
+
+
+class ResponseModel(nn.Module):
+    """The language model with a forward pass that ends in the responses' log-probabilities.
+
+    DeepSpeed wraps this module, so that the lean forward pass goes through its engine.
+    """
+
+    def __init__(self, language_model: PreTrainedModel) -> None:
+        super().__init__()
+        self.language_model = language_model
+
+    @property
+    def config(self) -> Any:
+        return self.language_model.config
+
+    @property
+    def generation_config(self) -> Any:
+        return self.language_model.generation_config
+
+    def forward(
+        self, input_ids_BxT: Tensor, attention_mask_BxT: Tensor, response_mask_BxT: Tensor
+    ) -> Tensor:
+        """(2B,) float32, see `response_logprobs`."""
+        batch = PairBatch(input_ids_BxT, attention_mask_BxT, response_mask_BxT)
+        return response_logprobs(self.language_model, batch)
+
+
+class Rows(Dataset[PairTokens]):
+    """Tokenised pairs in the order in which they are trained on."""
+
+    def __init__(self, rows: Sequence[PairTokens]) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> PairTokens:
+        return self.rows[index]
+
+    def map(self, *_args: object, **_kwargs: object) -> Rows:
+        """trl prepares its datasets by mapping functions over them; these rows are ready."""
+        return self
+
+
+class Step(NamedTuple):
+    """What one optimiser step did.
+
+    Attributes:
+        loss, penalised_loss: mean over the step's pairs, without and with the arm's penalty.
+        rates: learning rate of each parameter group.
+        grad_norm: global norm before clipping; None where the engine reports none.
+        tokens: real tokens that went through the model.
+    """
+
+    loss: float
+    penalised_loss: float
+    rates: tuple[float, ...]
+    grad_norm: float | None
+    tokens: int
+
+
+def batch_order(pairs: int, epochs: int, seed: int) -> list[int]:
+    """Indices of the pairs in the order of training: one seeded permutation an epoch, the same for every arm."""
+    order: list[int] = []
+    for epoch in range(epochs):
+        generator = torch.Generator().manual_seed(seed + epoch)
+        order += torch.randperm(pairs, generator=generator).tolist()
+    return order
+
+
+def trainer_arguments(
+    section: TrainingSection,
+    *,
+    rows: int,
+    peak: float,
+    dtype: str,
+    folder: Path,
+    engine: dict[str, Any] | None,
+) -> CPOConfig:
+    """trl's arguments for a profile.
+
+    Args:
+        rows: pairs over all epochs; each row is seen once.
+        peak: learning rate after the warm-up.
+        dtype: of the model's parameters.
+        folder: where checkpoints go.
+        engine: DeepSpeed's settings; None trains without DeepSpeed.
+    """
+    per_step = section.pairs_per_device * section.accumulation * section.ranks
+    on_cuda = torch.cuda.is_available()
+    return CPOConfig(
+        output_dir=str(folder),
+        loss_type="simpo",
+        cpo_alpha=0.0,
+        beta=section.beta,
+        simpo_gamma=section.gamma,
+        learning_rate=peak,
+        lr_scheduler_type=section.schedule,
+        warmup_steps=warmup_count(step_count(rows, per_step), section.warmup_ratio),
+        num_train_epochs=1,
+        per_device_train_batch_size=section.pairs_per_device,
+        gradient_accumulation_steps=section.accumulation,
+        max_grad_norm=section.max_grad_norm,
+        seed=section.seed,
+        bf16=dtype == "bfloat16",
+        gradient_checkpointing=False,
+        train_sampling_strategy="sequential",
+        remove_unused_columns=False,
+        dataloader_pin_memory=on_cuda,
+        use_cpu=not on_cuda,
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        save_strategy="steps" if section.checkpoint_steps else "no",
+        save_steps=section.checkpoint_steps or 500,
+        save_total_limit=1,
+        report_to="none",
+        disable_tqdm=True,
+        deepspeed=engine,
+    )
+
+
+class SimpoTrainer(CPOTrainer):  # type: ignore[misc]
+    """CPOTrainer with the arm's parameter groups and penalty, the lean forward pass and a record of every step.
+
+    Attributes:
+        steps: what each optimiser step did.
+    """
+
+    def __init__(
+        self,
+        model: ResponseModel,
+        *,
+        arm: Arm,
+        args: CPOConfig,
+        rows: Sequence[PairTokens],
+        tokenizer: PreTrainedTokenizerBase,
+        section: TrainingSection,
+        on_step: Callable[[int, Step], None] = lambda done, step: None,
+    ) -> None:
+        self.arm = arm
+        self.section = section
+        self.on_step = on_step
+        self.steps: list[Step] = []
+        self._sums = torch.zeros(4, dtype=torch.float64)
+        self._rates: tuple[float, ...] = ()
+        filler = pad_id(tokenizer)
+        super().__init__(
+            model=model,
+            args=args,
+            data_collator=lambda batch: collate(batch, filler)._asdict(),
+            train_dataset=Rows(rows),
+            processing_class=tokenizer,
+        )
+        self.remove_callback(PrinterCallback)
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """AdamW over the arm's parameter groups."""
+        section = self.section
+        if self.optimizer is None:
+            groups = self.arm.parameter_groups(self.model.language_model)
+            self.optimizer = optimizer_class(section)(
+                groups,
+                betas=(section.adam_beta1, section.adam_beta2),
+                eps=section.adam_epsilon,
+                weight_decay=section.weight_decay,
+            )
+        return self.optimizer
+
+    def concatenated_forward(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """(B,) mean log-probability of the chosen and of the rejected responses, from one forward pass."""
+        chosen_B, rejected_B = model(**batch).chunk(2)
+        return chosen_B, rejected_B
+
+    def get_batch_loss_metrics(
+        self, model: nn.Module, batch: dict[str, Tensor], train_eval: str = "train"
+    ) -> tuple[Tensor, dict[str, float]]:
+        """trl's SimPO loss plus the arm's penalty.
+
+        Raises:
+            TrainingError: the loss is not finite.
+        """
+        losses_B, _, _ = self.cpo_loss(*self.concatenated_forward(model, batch))
+        progress = self.state.global_step / max(1, self.state.max_steps)
+        penalty = self.arm.penalty(batch["attention_mask_BxT"], batch["response_mask_BxT"], progress)
+        added = losses_B.new_zeros(()) if penalty is None else penalty.loss.to(losses_B.dtype)
+        loss = losses_B.mean() + added
+        if not torch.isfinite(loss):
+            raise _not_finite("loss", self.state.global_step + 1)
+        pairs = len(losses_B)
+        plain = float(losses_B.detach().sum())
+        tokens = int(batch["attention_mask_BxT"].sum())
+        self._sums += torch.tensor([plain, plain + pairs * float(added.detach()), pairs, tokens])
+        return loss, {}
+
+    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
+        """One micro-batch; notes the rates that stand in the optimiser before it can step."""
+        self._rates = tuple(float(group["lr"]) for group in self.optimizer.param_groups)
+        loss: Tensor = super().training_step(*args, **kwargs)
+        return loss
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Called once after each optimiser step: close the step's record.
+
+        Raises:
+            TrainingError: the gradient's norm is not finite.
+        """
+        super().log(logs, start_time)
+        if "loss" not in logs:
+            return
+        norm = logs.get("grad_norm")
+        if norm is not None and not torch.isfinite(torch.tensor(float(norm))):
+            raise _not_finite("norm of the gradient", self.state.global_step)
+        sums = self.accelerator.reduce(self._sums.to(self.args.device), "sum").tolist()
+        self._sums.zero_()
+        plain, penalised, pairs, tokens = sums
+        step = Step(plain / pairs, penalised / pairs, self._rates, norm and float(norm), int(tokens))
+        self.steps.append(step)
+        self.on_step(self.state.global_step, step)
+
+
+def optimizer_class(section: TrainingSection) -> Any:
+    """AdamW: torch's, or DeepSpeed's for the CPU where the optimiser is offloaded to it."""
+    if not section.offload_optimizer:
+        return torch.optim.AdamW
+    from deepspeed.ops.adam import DeepSpeedCPUAdam
+
+    return DeepSpeedCPUAdam
+
+
+def _not_finite(what: str, step: int) -> TrainingError:
+    return TrainingError(
+        f"the {what} is not a finite number",
+        value=f"step {step}",
+        remedy="lower the arm's learning_rate, or look at the data of that step",
+    )
