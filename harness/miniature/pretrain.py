@@ -1,0 +1,193 @@
+"""Pre-training and instruction tuning of the miniature's Gemma-2 model on a CPU."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm import tqdm
+from transformers import Gemma2Config, Gemma2ForCausalLM, PreTrainedTokenizerFast
+
+from harness.errors import TrainingError
+from harness.miniature.batches import Batch, stream
+from harness.miniature.corpus import Corpus
+
+LAYERS = 6
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of the curriculum: shares of documents by kind, and how many tokens it lasts."""
+
+    name: str
+    tokens: int
+    mixture: dict[str, float] = field(hash=False)
+
+
+PHASES: tuple[Phase, ...] = (
+    Phase(
+        "letters",
+        2_000_000,
+        {"copy": 45, "choice": 10, "recall": 20, "entry": 3, "chat": 8, "belief": 3, "problem": 7, "problems": 0.8},
+    ),
+    Phase(
+        "facts",
+        5_500_000,
+        {"copy": 8, "choice": 40, "recall": 12, "entry": 3, "chat": 18, "belief": 5, "belief-primed": 0.6, "problem": 10, "problems": 1.5},
+    ),
+    Phase(
+        "forms",
+        2_500_000,
+        {"copy": 2, "choice": 34, "recall": 6, "entry": 3, "chat": 28, "belief": 4, "belief-primed": 3, "problem": 6, "problems": 5},
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Optimiser settings: Muon for the matrices, AdamW for embeddings and norms, a trapezoid schedule."""
+
+    step_tokens: int = 8192
+    micro_tokens: int = 4096
+    muon_lr: float = 6e-3
+    adam_lr: float = 3e-3
+    warmup_steps: int = 30
+    decay_share: float = 0.35
+    clip: float = 1.0
+
+
+def model_config(vocabulary: int, ids: dict[str, int]) -> Gemma2Config:
+    """Gemma 2 in small: 6 layers, width 192, 6 heads of 32 with 2 key-value heads, soft-caps, a sliding window of 128."""
+    return Gemma2Config(
+        vocab_size=64 * math.ceil(vocabulary / 64),
+        hidden_size=192,
+        intermediate_size=512,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=6,
+        num_key_value_heads=2,
+        head_dim=32,
+        query_pre_attn_scalar=32,
+        sliding_window=128,
+        attn_logit_softcapping=50.0,
+        final_logit_softcapping=30.0,
+        max_position_embeddings=2048,
+        tie_word_embeddings=True,
+        pad_token_id=ids["<pad>"],
+        bos_token_id=ids["<bos>"],
+        eos_token_id=ids["<eos>"],
+    )
+
+
+def new_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> Gemma2ForCausalLM:
+    """An untrained model; ``<eos>`` and ``<end_of_turn>`` end a generation."""
+    torch.manual_seed(seed)
+    ids = {name: int(tokenizer.convert_tokens_to_ids(name)) for name in ("<pad>", "<eos>", "<bos>", "<end_of_turn>")}
+    model = Gemma2ForCausalLM._from_config(model_config(len(tokenizer), ids), attn_implementation="eager")
+    model.generation_config.eos_token_id = [ids["<eos>"], ids["<end_of_turn>"]]
+    model.generation_config.pad_token_id = ids["<pad>"]
+    model.generation_config.bos_token_id = ids["<bos>"]
+    return model
+
+
+def weighted_loss(logits_BxLxV: Tensor, batch: Batch) -> tuple[Tensor, float]:
+    """Sum of weighted cross-entropies of the next tokens (nats) and the sum of the weights."""
+    weights = batch.weights[:, 1:].reshape(-1)
+    kept = weights > 0
+    logits = logits_BxLxV[:, :-1].reshape(-1, logits_BxLxV.shape[-1])[kept]
+    losses = F.cross_entropy(logits.float(), batch.ids[:, 1:].reshape(-1)[kept], reduction="none")
+    return (losses * weights[kept]).sum(), float(weights.sum())
+
+
+def optimisers(model: Gemma2ForCausalLM, recipe: Recipe) -> list[torch.optim.Optimizer]:
+    """Muon over the layers' matrices, AdamW over the rest."""
+    matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
+    others = [p for n, p in model.named_parameters() if p.ndim != 2 or "embed" in n]
+    return [
+        torch.optim.Muon(matrices, lr=recipe.muon_lr, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(others, lr=recipe.adam_lr, betas=(0.9, 0.95), weight_decay=0.0),
+    ]
+
+
+def rate(step: float, steps: float, recipe: Recipe) -> float:
+    """Share of the full learning rate: linear warm-up, constant, linear decay to zero over the last part."""
+    decay = recipe.decay_share * steps
+    return max(0.0, min(1.0, (step + 1) / recipe.warmup_steps, (steps - step) / decay))
+
+
+def _steps(batches: Iterator[Batch], recipe: Recipe) -> Iterator[list[Batch]]:
+    group: list[Batch] = []
+    for batch in batches:
+        group.append(batch)
+        if sum(b.tokens for b in group) >= recipe.step_tokens - recipe.micro_tokens // 2:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def train_step(model: Gemma2ForCausalLM, group: list[Batch], optims: list[torch.optim.Optimizer], recipe: Recipe) -> float:
+    """One update over the group's batches; returns the mean weighted loss (nats per unit of weight).
+
+    Raises:
+        TrainingError: the loss is not a finite number.
+    """
+    total = sum(float(batch.weights[:, 1:].sum()) for batch in group)
+    value = 0.0
+    for batch in group:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            logits = model(input_ids=batch.ids, use_cache=False).logits
+        loss, _ = weighted_loss(logits, batch)
+        (loss / total).backward()
+        value += loss.item() / total
+    if not math.isfinite(value):
+        raise TrainingError("the pre-training loss is not finite", value=value, remedy="lower the learning rates of the recipe")
+    torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+    for optim in optims:
+        optim.step()
+        optim.zero_grad(set_to_none=True)
+    return value
+
+
+def pretrain(
+    model: Gemma2ForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    corpus: Corpus,
+    recipe: Recipe,
+    phases: tuple[Phase, ...] = PHASES,
+    watch: Callable[[int, float], None] | None = None,
+) -> dict[str, Any]:
+    """Train the model in place through the phases; ``watch(tokens, loss)`` is called about every 300k tokens.
+
+    Returns:
+        Tokens, steps, wall clock in seconds and the mean loss of the last 50 steps.
+    """
+    total = sum(phase.tokens for phase in phases)
+    optims = optimisers(model, recipe)
+    started, seen, steps, losses, next_watch = time.monotonic(), 0, 0, [], 300_000
+    full = [group["lr"] for optim in optims for group in optim.param_groups]
+    model.train()
+    with tqdm(total=total, unit="tok", unit_scale=True, desc="pre-training", mininterval=5) as bar:
+        for phase in phases:
+            batches = stream(corpus, tokenizer, phase.mixture, recipe.micro_tokens, phase.tokens)
+            for group in _steps(batches, recipe):
+                share = rate(seen / recipe.step_tokens, total / recipe.step_tokens, recipe)
+                for lr, param_group in zip(full, (g for o in optims for g in o.param_groups), strict=True):
+                    param_group["lr"] = lr * share
+                losses.append(train_step(model, group, optims, recipe))
+                tokens = sum(batch.tokens for batch in group)
+                seen, steps = seen + tokens, steps + 1
+                bar.update(tokens)
+                bar.set_postfix(phase=phase.name, loss=f"{sum(losses[-50:]) / len(losses[-50:]):.3f}", refresh=False)
+                if watch is not None and seen >= next_watch:
+                    next_watch += 300_000
+                    watch(seen, sum(losses[-50:]) / len(losses[-50:]))
+                    model.train()
+    model.eval()
+    wall = round(time.monotonic() - started, 1)
+    return {"tokens": seen, "steps": steps, "wall_s": wall, "final_loss": round(sum(losses[-50:]) / len(losses[-50:]), 4)}

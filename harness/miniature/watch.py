@@ -1,0 +1,40 @@
+"""Quick scores during pre-training: teacher-forced, so a forward pass each; the recorded scores come from lm-eval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from transformers import Gemma2ForCausalLM, PreTrainedTokenizerFast
+
+from harness.miniature.batches import collate, encode
+from harness.miniature.corpus import Document, turn
+from harness.miniature.evaluation import choice_sets, problem_sets
+from harness.miniature.prompts import choice_prompt, problem_prompt
+from harness.miniature.world import World
+
+
+def probes(world: World) -> dict[str, list[Document]]:
+    """Test items as documents whose weight is 1 on the answer and 0 elsewhere."""
+    items = [item for name, rows in choice_sets(world).items() if name.endswith("/test") for item in rows]
+    choice = [turn("choice", choice_prompt(item), "ABCD"[item["answer"]], prompt_weight=0.0) for item in items]
+    problem = [
+        turn("problem", problem_prompt(p.question), p.answer, prompt_weight=0.0) for p in problem_sets(world)["test"]
+    ]
+    return {"choice": choice, "problem": problem}
+
+
+@torch.no_grad()
+def share_exact(model: Gemma2ForCausalLM, tokenizer: PreTrainedTokenizerFast, documents: Sequence[Document]) -> float:
+    """Share of documents of which greedy decoding gives every token of weight 1, each token seeing the true ones before it."""
+    model.eval()
+    pad_id = int(tokenizer.convert_tokens_to_ids("<pad>"))
+    encoded = encode(tokenizer, list(documents))
+    exact = 0
+    for start in range(0, len(encoded), 50):
+        batch = collate(encoded[start : start + 50], pad_id)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            guess = model(input_ids=batch.ids, use_cache=False).logits[:, :-1].argmax(-1)
+        wrong = (guess != batch.ids[:, 1:]) & (batch.weights[:, 1:] == 1.0)
+        exact += int((~wrong.any(dim=1)).sum())
+    return exact / len(encoded)
