@@ -76,9 +76,18 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         RunFolderError: the folder cannot be written or the disk is full.
     """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """The same for bytes.
+
+    Raises:
+        RunFolderError: the folder cannot be written or the disk is full.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, text.encode())
+        _replace(path, data)
     except OSError as error:
         raise RunFolderError(
             f"cannot write the file ({error.strerror or error})",

@@ -44,6 +44,7 @@ class PromptFacts(Record):
     requests: int
     bos_min: int
     bos_max: int
+    bos_rule: str
     first_prompt_sha256: str
     prompts_sha256: str
     truncated: int

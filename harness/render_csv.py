@@ -1,0 +1,102 @@
+"""Tables as CSV, for machines: one record a line, full precision, shares not percent, seconds not minutes.
+
+A cell is empty where nothing was measured.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+
+from harness.claims import Paper, Verdict
+from harness.measure import BASE
+from harness.outcome import ArmOutcome, Outcome
+from harness.render import limits
+
+Cell = str | int | float | None
+
+
+def table1_csv(outcome: Outcome, paper: Paper) -> str:
+    """One line for each arm and measure: score, paired difference to the base, the paper's value."""
+    records: list[Mapping[str, Cell]] = []
+    for name, arm in outcome.arms.items():
+        for column in outcome.columns:
+            score = arm.scores.get(column.name)
+            one = outcome.difference(name, BASE, column.name) if name != BASE else None
+            records.append(
+                {
+                    **_run(outcome),
+                    "arm": name,
+                    "measure": column.name,
+                    "value": score.value if score else None,
+                    "stderr": score.stderr if score else None,
+                    "n": score.n if score else None,
+                    "difference_to_base": one.effect if one else None,
+                    "low_95": one.low if one else None,
+                    "high_95": one.high if one else None,
+                    "test": one.test if one else None,
+                    "p": one.p if one else None,
+                    "p_holm": one.p_holm if one else None,
+                    "paper": paper.printed(f"{name}/{column.name}"),
+                }
+            )
+    return _csv(records)
+
+
+def cost_csv(outcome: Outcome, paper: Paper) -> str:
+    """One line for each arm: parameters, times, memory."""
+    return _csv([{**_run(outcome), **_cost(name, arm, paper)} for name, arm in outcome.arms.items()])
+
+
+def verdicts_csv(outcome: Outcome, verdicts: Sequence[Verdict]) -> str:
+    """One line for each claim."""
+    return _csv([{**_run(outcome), **one.model_dump(), "label": one.label} for one in verdicts])
+
+
+def _cost(name: str, arm: ArmOutcome, paper: Paper) -> dict[str, Cell]:
+    usage, facts = arm.training_usage, arm.training
+    return {
+        "arm": name,
+        "trained": str(facts is not None).lower(),
+        "trainable_parameters": usage.trainable_parameters if usage else 0,
+        "total_parameters": (usage or arm.evaluation_usage).total_parameters,
+        "steps": facts.steps if facts else None,
+        "epochs": facts.epochs if facts else None,
+        "training_tokens": usage.tokens if usage else None,
+        "tokens_per_s": usage.tokens_per_s if usage and usage.tokens and usage.wall_s else None,
+        "epoch_s": arm.epoch_s,
+        "training_s": usage.wall_s if usage else None,
+        "training_startup_s": usage.startup_s if usage else None,
+        "training_peak_allocated_gib": usage.peak_allocated_gib if usage else None,
+        "training_peak_reserved_gib": usage.peak_reserved_gib if usage else None,
+        "training_peak_rss_gib": usage.peak_rss_gib if usage else None,
+        "evaluation_s": arm.evaluation_usage.wall_s,
+        "evaluation_peak_allocated_gib": arm.evaluation_usage.peak_allocated_gib,
+        "evaluation_peak_reserved_gib": arm.evaluation_usage.peak_reserved_gib,
+        "evaluation_peak_rss_gib": arm.evaluation_usage.peak_rss_gib,
+        "paper_memory": paper.printed(f"{name}/memory"),
+        "paper_epoch": paper.printed(f"{name}/epoch"),
+    }
+
+
+def _run(outcome: Outcome) -> dict[str, Cell]:
+    """What every line names of its run."""
+    return {
+        "profile": outcome.profile,
+        "protocol": outcome.protocol,
+        "hardware": outcome.hardware,
+        "commit": " ".join(outcome.commits),
+        "uncommitted_changes": str(outcome.dirty).lower(),
+        "seed": outcome.seed,
+        "limits": limits(outcome),
+        "note": outcome.note,
+    }
+
+
+def _csv(records: Sequence[Mapping[str, Cell]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(records[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    return text.getvalue()

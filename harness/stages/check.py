@@ -1,0 +1,171 @@
+"""Stage `check`: the properties that every run must have, then the verdict on each of the paper's claims."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from harness.artefact import Artefact, digest_file
+from harness.claims import Verdict, judge, paper_digest, read_paper
+from harness.contract import Record
+from harness.errors import CheckFailedError
+from harness.measure import BASE, LOSS
+from harness.outcome import ArmOutcome, Outcome, PromptFacts, read_outcome
+from harness.paths import RunPaths
+from harness.profile import Profile
+from harness.render import verdict_table
+from harness.render_screen import screen_console, show_sheet
+from harness.stages.common import Work, command, finished
+from harness.stages.report import outcome_path
+
+SUMMARY = "Check the properties that every run must have; then the verdict on each claim of the paper."
+READS = "report/table1.json, results/paper.json"
+WRITES = "check.json"
+PER_ARM = False
+
+
+class CheckResult(Record):
+    """What was checked.
+
+    Attributes:
+        held: the properties, in words, all of which the run has.
+        verdicts: on every claim of the paper.
+    """
+
+    held: tuple[str, ...]
+    verdicts: tuple[Verdict, ...]
+
+
+PROPERTIES = {
+    "the SimPO loss of each trained arm is below the base's": lambda o: _losses(o),
+    "training moved the weights of each trained arm": lambda o: _moved(o),
+    "each trained arm recorded a learning rate for every step": lambda o: _rates(o),
+    "every request of every task has exactly one BOS": lambda o: _bos(o),
+    "no request was truncated": lambda o: _truncated(o),
+    "all arms got the same prompts, template and stop tokens": lambda o: _same_prompts(o),
+    "all arms were scored on the same number of items": lambda o: _same_n(o),
+}
+
+
+def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:
+    """The report's outcome and the paper's claims."""
+    finished("report", profile, paths)
+    return {"outcome": digest_file(outcome_path(paths)), "paper": paper_digest()}
+
+
+def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:
+    """Check the run.
+
+    Raises:
+        CheckFailedError: a property does not hold; the message names each one, with the arm and the numbers.
+    """
+    outcome = read_outcome(outcome_path(paths), made_by=command("report", profile))
+    broken = violations(outcome)
+    if broken:
+        raise CheckFailedError(
+            f"this run does not have {len(broken)} of the properties that every run must have:\n"
+            + "\n".join(f"  - {line}" for line in broken),
+            value=outcome_path(paths),
+            remedy="its numbers cannot be believed: find the cause, then train and evaluate the arm again",
+        )
+    verdicts = tuple(judge(read_paper(), outcome))
+    return Work(CheckResult(held=tuple(PROPERTIES), verdicts=verdicts), [])
+
+
+def show(artefact: Artefact, paths: RunPaths) -> None:
+    """Print what held, and the verdicts."""
+    result = CheckResult.model_validate(artefact.result)
+    outcome = read_outcome(outcome_path(paths), made_by="python -m harness report")
+    console = screen_console()
+    for line in result.held:
+        console.print(f"holds: {line}", markup=False)
+    show_sheet(verdict_table(outcome, list(result.verdicts)), console)
+
+
+def violations(outcome: Outcome) -> list[str]:
+    """Every violated property, one line for each arm or task that violates it."""
+    return [f"{name}: {found}" for name, test in PROPERTIES.items() for found in test(outcome)]
+
+
+def _losses(outcome: Outcome) -> Iterator[str]:
+    if BASE not in outcome.arms:
+        yield f"the run has no arm `{BASE}`"
+        return
+    if not outcome.trained:
+        yield "the run has no trained arm"
+    base = outcome.arms[BASE].scores[LOSS].value
+    for name, arm in outcome.trained.items():
+        loss = arm.scores[LOSS].value
+        if not loss < base:
+            yield f"{name} has {loss:.6g}, the base {base:.6g}"
+
+
+def _moved(outcome: Outcome) -> Iterator[str]:
+    for name, arm in outcome.trained.items():
+        moved = arm.training.moved if arm.training else None
+        if moved is None:
+            yield f"{name} did not record it"
+        elif moved.fraction_changed < outcome.minimum_moved or moved.mean_absolute_change <= 0:
+            yield f"{name} changed {moved.fraction_changed:.4g} of its entries, the floor is {outcome.minimum_moved:g}"
+
+
+def _rates(outcome: Outcome) -> Iterator[str]:
+    for name, arm in outcome.trained.items():
+        facts = arm.training
+        if facts is None or facts.steps < 1 or facts.learning_rates != facts.steps:
+            yield f"{name} has {facts.learning_rates if facts else 0} rates for {facts.steps if facts else 0} steps"
+        elif not facts.peak_learning_rate or not math.isfinite(facts.peak_learning_rate):
+            yield f"{name} has the largest rate {facts.peak_learning_rate}"
+
+
+def _prompts(outcome: Outcome) -> Iterator[tuple[str, str, PromptFacts]]:
+    for name, arm in outcome.arms.items():
+        for task, facts in arm.prompts.items():
+            yield name, task, facts
+
+
+def _bos(outcome: Outcome) -> Iterator[str]:
+    for name, arm in outcome.arms.items():
+        if not arm.prompts:
+            yield f"{name} has no record of its requests"
+    for name, task, facts in _prompts(outcome):
+        if not _one_bos(facts):
+            yield f"{name}, {task}: {facts.bos_min} to {facts.bos_max} (counted as {facts.bos_rule})"
+
+
+def _one_bos(facts: PromptFacts) -> bool:
+    """One BOS; a tokenizer that has none may have none, if that holds for every request."""
+    same = facts.bos_min == facts.bos_max
+    return same and (facts.bos_max == 1 or (facts.bos_rule == "leading_run" and facts.bos_max == 0))
+
+
+def _truncated(outcome: Outcome) -> Iterator[str]:
+    for name, task, facts in _prompts(outcome):
+        if facts.truncated:
+            yield f"{name}, {task}: {facts.truncated} of {facts.requests}"
+
+
+def _same_prompts(outcome: Outcome) -> Iterator[str]:
+    arms = list(outcome.arms.items())
+    reference, first = arms[0]
+    for name, arm in arms[1:]:
+        if arm.chat_template_sha256 != first.chat_template_sha256:
+            yield f"{name} and {reference} have different chat templates"
+        for task in sorted(arm.prompts.keys() | first.prompts.keys()):
+            if arm.prompts.get(task) != first.prompts.get(task):
+                yield f"{name} and {reference}, {task}: {_what_differs(arm, first, task)}"
+
+
+def _what_differs(arm: ArmOutcome, first: ArmOutcome, task: str) -> str:
+    one, other = arm.prompts.get(task), first.prompts.get(task)
+    if one is None or other is None:
+        return "one of them was not scored"
+    names = [key for key in PromptFacts.model_fields if getattr(one, key) != getattr(other, key)]
+    return ", ".join(names)
+
+
+def _same_n(outcome: Outcome) -> Iterator[str]:
+    for column in outcome.columns:
+        sizes = {name: arm.scores[column.name].n if column.name in arm.scores else 0 for name, arm in outcome.arms.items()}
+        if len(set(sizes.values())) != 1 or 0 in sizes.values():
+            yield f"{column.title}: " + ", ".join(f"{name} {n}" for name, n in sizes.items())

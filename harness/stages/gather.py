@@ -1,0 +1,130 @@
+"""From the artefacts of a run to its outcome, the one document that tables, verdicts and comparisons are made from."""
+
+from __future__ import annotations
+
+from harness.artefact import Artefact, digest_json
+from harness.contract import EvaluateResult, RequestFacts, TrainResult
+from harness.errors import NotComparableError
+from harness.measure import LOSS, PENALISED_LOSS, measures
+from harness.outcome import AnalyseResult, ArmOutcome, Outcome, PromptFacts, TrainingFacts
+from harness.paths import RunPaths
+from harness.profile import Profile
+from harness.stages.common import finished
+
+Stages = dict[str, tuple[Artefact, Artefact]]
+
+
+def read_stages(profile: Profile, paths: RunPaths) -> Stages:
+    """The artefacts of training and of evaluation, by arm.
+
+    Raises:
+        MissingInputError: an arm was not trained or not evaluated; the message names the command.
+    """
+    return {
+        arm: (finished("train", profile, paths, arm), finished("evaluate", profile, paths, arm))
+        for arm in profile.arms
+    }
+
+
+def gathered_digests(profile: Profile, paths: RunPaths) -> dict[str, str]:
+    """What the outcome depends on: the profile, and each artefact's result and provenance."""
+    found = {"profile": profile.digest()}
+    for arm, pair in read_stages(profile, paths).items():
+        for artefact in pair:
+            found[f"{artefact.stage} {arm}"] = digest_json([artefact.result, artefact.provenance])
+    found["analyse"] = digest_json(finished("analyse", profile, paths).result)
+    return found
+
+
+def gather(profile: Profile, paths: RunPaths) -> Outcome:
+    """The outcome of a run.
+
+    Raises:
+        MissingInputError: a stage has not run.
+        NotComparableError: the arms were run on unlike machines or with unlike packages.
+    """
+    stages = read_stages(profile, paths)
+    artefacts = {f"{one.stage} {arm}": one for arm, pair in stages.items() for one in pair}
+    _refuse_unlike(artefacts)
+    first = next(iter(artefacts.values())).provenance
+    results = {arm: EvaluateResult.model_validate(pair[1].result) for arm, pair in stages.items()}
+    names = next(iter(results.values())).scores
+    return Outcome(
+        profile=profile.name,
+        title=profile.title,
+        note=profile.note,
+        profile_digest=profile.digest(),
+        model=profile.model.id,
+        protocol=profile.evaluation.protocol,
+        dtype=profile.model.dtype,
+        hardware=first["hardware"]["class"],
+        device=first["hardware"]["device"],
+        versions=first["versions"],
+        commits=tuple(sorted({one.provenance["commit"] or "no commit" for one in artefacts.values()})),
+        dirty=any(one.provenance["dirty"] is not False for one in artefacts.values()),
+        seed=profile.training.seed,
+        limits=_limits(profile),
+        measures=tuple(column.name for column in measures(profile.evaluation.tasks, names)),
+        minimum_moved=profile.training.minimum_moved,
+        arms={
+            arm: _arm(profile.arm(arm).title, TrainResult.model_validate(pair[0].result), results[arm])
+            for arm, pair in stages.items()
+        },
+        comparisons=AnalyseResult.model_validate(finished("analyse", profile, paths).result),
+    )
+
+
+def _refuse_unlike(artefacts: dict[str, Artefact]) -> None:
+    kinds = {
+        name: {"hardware class": one.provenance["hardware"]["class"], **one.provenance["versions"]}
+        for name, one in artefacts.items()
+    }
+    reference, expected = next(iter(kinds.items()))
+    for name, found in kinds.items():
+        different = sorted(k for k in expected.keys() | found.keys() if expected.get(k) != found.get(k))
+        if different:
+            shown = "; ".join(f"{k}: {expected.get(k)} and {found.get(k)}" for k in different)
+            raise NotComparableError(
+                f"`{reference}` and `{name}` were not run on the same kind of machine with the same packages",
+                value=shown,
+                remedy=f"delete {name.replace(' ', '.json of arm ')} (or use another --run-dir) and run it again",
+            )
+
+
+def _limits(profile: Profile) -> dict[str, int]:
+    tasks = {f"tasks.{name}": task.limit for name, task in profile.evaluation.tasks.items()}
+    return {**tasks, "train_pairs": profile.data.train_pairs, "test_pairs": profile.data.test_pairs}
+
+
+def _arm(title: str, trained: TrainResult, evaluated: EvaluateResult) -> ArmOutcome:
+    preference = evaluated.preference
+    return ArmOutcome(
+        title=title,
+        training=_training(trained) if trained.trained else None,
+        scores={LOSS: preference.loss, PENALISED_LOSS: preference.penalised_loss, **evaluated.scores},
+        accuracy=preference.accuracy,
+        mean_l0=preference.mean_l0,
+        mean_l1=preference.mean_l1,
+        training_usage=trained.usage if trained.trained else None,
+        evaluation_usage=evaluated.usage,
+        prompts={task: _prompts(facts) for task, facts in evaluated.requests.items()},
+        chat_template_sha256=evaluated.chat_template_sha256,
+    )
+
+
+def _training(trained: TrainResult) -> TrainingFacts:
+    rates = trained.learning_rate_trace
+    return TrainingFacts(
+        steps=trained.steps,
+        epochs=trained.epochs,
+        pairs=trained.pairs,
+        learning_rates=len(rates),
+        peak_learning_rate=max(rates, default=None),
+        max_grad_norm=trained.max_grad_norm,
+        moved=trained.moved,
+        truncation=trained.truncation,
+    )
+
+
+def _prompts(facts: RequestFacts) -> PromptFacts:
+    return PromptFacts.model_validate(facts.model_dump(include=set(PromptFacts.model_fields)))

@@ -1,0 +1,90 @@
+"""Stage `report`: Table 1, the cost table, the verdicts and the picture, from the artefacts of the other stages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.artefact import Artefact, digest_json, write_bytes, write_json, write_text
+from harness.claims import Paper, Verdict, judge, paper_digest, read_paper
+from harness.contract import Record
+from harness.outcome import Outcome, read_outcome
+from harness.paths import RunPaths
+from harness.profile import Profile
+from harness.render import Sheet, cost_table, table1, verdict_table
+from harness.render_csv import cost_csv, table1_csv, verdicts_csv
+from harness.render_figure import figure
+from harness.render_latex import latex
+from harness.render_markdown import markdown
+from harness.render_screen import screen_console, show_sheet
+from harness.stages.common import Work
+from harness.stages.gather import gather, gathered_digests
+
+SUMMARY = "Render Table 1, the cost table, the verdicts and the picture."
+READS = "train.json and evaluate.json of every arm, analyse.json, results/paper.json"
+WRITES = "report.json, report/table1.json, report/{table1,cost,verdicts}.{md,csv,tex}, report/differences.{svg,png}"
+PER_ARM = False
+
+LAYOUT = 1
+
+
+class ReportResult(Record):
+    """What was rendered.
+
+    Attributes:
+        outcome_digest: of `table1.json`'s content.
+        verdicts: on every claim of the paper.
+    """
+
+    outcome_digest: str
+    verdicts: tuple[Verdict, ...]
+
+
+def outcome_path(paths: RunPaths) -> Path:
+    """Where the run's outcome is written."""
+    return paths.report / "table1.json"
+
+
+def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:
+    """Everything that the outcome is gathered from, the paper's claims, and the layout of the tables."""
+    return {**gathered_digests(profile, paths), "paper": paper_digest(), "layout": digest_json(LAYOUT)}
+
+
+def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:
+    """Render everything.
+
+    Raises:
+        MissingInputError: an arm was not trained, evaluated or analysed.
+        NotComparableError: the arms were run on unlike machines or with unlike packages.
+    """
+    outcome, paper = gather(profile, paths), read_paper()
+    verdicts = judge(paper, outcome)
+    texts = {
+        "table1.csv": table1_csv(outcome, paper),
+        "cost.csv": cost_csv(outcome, paper),
+        "verdicts.csv": verdicts_csv(outcome, verdicts),
+    }
+    for sheet in sheets(outcome, paper, verdicts):
+        texts[f"{sheet.name}.md"] = markdown(sheet)
+        texts[f"{sheet.name}.tex"] = latex(sheet)
+    for name, text in texts.items():
+        write_text(paths.report / name, text)
+    pictures = {f"differences.{suffix}": data for suffix, data in figure(outcome).items()}
+    for name, data in pictures.items():
+        write_bytes(paths.report / name, data)
+    document = outcome.model_dump(mode="json")
+    write_json(outcome_path(paths), document)
+    files = sorted([*(paths.report / name for name in [*texts, *pictures]), outcome_path(paths)])
+    return Work(ReportResult(outcome_digest=digest_json(document), verdicts=tuple(verdicts)), files)
+
+
+def sheets(outcome: Outcome, paper: Paper, verdicts: list[Verdict]) -> list[Sheet]:
+    """The three tables."""
+    return [table1(outcome, paper), cost_table(outcome, paper), verdict_table(outcome, verdicts)]
+
+
+def show(artefact: Artefact, paths: RunPaths) -> None:
+    """Print the tables."""
+    outcome, paper = read_outcome(outcome_path(paths), made_by="python -m harness report"), read_paper()
+    console = screen_console()
+    for sheet in sheets(outcome, paper, judge(paper, outcome)):
+        show_sheet(sheet, console)
