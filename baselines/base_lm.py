@@ -1,5 +1,7 @@
 """The untouched base model."""
 
+# ruff: noqa: ARG002 - the protocol's arguments, whether this arm needs them or not
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -49,4 +51,4 @@ class Arm:
 
 
 def _untrained() -> TrainingError:
-    return TrainingError("the base arm is not trained", remedy="train another arm: this one is evaluated as it is")
+    return TrainingError("the base arm is not trained", remedy="evaluate it as it is, or train another arm")

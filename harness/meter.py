@@ -20,7 +20,7 @@ class Meter:
 
     Attributes:
         wall_s: seconds from entry to exit; on CUDA the queue is drained at both ends.
-        peak_rss_gib: peak resident set since entry, where Linux lets a process reset its peak; else of its life.
+        peak_rss_gib: peak resident set since entry; of the process's life where its peak cannot be reset.
         peak_allocated_gib, peak_reserved_gib: the CUDA allocator's peaks since entry; None without CUDA.
     """
 

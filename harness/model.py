@@ -66,7 +66,7 @@ def load_tokenizer(model_dir: Path) -> PreTrainedTokenizerBase:
 
 
 def pad_id(tokenizer: PreTrainedTokenizerBase) -> int:
-    """The id that fills a row: the padding token's, else the end-of-sequence token's; masked wherever it stands."""
+    """The id that fills a row: the padding token's, else the end-of-sequence token's."""
     found = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     if not isinstance(found, int):
         raise DamagedFileError(
@@ -79,7 +79,9 @@ def pad_id(tokenizer: PreTrainedTokenizerBase) -> int:
 
 def _require(model_dir: Path, name: str) -> None:
     if not (model_dir / name).is_file():
-        raise MissingInputError("the model's folder lacks a file", value=model_dir / name, remedy="run `prepare` first")
+        raise MissingInputError(
+            "the model's folder lacks a file", value=model_dir / name, remedy="run `prepare` first"
+        )
 
 
 def _damaged(cause: str, model_dir: Path) -> DamagedFileError:

@@ -130,11 +130,12 @@ def _refused(cause: str, where: str) -> DataError:
 def render_pair(pair: Pair, tokenizer: PreTrainedTokenizerBase) -> tuple[str, str, str]:
     """Texts of prompt, chosen and rejected under SimPO's official template.
 
-    The prompt is rendered without a generation prompt. A response is what the rendered conversation adds to it, so
-    the header of the assistant's turn and its end belong to the response.
+    The prompt is rendered without a generation prompt. A response is what the rendered conversation adds to
+    it, so the header of the assistant's turn and its end belong to the response.
 
     Raises:
-        DataError: the template refuses the conversation, or renders the prompt otherwise once an answer follows.
+        DataError: the template refuses the conversation, or renders the prompt otherwise once an answer
+            follows.
     """
     prompt = _render(pair.prompt, tokenizer)
     responses = []
@@ -168,11 +169,11 @@ def tokenise_pairs(
 ) -> TokenisedPairs:
     """Tokenise pairs as SimPO's official trainer does.
 
-    Prompt and responses are tokenised apart, without special tokens beyond the template's; a response that does not
-    end in the tokenizer's end-of-sequence token gets one, as in SimPO's trainer. If the prompt and the longer
-    response exceed `max_length`, the prompt keeps its BOS and its end, `max_prompt_length` tokens in all (SimPO's
-    drops the BOS). Responses that are still too long are cut to the room that the prompt leaves (SimPO's cuts to
-    max_length - max_prompt_length, however short the prompt is).
+    Prompt and responses are tokenised apart, without special tokens beyond the template's; a response that
+    does not end in the tokenizer's end-of-sequence token gets one, as in SimPO's trainer. If the prompt and
+    the longer response exceed `max_length`, the prompt keeps its BOS and its end, `max_prompt_length` tokens
+    in all (SimPO's drops the BOS). Responses that are still too long are cut to the room that the prompt
+    leaves (SimPO's cuts to max_length - max_prompt_length, however short the prompt is).
 
     Raises:
         DataError: a prompt without exactly one BOS at its front, or a response without tokens.

@@ -28,15 +28,16 @@ def simpo_losses(chosen_B: Tensor, rejected_B: Tensor, *, beta: float, gamma: fl
     Returns:
         (B,) losses in the inputs' dtype.
     """
-    return -logsigmoid(beta * (chosen_B - rejected_B) - gamma)
+    losses_B: Tensor = -logsigmoid(beta * (chosen_B - rejected_B) - gamma)
+    return losses_B
 
 
 def response_logprobs(model: PreTrainedModel, batch: PairBatch, *, chunk: int = CHUNK) -> Tensor:
     """Mean log-probability of each row's response tokens, in float32.
 
-    Only the positions that predict a response token go through the unembedding, `chunk` of them at a time, and
-    under gradients each chunk's logits are computed again in the backward pass: peak memory is chunk x vocabulary
-    instead of batch x length x vocabulary. The arithmetic is that of the model's own forward pass.
+    Only the positions that predict a response token go through the unembedding, `chunk` of them at a time,
+    and under gradients each chunk's logits are computed again in the backward pass: peak memory is chunk x
+    vocabulary instead of batch x length x vocabulary. The arithmetic is that of the model's own forward pass.
 
     Args:
         model: a causal language model of transformers, with whatever hooks sit on its layers.
@@ -53,21 +54,18 @@ def response_logprobs(model: PreTrainedModel, batch: PairBatch, *, chunk: int = 
     rows, columns = batch.response_mask_BxT[:, 1:].nonzero(as_tuple=True)
     hidden_NxD = hidden_BxTxD[rows, columns]
     labels_N = batch.input_ids_BxT[rows, columns + 1]
-    parts = [
-        _chunk_logprobs(model, hidden_nxD, labels_n)
-        for hidden_nxD, labels_n in zip(hidden_NxD.split(chunk), labels_N.split(chunk), strict=True)
-    ]
+    chunks = zip(torch.split(hidden_NxD, chunk), torch.split(labels_N, chunk), strict=True)
+    parts = [_chunk_logprobs(model, hidden_nxD, labels_n) for hidden_nxD, labels_n in chunks]
     logprobs_BxT = hidden_NxD.new_zeros(batch.response_mask_BxT[:, 1:].shape, dtype=torch.float32)
     logprobs_BxT = logprobs_BxT.index_put((rows, columns), torch.cat(parts))
     return logprobs_BxT.sum(-1) / batch.response_mask_BxT[:, 1:].sum(-1)
 
 
 def _chunk_logprobs(model: PreTrainedModel, hidden_NxD: Tensor, labels_N: Tensor) -> Tensor:
-    if torch.is_grad_enabled():
-        result = checkpoint(token_logprobs, model, hidden_NxD, labels_N, use_reentrant=False)
-        assert isinstance(result, Tensor)
-        return result
-    return token_logprobs(model, hidden_NxD, labels_N)
+    if not torch.is_grad_enabled():
+        return token_logprobs(model, hidden_NxD, labels_N)
+    logprobs_N: Tensor = checkpoint(token_logprobs, model, hidden_NxD, labels_N, use_reentrant=False)
+    return logprobs_N
 
 
 def token_logprobs(model: PreTrainedModel, hidden_NxD: Tensor, labels_N: Tensor) -> Tensor:
@@ -83,7 +81,8 @@ def label_logprobs(logits: Tensor, labels: Tensor) -> Tensor:
     """Log-probability of each label under a float32 softmax of logits with one more, last dimension."""
     logits = logits.float()
     picked = logits.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
-    return picked - logits.logsumexp(-1)
+    logprobs: Tensor = picked - logits.logsumexp(-1)
+    return logprobs
 
 
 def mean_response_logprobs(logits_BxTxV: Tensor, batch: PairBatch) -> Tensor:

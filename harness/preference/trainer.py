@@ -45,9 +45,7 @@ class ResponseModel(nn.Module):
     def generation_config(self) -> Any:
         return self.language_model.generation_config
 
-    def forward(
-        self, input_ids_BxT: Tensor, attention_mask_BxT: Tensor, response_mask_BxT: Tensor
-    ) -> Tensor:
+    def forward(self, input_ids_BxT: Tensor, attention_mask_BxT: Tensor, response_mask_BxT: Tensor) -> Tensor:
         """(2B,) float32, see `response_logprobs`."""
         batch = PairBatch(input_ids_BxT, attention_mask_BxT, response_mask_BxT)
         return response_logprobs(self.language_model, batch)
@@ -88,7 +86,7 @@ class Step(NamedTuple):
 
 
 def batch_order(pairs: int, epochs: int, seed: int) -> list[int]:
-    """Indices of the pairs in the order of training: one seeded permutation an epoch, the same for every arm."""
+    """Indices of the pairs in the order of training: a seeded permutation an epoch, equal for every arm."""
     order: list[int] = []
     for epoch in range(epochs):
         generator = torch.Generator().manual_seed(seed + epoch)
@@ -148,10 +146,11 @@ def trainer_arguments(
 
 
 class SimpoTrainer(CPOTrainer):  # type: ignore[misc]
-    """CPOTrainer with the arm's parameter groups and penalty, the lean forward pass and a record of every step.
+    """CPOTrainer with the arm's parameter groups and penalty, the lean forward pass and a record of its steps.
 
     Attributes:
         steps: what each optimiser step did.
+        on_step: called after each step with steps done, steps in all, and the step.
     """
 
     def __init__(
@@ -163,11 +162,10 @@ class SimpoTrainer(CPOTrainer):  # type: ignore[misc]
         rows: Sequence[PairTokens],
         tokenizer: PreTrainedTokenizerBase,
         section: TrainingSection,
-        on_step: Callable[[int, Step], None] = lambda done, step: None,
     ) -> None:
         self.arm = arm
         self.section = section
-        self.on_step = on_step
+        self.on_step: Callable[[int, int, Step], None] | None = None
         self.steps: list[Step] = []
         self._sums = torch.zeros(4, dtype=torch.float64)
         self._rates: tuple[float, ...] = ()
@@ -181,7 +179,7 @@ class SimpoTrainer(CPOTrainer):  # type: ignore[misc]
         )
         self.remove_callback(PrinterCallback)
 
-    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+    def create_optimizer(self, model: nn.Module | None = None) -> Any:  # noqa: ARG002 - as in transformers
         """AdamW over the arm's parameter groups."""
         section = self.section
         if self.optimizer is None:
@@ -200,7 +198,10 @@ class SimpoTrainer(CPOTrainer):  # type: ignore[misc]
         return chosen_B, rejected_B
 
     def get_batch_loss_metrics(
-        self, model: nn.Module, batch: dict[str, Tensor], train_eval: str = "train"
+        self,
+        model: nn.Module,
+        batch: dict[str, Tensor],
+        train_eval: str = "train",  # noqa: ARG002 - as in trl
     ) -> tuple[Tensor, dict[str, float]]:
         """trl's SimPO loss plus the arm's penalty.
 
@@ -243,7 +244,8 @@ class SimpoTrainer(CPOTrainer):  # type: ignore[misc]
         plain, penalised, pairs, tokens = sums
         step = Step(plain / pairs, penalised / pairs, self._rates, norm and float(norm), int(tokens))
         self.steps.append(step)
-        self.on_step(self.state.global_step, step)
+        if self.on_step is not None:
+            self.on_step(self.state.global_step, self.state.max_steps, step)
 
 
 def optimizer_class(section: TrainingSection) -> Any:

@@ -1,0 +1,284 @@
+"""The process that trains one arm; DeepSpeed's launcher starts one for each rank.
+
+`deepspeed --module harness.preference.worker SPEC.json`
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError
+from transformers import set_seed
+
+from harness.arms import load_arm
+from harness.artefact import digest_json, write_json
+from harness.contract import Scene, TrainResult, Truncation, WeightsMoved
+from harness.errors import HarnessError, RunFolderError, TrainingError
+from harness.meter import Meter
+from harness.model import load_model, load_tokenizer, pick_device
+from harness.preference.data import PairTokens, collate, read_pairs, tokenise_pairs
+from harness.preference.movement import check_moved, check_reload, snapshot, weights_moved
+from harness.preference.schedule import check_rates, declared_rates, step_count
+from harness.preference.spec import Exchange, TrainSpec
+from harness.preference.trainer import ResponseModel, SimpoTrainer, Step, batch_order, trainer_arguments
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from harness.contract import Arm
+    from harness.profile import Profile
+
+STARTED = time.perf_counter()
+
+
+class Rows(NamedTuple):
+    """The training pairs: tokenised, what was cut, and the order in which they are trained on."""
+
+    tokens: list[PairTokens]
+    truncation: Truncation
+    order: list[int]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Train as the spec says; leave a result or an error in its folder."""
+    spec = TrainSpec.model_validate_json(Path(arguments[-1]).read_text(encoding="utf-8"))
+    exchange = Exchange(Path(spec.folder))
+    try:
+        result = train(spec, exchange)
+        if is_main_rank():
+            write_json(exchange.result, result.model_dump(mode="json"))
+    except HarnessError as error:
+        exchange.write_error(error)
+        return error.exit_code
+    except torch.OutOfMemoryError as error:
+        exchange.write_error(_out_of_memory(error))
+        return TrainingError.exit_code
+    finally:
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+    return 0
+
+
+def is_main_rank() -> bool:
+    """Whether this is the rank that writes."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def configure(threads: int, seed: int) -> None:
+    """Threads, seeds and deterministic algorithms, before any module is built."""
+    torch.set_num_threads(threads)
+    set_seed(seed)
+    torch.use_deterministic_algorithms(True)
+    if not torch.cuda.is_available():
+        _without_compiled_collectives()
+
+
+def _without_compiled_collectives() -> None:
+    """Keep to gloo: DeepSpeed would compile a shared-memory all-reduce, which needs 40 s and a C++ compiler."""
+    import deepspeed.ops
+
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+
+
+def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
+    """Train the spec's arm, save it, and check what was saved.
+
+    Raises:
+        HarnessError: whatever the inputs, the training or the checks refuse.
+    """
+    profile = spec.parsed()
+    configure(spec.threads, profile.training.seed)
+    device = pick_device()
+    model = load_model(Path(spec.model_dir), profile.model, device)
+    tokenizer = load_tokenizer(Path(spec.model_dir))
+    rows = training_rows(spec, profile, tokenizer)
+    arm = _arm(spec, profile)
+    arm.prepare(model)
+    start = snapshot(model)
+    trainer = make_trainer(spec, profile, arm, model, tokenizer, rows)
+    trainer.on_step = Watch(exchange, spec.parent)
+    startup_s = time.perf_counter() - STARTED
+    with Meter() as meter:
+        trainer.train(resume_from_checkpoint=_last_checkpoint(Path(spec.checkpoints)))
+    check_declared(trainer, profile)
+    usage = meter.usage(
+        trainable_parameters=sum(tensor.numel() for tensor in start.values()),
+        total_parameters=sum(parameter.numel() for parameter in model.parameters()),
+        tokens=sum(step.tokens for step in trainer.steps),
+        startup_s=startup_s,
+    )
+    moved = save(spec, profile, arm, model, start, rows) if is_main_rank() else None
+    return TrainResult(
+        trained=True,
+        steps=len(trainer.steps),
+        epochs=profile.training.epochs,
+        pairs=len(rows.tokens),
+        loss_trace=tuple(step.loss for step in trainer.steps),
+        penalised_loss_trace=tuple(step.penalised_loss for step in trainer.steps),
+        learning_rate_trace=tuple(step.rates[0] for step in trainer.steps),
+        max_grad_norm=clipping_of(trainer),
+        truncation=rows.truncation,
+        moved=moved,
+        usage=usage,
+        facts=_facts(trainer, rows, spec, device),
+    )
+
+
+def training_rows(spec: TrainSpec, profile: Profile, tokenizer: PreTrainedTokenizerBase) -> Rows:
+    """Read, tokenise and order the training pairs; the order depends on the seed and their number only."""
+    data, training = profile.data, profile.training
+    pairs = read_pairs(Path(spec.train_file), data.train_pairs)
+    tokens, truncation = tokenise_pairs(pairs, tokenizer, data.max_length, data.max_prompt_length)
+    return Rows(tokens, truncation, batch_order(len(tokens), training.epochs, training.seed))
+
+
+def make_trainer(
+    spec: TrainSpec,
+    profile: Profile,
+    arm: Arm,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Rows,
+) -> SimpoTrainer:
+    """The trainer of a prepared arm, with the engine's settings of the spec (none: plain PyTorch)."""
+    if profile.training.gradient_checkpointing:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    arguments = trainer_arguments(
+        profile.training,
+        rows=len(rows.order),
+        peak=float(arm.parameter_groups(model)[0]["lr"]),
+        dtype=profile.model.dtype,
+        folder=Path(spec.checkpoints),
+        engine=spec.engine,
+    )
+    return SimpoTrainer(
+        ResponseModel(model),
+        arm=arm,
+        args=arguments,
+        rows=[rows.tokens[index] for index in rows.order],
+        tokenizer=tokenizer,
+        section=profile.training,
+    )
+
+
+class Watch:
+    """Called after each optimiser step: notes the progress, and stops once nobody waits for the result."""
+
+    def __init__(self, exchange: Exchange, parent: int) -> None:
+        self.exchange = exchange
+        self.parent = parent
+
+    def __call__(self, done: int, total: int, step: Step) -> None:
+        try:
+            os.kill(self.parent, 0)
+        except ProcessLookupError:
+            raise TrainingError(
+                "the process that waited for this training is gone", remedy="start the stage again"
+            ) from None
+        if is_main_rank():
+            self.exchange.note(done=done, total=total, loss=step.loss, tokens=step.tokens)
+
+
+def check_declared(trainer: SimpoTrainer, profile: Profile) -> None:
+    """Hold what training really did against the profile: learning rates of every group, and the clipping.
+
+    Raises:
+        TrainingError: they differ.
+    """
+    section = profile.training
+    per_step = section.pairs_per_device * section.accumulation * section.ranks
+    steps = step_count(len(trainer.train_dataset), per_step)
+    for index, group in enumerate(trainer.arm.parameter_groups(trainer.model.language_model)):
+        declared = declared_rates(section.schedule, float(group["lr"]), steps, section.warmup_ratio)
+        check_rates([step.rates[index] for step in trainer.steps], declared)
+    if clipping_of(trainer) != section.max_grad_norm:
+        raise TrainingError(
+            "gradients were clipped at another norm than the profile declares",
+            value=f"{clipping_of(trainer)} instead of {section.max_grad_norm}",
+            remedy="look for gradient_clipping in the engine's settings",
+        )
+
+
+def clipping_of(trainer: SimpoTrainer) -> float:
+    """The clipping norm that really was set: the engine's, or the trainer's own without an engine."""
+    if trainer.deepspeed is not None:
+        return float(trainer.deepspeed.gradient_clipping())
+    return float(trainer.args.max_grad_norm)
+
+
+def save(
+    spec: TrainSpec, profile: Profile, arm: Arm, model: PreTrainedModel, start: dict[str, Tensor], rows: Rows
+) -> WeightsMoved:
+    """Save the arm, load it into a fresh base model, and check that it is what was trained and that it moved.
+
+    Raises:
+        RunFolderError: the weights cannot be written.
+        TrainingError: the reloaded arm differs from the trained one, or nothing moved.
+    """
+    folder = Exchange(Path(spec.folder)).weights
+    model.eval()
+    try:
+        folder.mkdir()
+        arm.save(model, folder)
+    except (OSError, SafetensorError) as error:
+        raise RunFolderError(
+            f"the weights cannot be written ({error})",
+            value=folder,
+            remedy="free disk space, or give a writable folder with --run-dir DIR",
+        ) from error
+    fresh = load_model(Path(spec.model_dir), profile.model, model.device)
+    _arm(spec, profile).load(fresh, folder)
+    check_reload(model, fresh, collate(rows.tokens[:1], 0).input_ids_BxT.to(model.device))
+    moved = weights_moved(start, dict(fresh.named_parameters()))
+    check_moved(moved, profile.training.minimum_moved)
+    return moved
+
+
+def _arm(spec: TrainSpec, profile: Profile) -> Arm:
+    known = Scene(
+        sae_dir=Path(spec.sae_dir),
+        sae=profile.sae,
+        model_digest=spec.model_digest,
+        sae_digest=spec.sae_digest,
+        seed=profile.training.seed,
+    )
+    return load_arm(profile, spec.arm, known)
+
+
+def _facts(trainer: SimpoTrainer, rows: Rows, spec: TrainSpec, device: torch.device) -> dict[str, Any]:
+    engine = trainer.deepspeed
+    return {
+        "batch_order_sha256": digest_json(rows.order),
+        "device": device.type,
+        "engine": spec.engine,
+        "engine_optimizer": type(engine.optimizer).__name__ if engine is not None else None,
+        "grad_norm_trace": [step.grad_norm for step in trainer.steps],
+        "ranks": int(os.environ.get("WORLD_SIZE", "1")),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _last_checkpoint(folder: Path) -> str | None:
+    from transformers.trainer_utils import get_last_checkpoint
+
+    found = get_last_checkpoint(str(folder)) if folder.is_dir() else None
+    return str(found) if found else None
+
+
+def _out_of_memory(error: torch.OutOfMemoryError) -> TrainingError:
+    return TrainingError(
+        "the GPU's memory is exhausted",
+        value=str(error).splitlines()[0],
+        remedy="lower training.pairs_per_device and raise training.accumulation by the same factor",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
