@@ -70,7 +70,7 @@ class Adapter(nn.Module):
 
     Attributes:
         weight: (d_sae, d_in); bias: (d_sae,).
-        threshold: (d_sae,), the learnable threshold (its logarithm for a JumpReLU), None for a ReLU.
+        log_threshold: (d_sae,) float32, of a JumpReLU only; soft_threshold: (d_sae,), likewise.
         masked: (d_sae,) bool, features whose v is forced to 0 (ablations).
         top_fraction: share of the dictionary kept at each position by abs(v); 1 keeps all.
     """
@@ -98,17 +98,22 @@ class Adapter(nn.Module):
         self.bias = nn.Parameter(
             torch.full((d_sae,), threshold if activation == "jump_relu" else 0.0, dtype=dtype)
         )
-        self.threshold: nn.Parameter | None = None
         if activation == "jump_relu":
-            self.threshold = nn.Parameter(torch.full((d_sae,), threshold, dtype=torch.float32).log())
+            self.log_threshold = nn.Parameter(torch.full((d_sae,), threshold, dtype=torch.float32).log())
         elif activation == "soft_threshold":
-            self.threshold = nn.Parameter(torch.full((d_sae,), threshold, dtype=dtype))
+            self.soft_threshold = nn.Parameter(torch.full((d_sae,), threshold, dtype=dtype))
         self.register_buffer("masked", torch.zeros(d_sae, dtype=torch.bool), persistent=False)
 
     @property
     def d_sae(self) -> int:
         """Number of features."""
         return self.weight.shape[0]
+
+    @property
+    def threshold(self) -> nn.Parameter | None:
+        """The activation's own learnable vector, (d_sae,), if it has one."""
+        name = {"jump_relu": "log_threshold", "soft_threshold": "soft_threshold"}.get(self.activation)
+        return None if name is None else cast(nn.Parameter, getattr(self, name))
 
     @property
     def kept(self) -> int:
@@ -153,10 +158,8 @@ class Adapter(nn.Module):
         return v.to(z.dtype), step
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Adapter:
-        before = (
-            self.threshold.detach() if self.activation == "jump_relu" and self.threshold is not None else None
-        )
+        before = self.log_threshold.detach() if self.activation == "jump_relu" else None
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        if before is not None and self.threshold is not None and self.threshold.dtype != before.dtype:
-            self.threshold.data = before.to(self.threshold.device)
+        if before is not None and self.log_threshold.dtype != before.dtype:
+            self.log_threshold.data = before.to(self.log_threshold.device)
         return self

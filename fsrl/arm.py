@@ -119,7 +119,7 @@ class Arm:
             )
         counted_BxT = self._counted(attention_mask_BxT, response_mask_BxT)
         scale = self.config.penalty_coefficient if progress >= self.config.penalty_warmup else 0.0
-        mean = (readings.cost_BxT * counted_BxT).sum() / counted_BxT.sum()
+        mean = readings.cost_BxT.masked_fill(~counted_BxT, 0).sum() / counted_BxT.sum()
         return Penalty(scale * mean, readings.l1_BxT.detach(), readings.l0_BxT.detach(), counted_BxT)
 
     def save(self, model: PreTrainedModel, folder: Path) -> None:

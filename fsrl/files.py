@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -96,7 +97,8 @@ def write(adapter: Adapter, folder: Path, card: dict[str, Any]) -> None:
         save_file(tensors, part, metadata={"format": "pt"})
         os.replace(part, folder / WEIGHTS)
     except (OSError, SafetensorError) as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
         raise RunFolderError(
             f"cannot write the adapter ({error})",
             value=folder,
@@ -166,7 +168,7 @@ def read_weights(folder: Path, card: Card) -> dict[str, Tensor]:
         raise _damaged(f"the adapter's weights cannot be read ({error})", path) from error
     shapes = {"weight": (card.d_sae, card.d_in), "bias": (card.d_sae,)}
     if card.activation != "relu":
-        shapes["threshold"] = (card.d_sae,)
+        shapes["log_threshold" if card.activation == "jump_relu" else "soft_threshold"] = (card.d_sae,)
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if found != shapes:
         raise _damaged(f"the adapter's tensors are {found}, adapter.json says {shapes}", path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -147,10 +147,11 @@ def _read_config(folder: Path) -> dict[str, Any]:
     except (ValueError, OSError) as error:
         raise _damaged(f"the SAE's configuration is not readable JSON ({error})", path) from error
     needed = {"architecture": str, "d_in": int, "d_sae": int, "apply_b_dec_to_input": bool}
-    wrong = [name for name, kind in needed.items() if not isinstance(config.get(name), kind)]
+    settings = config if isinstance(config, dict) else {}
+    wrong = [name for name, kind in needed.items() if not isinstance(settings.get(name), kind)]
     if wrong:
         raise _damaged(f"the SAE's configuration lacks a valid {', '.join(wrong)}", path)
-    return cast("dict[str, Any]", config)
+    return settings
 
 
 def _refuse_pickles(folder: Path) -> None:

@@ -18,7 +18,7 @@ from harness.errors import ProfileError
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-Path = Literal["lean", "full"]
+SteeringPath = Literal["lean", "full"]
 NAME = "fsrl"
 """Name of the submodule under which a steered model holds its `Steering`."""
 
@@ -88,7 +88,7 @@ class Steering(nn.Module):
         *,
         fusion_relu: bool = False,
         chunk_features: int = 0,
-        path: Path | None = None,
+        path: SteeringPath | None = None,
     ) -> None:
         super().__init__()
         exact = lean_is_exact(adapter.activation, fusion_relu)
@@ -96,7 +96,7 @@ class Steering(nn.Module):
             raise ValueError(f"with the fusion ReLU and {adapter.activation} the lean path is not exact")
         self.adapter, self.sae = adapter, sae.to(adapter.weight.dtype)
         self.fusion_relu, self.chunk_features = fusion_relu, chunk_features
-        self.path: Path = path or ("lean" if exact else "full")
+        self.path: SteeringPath = path or ("lean" if exact else "full")
         self.readings: Readings | None = None
         self.residual_dtype = adapter.weight.dtype
         self._handle: RemovableHandle | None = None
@@ -112,7 +112,8 @@ class Steering(nn.Module):
         device = next(block.parameters()).device
         self.residual_dtype = model.dtype
         model.add_module(NAME, self.to(device))
-        self._handle = block.register_forward_hook(self._hook)
+        # First among the block's hooks: others' (recorded hidden states) see what the next block reads.
+        self._handle = block.register_forward_hook(self._hook, prepend=True)
 
     def remove(self, model: PreTrainedModel) -> None:
         """Take the hook and the submodule off again; the model is then the base model, bit for bit."""
