@@ -27,8 +27,8 @@ Quantity = Literal["memory", "epoch time", "trainable parameters"]
 class Direction(Record):
     """The arm's score lies on one side of the reference's, on every measure named.
 
-    Seen when the paired difference has the sign and its Holm-corrected p value is below 0.05, contradicted when it has
-    the other sign at that level, undecided otherwise.
+    Seen when the paired difference has the sign and its Holm-corrected p value is below 0.05, contradicted
+    when it has the other sign at that level, undecided otherwise.
     """
 
     kind: Literal["direction"]
@@ -62,7 +62,7 @@ class Sparsity(Record):
 
 
 class Cost(Record):
-    """The arm costs less than the reference: the ratio is at most 1 - `margin`; within the margin is undecided."""
+    """The arm costs less than the reference: ratio at most 1 - `margin`; within the margin is undecided."""
 
     kind: Literal["cost"]
     arm: str
@@ -94,10 +94,11 @@ class Claim(Record):
         id: short name.
         sentence: what is claimed, in our words.
         source: where: a section of the paper, or what else is known of it.
-        status: `value` (a number that we know), `direction only`, `lost` (printed, but not known here), `artefact` (of
-            the paper's set-up, not of the method), `ambiguous` (more than one reading).
+        status: `value` (a number that we know), `direction only`, `lost` (printed, but not known here),
+            `artefact` (of the paper's set-up, not of the method), `ambiguous` (more than one reading).
         printed: the number as printed, where it is known.
-        cells: places of Table 1 or the cost table, `<arm>/<measure>`, at which `printed` (or "lost") is shown.
+        cells: places of Table 1 or the cost table, `<arm>/<measure>`, at which `printed` (or "lost") is
+            shown.
         predicates: what must hold, all of it; none where no run of this harness tests the claim.
         reason: why there is no predicate, or what a reader of the verdict should know.
     """
@@ -158,7 +159,8 @@ class Verdict(Record):
     Attributes:
         claim, sentence, source, status: of the claim.
         answer: the verdict.
-        about_paper: False where the run is not one of the paper's profile: then `answer` is about that run only.
+        about_paper: False where the run is not one of the paper's profile: then `answer` is about that run
+            only.
         evidence: the numbers behind it, or the reason why there are none.
         deciding_n: items that would decide an inconclusive claim with 80 % power; None where no number would.
     """
@@ -201,7 +203,9 @@ def read_paper(path: Path = PAPER) -> Paper:
     try:
         return Paper.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, ValidationError) as error:
-        raise DamagedFileError(f"the paper's claims cannot be read: {error}", value=path, remedy=remedy) from error
+        raise DamagedFileError(
+            f"the paper's claims cannot be read: {error}", value=path, remedy=remedy
+        ) from error
 
 
 def paper_digest(path: Path = PAPER) -> str:
@@ -216,11 +220,11 @@ def judge(paper: Paper, outcome: Outcome) -> list[Verdict]:
 
 
 def _judge_one(claim: Claim, outcome: Outcome, about_paper: bool) -> Verdict:
-    finding = _untested(claim) if not claim.predicates else _all_of(
-        [_find(predicate, outcome, about_paper) for predicate in claim.predicates]
-    )
+    finding = _untested(claim)
+    if claim.predicates:
+        finding = _all_of([_find(predicate, outcome, about_paper) for predicate in claim.predicates])
     arithmetic = any(isinstance(predicate, Confusion) for predicate in claim.predicates)
-    evidence = f"{finding.evidence}. {claim.reason}" if claim.predicates and claim.reason else finding.evidence
+    remark = f". {claim.reason}" if claim.predicates and claim.reason else ""
     return Verdict(
         claim=claim.id,
         sentence=claim.sentence,
@@ -228,7 +232,7 @@ def _judge_one(claim: Claim, outcome: Outcome, about_paper: bool) -> Verdict:
         status=claim.status,
         answer=finding.answer,
         about_paper=about_paper or arithmetic,
-        evidence=evidence,
+        evidence=finding.evidence + remark,
         deciding_n=finding.deciding_n,
     )
 
@@ -283,7 +287,9 @@ def _side(predicate: Direction, name: str, outcome: Outcome) -> Finding:
     what = measure(name)
     if one is None or one.p_holm is None:
         return Finding("not run", f"{what.title} was not compared")
-    effect, low, high = (f"{number * what.scale:+.{what.decimals}f}" for number in (one.effect, one.low, one.high))
+    effect, low, high = (
+        f"{number * what.scale:+.{what.decimals}f}" for number in (one.effect, one.low, one.high)
+    )
     evidence = (
         f"{what.title}, {predicate.arm} - {predicate.reference}: {effect} {what.unit} [{low}, {high}], "
         f"p = {one.p_holm:.2g}, n = {one.n}"
@@ -291,12 +297,16 @@ def _side(predicate: Direction, name: str, outcome: Outcome) -> Finding:
     if one.p_holm < LEVEL and one.effect != 0:
         same = (one.effect > 0) == (predicate.sign > 0)
         return Finding("reproduced" if same else "not reproduced", evidence)
-    return Finding("inconclusive", evidence, deciding_n(one.effect, one.sd, family=outcome.comparisons.family))
+    return Finding(
+        "inconclusive", evidence, deciding_n(one.effect, one.sd, family=outcome.comparisons.family)
+    )
 
 
 def _value(predicate: Value, outcome: Outcome) -> Finding:
     missing = _missing(outcome, predicate.arm)
-    return missing or _any_of([_equal(predicate, name, outcome.arms[predicate.arm]) for name in predicate.measures])
+    return missing or _any_of(
+        [_equal(predicate, name, outcome.arms[predicate.arm]) for name in predicate.measures]
+    )
 
 
 def _equal(predicate: Value, name: str, arm: ArmOutcome) -> Finding:

@@ -30,8 +30,8 @@ class Measure(NamedTuple):
         scale: what a value is multiplied with for people: 100 for a share, 1 for a loss in nats.
         decimals: digits after the point.
         lower_is_better: which way is better.
-        tested: whether the measure enters the family of tests. The penalised loss does not: its penalty is one number
-            of the whole test set, so that it holds no evidence beyond that of the loss.
+        tested: whether the measure enters the family of tests. The penalised loss does not: its penalty is
+            one number of the whole test set, so that it holds no evidence beyond that of the loss.
     """
 
     name: str
@@ -69,9 +69,12 @@ def measures(tasks: Iterable[str], scores: Iterable[str]) -> list[Measure]:
 
     Args:
         tasks: the profile's tasks, in its order.
-        scores: names of the scores; those of subjects (`mmlu.<subject>.acc`) have more than one point and are left out.
+        scores: names of the scores; those of subjects (`mmlu.<subject>.acc`) have more than one point and are
+            left out.
     """
     names = [*PREFERENCE]
     for task in tasks:
-        names += [score for score in scores if score.startswith(f"{task}.") and "." not in score[len(task) + 1 :]]
+        names += [
+            score for score in scores if score.startswith(f"{task}.") and "." not in score[len(task) + 1 :]
+        ]
     return [measure(name) for name in names]

@@ -1,4 +1,4 @@
-"""The outcome of a run: everything that Table 1, the cost table and the verdicts are made from, as one document.
+"""The outcome of a run: what Table 1, the cost table and the verdicts are made from, as one document.
 
 `report` writes it as `table1.json`; rendering, judging and comparing read nothing else.
 """
@@ -25,8 +25,8 @@ class AnalyseResult(Record):
     """The paired comparisons of a run.
 
     Attributes:
-        differences: arm -> reference -> measure -> arm minus reference. The references of an arm are the arms that the
-            profile names before it, the base among them.
+        differences: arm -> reference -> measure -> arm minus reference. The references of an arm are the arms
+            that the profile names before it, the base among them.
         family: number of tests that Holm's correction covers: all of `differences` that have a p value.
         resamples, level, seed: of the bootstrap, of the intervals and tests, of the resampling.
     """
@@ -115,7 +115,8 @@ class Outcome(Record):
         versions: of the packages that can change a number.
         commits: every commit that a stage of this run was made on; `dirty` if one had uncommitted changes.
         seed: of the training.
-        limits: how many items were used where not all were, by `tasks.<name>`, `train_pairs`, `test_pairs`; 0 is all.
+        limits: how many items were used where not all were, by `tasks.<name>`, `train_pairs`, `test_pairs`; 0
+            is all.
         measures: names of Table 1's columns, in order.
         minimum_moved: the profile's floor for the share of weights that training must change.
         arms: in the profile's order.

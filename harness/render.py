@@ -11,7 +11,7 @@ from harness.claims import Paper, Verdict
 from harness.contract import Score
 from harness.measure import BASE, PENALISED_LOSS, PERCENT, Measure
 from harness.outcome import ArmOutcome, Outcome
-from harness.statistics import Difference
+from harness.statistics import LEVEL, Difference
 
 MINUTE = 60.0
 COMMIT_DIGITS = 12
@@ -50,10 +50,12 @@ def table1(outcome: Outcome, paper: Paper) -> Sheet:
     headings = ("Arm", *(_heading(outcome, column) for column in outcome.columns))
     rows: list[Row] = []
     for name, arm in outcome.arms.items():
-        rows.append(Row((arm.title, *(_score(arm.scores.get(c.name), c, outcome) for c in outcome.columns)), True))
+        scores = [_score(arm.scores.get(column.name), column, outcome) for column in outcome.columns]
+        rows.append(Row((arm.title, *scores), group=True))
         if name != BASE:
             rows.append(Row(("  - base [95 %]", *(_to_base(outcome, name, c) for c in outcome.columns))))
-        rows.append(Row(("  paper", *(paper.printed(f"{name}/{c.name}") or "not printed" for c in outcome.columns))))
+        printed = [paper.printed(f"{name}/{column.name}") or "not printed" for column in outcome.columns]
+        rows.append(Row(("  paper", *printed)))
     title = f"Table 1. {outcome.title}"
     return Sheet("table1", title, headings, tuple(rows), (*_notes(outcome), *_table1_notes(outcome, paper)))
 
@@ -77,8 +79,8 @@ def cost_table(outcome: Outcome, paper: Paper) -> Sheet:
     reason = next((c.reason for c in paper.claims if "full-simpo/memory" in c.cells), "")
     notes = (
         *_notes(outcome),
-        "Tokens/s, memory: of training. Tokens without padding; loading and compiling left out of the epoch and of "
-        "tokens/s, inside the training total. Memory of GPUs: the CUDA allocator's peaks; RSS: of the process.",
+        "Tokens/s and memory: of training. Tokens without padding; loading and compiling are inside the "
+        "training total only. Memory of GPUs: the CUDA allocator's peaks; RSS: of the process.",
         f"The paper's numbers: {reason}",
     )
     return Sheet("cost", f"Costs. {outcome.title}", headings, rows, notes)
@@ -94,13 +96,13 @@ def verdict_table(outcome: Outcome, verdicts: list[Verdict]) -> Sheet:
     scope = (
         "This run has the paper's profile: its verdicts are about the paper."
         if any(one.about_paper and one.status == "direction only" for one in verdicts)
-        else "These are verdicts about this profile, not about the paper: `seen here` says what this run shows."
+        else "Verdicts about this profile, not about the paper: `seen here` says what this run shows."
     )
     notes = (
         *_notes(outcome),
         scope,
-        f"p values: two-sided, Holm-corrected over {outcome.comparisons.family} tests; `n to decide`: items for 80 % "
-        "power at the corrected level if the observed effect is the true one.",
+        f"p values: two-sided, Holm-corrected over {outcome.comparisons.family} tests; `n to decide`: items "
+        "for 80 % power at the corrected level if the observed effect is the true one.",
     )
     return Sheet("verdicts", f"The paper's claims. {outcome.title}", headings, rows, notes)
 
@@ -134,14 +136,13 @@ def _to_base(outcome: Outcome, arm: str, column: Measure) -> str:
     one = outcome.difference(arm, BASE, column.name)
     if one is None:
         return "n/a (not compared)"
-    return f"{number(one.effect, column, '+')} [{number(one.low, column, '+')}, {number(one.high, column, '+')}]" + (
-        _mark(one)
-    )
+    effect, low, high = (number(value, column, "+") for value in (one.effect, one.low, one.high))
+    return f"{effect} [{low}, {high}]{_mark(one)}"
 
 
 def _mark(one: Difference) -> str:
     """A star where the corrected p value is below 0.05."""
-    return " *" if one.p_holm is not None and one.p_holm < 0.05 else ""
+    return " *" if one.p_holm is not None and one.p_holm < LEVEL else ""
 
 
 def _cost_cells(name: str, arm: ArmOutcome, paper: Paper) -> tuple[str, ...]:
@@ -202,8 +203,9 @@ def _notes(outcome: Outcome) -> tuple[str, ...]:
     """What every table names."""
     return (
         outcome.note,
-        f"profile {outcome.profile} · protocol {outcome.protocol} · hardware {outcome.hardware} ({outcome.device}) · "
-        f"{outcome.dtype} · commit {commits(outcome)} · training seed {outcome.seed} (one run an arm)",
+        f"profile {outcome.profile} · protocol {outcome.protocol} · hardware {outcome.hardware} "
+        f"({outcome.device}) · {outcome.dtype} · commit {commits(outcome)} · training seed {outcome.seed} "
+        "(one run an arm)",
         f"n: {sizes(outcome)} · limits: {limits(outcome)}",
     )
 
@@ -211,9 +213,9 @@ def _notes(outcome: Outcome) -> tuple[str, ...]:
 def _table1_notes(outcome: Outcome, paper: Paper) -> tuple[str, ...]:
     percent = any(column.scale == PERCENT for column in outcome.columns)
     return (
-        f"±: standard error{' (percentage points)' if percent else ''}. Difference to base: same items, 95 % interval "
-        "of a paired bootstrap; * p < 0.05 (exact McNemar for 0/1 scores, bootstrap otherwise), Holm-corrected over "
-        f"{outcome.comparisons.family} tests.",
-        f"paper: {paper.reference}; `lost`: printed there, lost when its text was extracted, known to nobody here; "
-        "`not printed`: not in the paper. Whether its FSRL loss has the penalty inside is not said.",
+        f"±: standard error{' (percentage points)' if percent else ''}. Difference to base: same items, 95 % "
+        f"interval of a paired bootstrap; * p < {LEVEL:g} (exact McNemar for 0/1 scores, else bootstrap), "
+        f"Holm-corrected over {outcome.comparisons.family} tests.",
+        f"paper: {paper.reference}; `lost`: printed there, lost when its text was extracted, known to nobody "
+        "here; `not printed`: not in the paper. Whether its FSRL loss has the penalty inside is not said.",
     )

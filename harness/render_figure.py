@@ -1,4 +1,4 @@
-"""The picture of Table 1: each arm's difference to the base with its interval. Readable in black and white."""
+"""The picture of Table 1: each arm's difference to the base with its interval, in black and white."""
 
 from __future__ import annotations
 

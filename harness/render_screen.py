@@ -18,7 +18,9 @@ def screen_console() -> Console:
 
 def show_sheet(sheet: Sheet, console: Console) -> None:
     """Print a table with its notes; long cells are folded at spaces."""
-    table = Table(box=box.SIMPLE_HEAD, title=Text(sheet.title, style="bold"), title_justify="left", pad_edge=False)
+    table = Table(
+        box=box.SIMPLE_HEAD, title=Text(sheet.title, style="bold"), title_justify="left", pad_edge=False
+    )
     for place, heading in enumerate(sheet.headings):
         table.add_column(Text(heading), overflow="fold", min_width=4 if place else 11)
     for row in sheet.rows:

@@ -44,14 +44,16 @@ class Difference(Record):
     p_holm: float | None = None
 
 
-def paired_difference(arm: Sequence[float], reference: Sequence[float], *, seed: int, tested: bool = True) -> Difference:
+def paired_difference(
+    arm: Sequence[float], reference: Sequence[float], *, seed: int, tested: bool = True
+) -> Difference:
     """Compare two arms on the same items.
 
-    The interval is the percentile interval of a paired bootstrap. Where every score is 0 or 1 the p value is that of
-    the exact McNemar test (the binomial test of the items on which the two differ); otherwise it is the bootstrap's,
-    twice the smaller tail at zero, with one added to count and total so that it is never zero. Two 0/1 arms that agree
-    on every item get the Clopper-Pearson bound on the share of items on which they could differ: agreement on n items
-    does not show that the arms are the same.
+    The interval is the percentile interval of a paired bootstrap. Where every score is 0 or 1 the p value is
+    that of the exact McNemar test (the binomial test of the items on which the two differ); otherwise it is
+    the bootstrap's, twice the smaller tail at zero, with one added to count and total so that it is never
+    zero. Two 0/1 arms that agree on every item get the Clopper-Pearson bound on the share of items on which
+    they could differ: agreement on n items does not show that the arms are the same.
 
     Args:
         arm, reference: one value an item, in the same order.
@@ -93,7 +95,7 @@ def holm(family: Sequence[float]) -> list[float]:
 
 
 def deciding_n(effect: float, sd: float, *, family: int) -> int | None:
-    """Items after which a true difference of this size would be seen with 80 % power, or None for no difference.
+    """Items after which a true difference of this size is seen with 80 % power; None for no difference.
 
     Two-sided normal test of a paired mean, at the level of the first and hardest step of Holm's correction.
 
@@ -106,7 +108,8 @@ def deciding_n(effect: float, sd: float, *, family: int) -> int | None:
     if effect == 0 or sd == 0:
         return None
     level = LEVEL / max(family, 1) / 2
-    return math.ceil(normal_sample_size_one_tail(abs(effect), POWER, level, std_null=sd, std_alternative=sd))
+    items = float(normal_sample_size_one_tail(abs(effect), POWER, level, std_null=sd, std_alternative=sd))
+    return math.ceil(items)
 
 
 def normal_interval(value: float, stderr: float) -> tuple[float, float]:

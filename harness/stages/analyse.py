@@ -27,7 +27,7 @@ TOLERANCE = 1e-6
 Items = dict[str, float]
 
 
-def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:
+def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:  # noqa: ARG001
     """The evaluation of every arm, and the seed of the resampling."""
     found = {"seed": digest_json(profile.training.seed), "tasks": digest_json(list(profile.evaluation.tasks))}
     for name in profile.arms:
@@ -36,7 +36,7 @@ def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:
     return found
 
 
-def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:
+def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:  # noqa: ARG001
     """Compare every arm with each arm that the profile names before it.
 
     Raises:
@@ -143,7 +143,9 @@ def _corrected(differences: Differences) -> tuple[Differences, int]:
         if one.p is not None
     ]
     adjusted = holm([p for *_, p in family])
-    corrected = {a: {r: dict(by_measure) for r, by_measure in by_ref.items()} for a, by_ref in differences.items()}
+    corrected = {
+        a: {r: dict(by_measure) for r, by_measure in by_ref.items()} for a, by_ref in differences.items()
+    }
     for (arm, reference, name, _), p_holm in zip(family, adjusted, strict=True):
         one = corrected[arm][reference][name]
         corrected[arm][reference][name] = one.model_copy(update={"p_holm": p_holm})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from harness.artefact import Artefact, digest_file
 from harness.claims import Verdict, judge, paper_digest, read_paper
@@ -36,24 +36,13 @@ class CheckResult(Record):
     verdicts: tuple[Verdict, ...]
 
 
-PROPERTIES = {
-    "the SimPO loss of each trained arm is below the base's": lambda o: _losses(o),
-    "training moved the weights of each trained arm": lambda o: _moved(o),
-    "each trained arm recorded a learning rate for every step": lambda o: _rates(o),
-    "every request of every task has exactly one BOS": lambda o: _bos(o),
-    "no request was truncated": lambda o: _truncated(o),
-    "all arms got the same prompts, template and stop tokens": lambda o: _same_prompts(o),
-    "all arms were scored on the same number of items": lambda o: _same_n(o),
-}
-
-
-def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:
+def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:  # noqa: ARG001
     """The report's outcome and the paper's claims."""
     finished("report", profile, paths)
     return {"outcome": digest_file(outcome_path(paths)), "paper": paper_digest()}
 
 
-def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:
+def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:  # noqa: ARG001
     """Check the run.
 
     Raises:
@@ -106,14 +95,17 @@ def _moved(outcome: Outcome) -> Iterator[str]:
         if moved is None:
             yield f"{name} did not record it"
         elif moved.fraction_changed < outcome.minimum_moved or moved.mean_absolute_change <= 0:
-            yield f"{name} changed {moved.fraction_changed:.4g} of its entries, the floor is {outcome.minimum_moved:g}"
+            changed, floor = moved.fraction_changed, outcome.minimum_moved
+            yield f"{name} changed {changed:.4g} of its entries, the floor is {floor:g}"
 
 
 def _rates(outcome: Outcome) -> Iterator[str]:
     for name, arm in outcome.trained.items():
         facts = arm.training
-        if facts is None or facts.steps < 1 or facts.learning_rates != facts.steps:
-            yield f"{name} has {facts.learning_rates if facts else 0} rates for {facts.steps if facts else 0} steps"
+        if facts is None:
+            continue
+        if facts.steps < 1 or facts.learning_rates != facts.steps:
+            yield f"{name} has {facts.learning_rates} rates for {facts.steps} steps"
         elif not facts.peak_learning_rate or not math.isfinite(facts.peak_learning_rate):
             yield f"{name} has the largest rate {facts.peak_learning_rate}"
 
@@ -166,6 +158,20 @@ def _what_differs(arm: ArmOutcome, first: ArmOutcome, task: str) -> str:
 
 def _same_n(outcome: Outcome) -> Iterator[str]:
     for column in outcome.columns:
-        sizes = {name: arm.scores[column.name].n if column.name in arm.scores else 0 for name, arm in outcome.arms.items()}
+        sizes = {
+            name: arm.scores[column.name].n if column.name in arm.scores else 0
+            for name, arm in outcome.arms.items()
+        }
         if len(set(sizes.values())) != 1 or 0 in sizes.values():
             yield f"{column.title}: " + ", ".join(f"{name} {n}" for name, n in sizes.items())
+
+
+PROPERTIES: dict[str, Callable[[Outcome], Iterator[str]]] = {
+    "the SimPO loss of each trained arm is below the base's": _losses,
+    "training moved the weights of each trained arm": _moved,
+    "each trained arm recorded a learning rate for every step": _rates,
+    "every request of every task has exactly one BOS": _bos,
+    "no request was truncated": _truncated,
+    "all arms got the same prompts, template and stop tokens": _same_prompts,
+    "all arms were scored on the same number of items": _same_n,
+}

@@ -1,4 +1,4 @@
-"""From the artefacts of a run to its outcome, the one document that tables, verdicts and comparisons are made from."""
+"""From the artefacts of a run to its outcome, the document that tables, verdicts and comparisons read."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _refuse_unlike(artefacts: dict[str, Artefact]) -> None:
             raise NotComparableError(
                 f"`{reference}` and `{name}` were not run on the same kind of machine with the same packages",
                 value=shown,
-                remedy=f"delete {name.replace(' ', '.json of arm ')} (or use another --run-dir) and run it again",
+                remedy=f"delete the artefact of `{name}` in the run folder and run it again",
             )
 
 

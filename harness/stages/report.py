@@ -1,4 +1,4 @@
-"""Stage `report`: Table 1, the cost table, the verdicts and the picture, from the artefacts of the other stages."""
+"""Stage `report`: Table 1, the cost table, the verdicts and the picture, from the other stages' artefacts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from harness.stages.gather import gather, gathered_digests
 
 SUMMARY = "Render Table 1, the cost table, the verdicts and the picture."
 READS = "train.json and evaluate.json of every arm, analyse.json, results/paper.json"
-WRITES = "report.json, report/table1.json, report/{table1,cost,verdicts}.{md,csv,tex}, report/differences.{svg,png}"
+WRITES = "report.json, report/: table1.json, {table1,cost,verdicts}.{md,csv,tex}, differences.{svg,png}"
 PER_ARM = False
 
 LAYOUT = 1
@@ -44,12 +44,12 @@ def outcome_path(paths: RunPaths) -> Path:
     return paths.report / "table1.json"
 
 
-def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:
+def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:  # noqa: ARG001
     """Everything that the outcome is gathered from, the paper's claims, and the layout of the tables."""
     return {**gathered_digests(profile, paths), "paper": paper_digest(), "layout": digest_json(LAYOUT)}
 
 
-def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:
+def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:  # noqa: ARG001
     """Render everything.
 
     Raises:
@@ -82,7 +82,7 @@ def sheets(outcome: Outcome, paper: Paper, verdicts: list[Verdict]) -> list[Shee
     return [table1(outcome, paper), cost_table(outcome, paper), verdict_table(outcome, verdicts)]
 
 
-def show(artefact: Artefact, paths: RunPaths) -> None:
+def show(artefact: Artefact, paths: RunPaths) -> None:  # noqa: ARG001
     """Print the tables."""
     outcome, paper = read_outcome(outcome_path(paths), made_by="python -m harness report"), read_paper()
     console = screen_console()

@@ -1,0 +1,129 @@
+"""`python -m harness regress`: a run against the committed results of its profile and hardware class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from harness.artefact import digest_file, read_json, write_bytes
+from harness.compare import Delta, Scalar, compare, read_tolerances, require_comparable
+from harness.errors import DamagedFileError, NotComparableError, RegressionError
+from harness.outcome import SCHEMA_VERSION, Outcome, parse_outcome, read_outcome
+from harness.paths import RunPaths
+from harness.profile import Profile
+from harness.provenance import ROOT
+from harness.render_screen import screen_console
+from harness.stages.common import command, finished
+
+RESULTS = ROOT / "results"
+SHOWN_DIGITS = 12
+
+
+def run(profile: Profile, paths: RunPaths, update: bool, results: Path = RESULTS) -> None:
+    """Compare a run's `table1.json` with the committed one, or accept it as the committed one.
+
+    Args:
+        update: copy the run's report over the committed results instead of comparing.
+        results: folder of committed results, `<profile>/<hardware class>/`.
+
+    Raises:
+        MissingInputError: the run has no report.
+        NotComparableError: nothing is committed for this hardware class, or the results are unlike.
+        RegressionError: a quantity left its tolerance; the table above the message names it.
+        RunFolderError: `results` cannot be written.
+    """
+    new = _reported(profile, paths)
+    committed = results / profile.name / new.hardware
+    if update:
+        _accept(paths.report, committed)
+        return
+    old = _committed(committed, profile)
+    require_comparable(new, old, committed / "table1.json")
+    deltas = compare(new, old, read_tolerances())
+    show_deltas(deltas, profile.name, new.hardware)
+    broken = [delta for delta in deltas if delta.why]
+    if broken:
+        raise RegressionError(
+            f"{len(broken)} of {len(deltas)} quantities left their tolerance:\n"
+            + "\n".join(f"  - {delta.name}: {delta.why}" for delta in broken),
+            value=paths.report / "table1.json",
+            remedy="find the change that moved them; accept them with --update if they are meant",
+        )
+
+
+def _reported(profile: Profile, paths: RunPaths) -> Outcome:
+    """The run's outcome, as its `report` stage left it."""
+    artefact = finished("report", profile, paths)
+    path = paths.report / "table1.json"
+    outcome = read_outcome(path, made_by=command("report", profile))
+    if digest_file(path) != artefact.outputs.get(path.relative_to(paths.root).as_posix()):
+        raise DamagedFileError(
+            "the results are not what `report` wrote",
+            value=path,
+            remedy=f"run `{command('report', profile)}`",
+        )
+    return outcome
+
+
+def _committed(folder: Path, profile: Profile) -> Outcome:
+    path = folder / "table1.json"
+    if not path.is_file():
+        known = sorted(found.parent.name for found in folder.parent.glob("*/table1.json"))
+        raise NotComparableError(
+            f"no results are committed for profile {profile.name} on this hardware class "
+            f"(committed are: {', '.join(known) or 'none'})",
+            value=folder.name,
+            remedy="accept this run's results as the first ones with --update",
+        )
+    again = f"python -m harness regress --profile {profile.name} --update"
+    data = read_json(path, made_by=again)
+    version = data.get("schema_version") if isinstance(data, dict) else None
+    if version != SCHEMA_VERSION:
+        raise NotComparableError(
+            f"these results must not be compared, because they differ in:\n  - schema version: committed {version}, "
+            f"here {SCHEMA_VERSION}",
+            value=path,
+            remedy="accept the new ones with --update",
+        )
+    return parse_outcome(data, where=path, remedy=f"accept this run's results with `{again}`")
+
+
+def _accept(report: Path, committed: Path) -> None:
+    """Copy the report's files; each appears whole."""
+    files = sorted(path for path in report.iterdir() if path.is_file())
+    for path in files:
+        write_bytes(committed / path.name, path.read_bytes())
+    screen_console().print(f"accepted: {len(files)} files in {committed}", markup=False, soft_wrap=True)
+
+
+def show_deltas(deltas: Sequence[Delta], profile: str, hardware: str) -> None:
+    """Print the quantities that moved or left their tolerance, and how many did not."""
+    moved = [delta for delta in deltas if delta.why or delta.old != delta.new]
+    table = Table(box=box.SIMPLE_HEAD, title=f"{profile} on {hardware} against the committed results")
+    for heading in ("Quantity", "Committed", "Here", "Change", "Allowed", ""):
+        table.add_column(heading)
+    for delta in moved:
+        cells = (delta.name, _shown(delta.old), _shown(delta.new), _change(delta), delta.allowed)
+        table.add_row(*map(Text, cells), Text(delta.why or "ok", style="bold" if delta.why else ""))
+    console = screen_console()
+    console.print(table)
+    console.print(f"{len(deltas) - len(moved)} of {len(deltas)} quantities are equal to the committed ones")
+
+
+def _shown(value: Scalar) -> str:
+    if value is None:
+        return "n/a"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return str(value)[:SHOWN_DIGITS]
+
+
+def _change(delta: Delta) -> str:
+    if isinstance(delta.old, float) and isinstance(delta.new, float):
+        ratio = f" ({delta.new / delta.old - 1:+.1%})" if delta.old else ""
+        return f"{delta.new - delta.old:+.4g}{ratio}"
+    return "" if delta.old == delta.new else "differs"
