@@ -58,7 +58,8 @@ def response_logprobs(model: PreTrainedModel, batch: PairBatch, *, chunk: int = 
     parts = [_chunk_logprobs(model, hidden_nxD, labels_n) for hidden_nxD, labels_n in chunks]
     logprobs_BxT = hidden_NxD.new_zeros(batch.response_mask_BxT[:, 1:].shape, dtype=torch.float32)
     logprobs_BxT = logprobs_BxT.index_put((rows, columns), torch.cat(parts))
-    return logprobs_BxT.sum(-1) / batch.response_mask_BxT[:, 1:].sum(-1)
+    means_B: Tensor = logprobs_BxT.sum(-1) / batch.response_mask_BxT[:, 1:].sum(-1)
+    return means_B
 
 
 def _chunk_logprobs(model: PreTrainedModel, hidden_NxD: Tensor, labels_N: Tensor) -> Tensor:

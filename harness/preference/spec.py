@@ -26,6 +26,7 @@ class TrainSpec(BaseModel):
         checkpoints: where unfinished training may be resumed from.
         engine: DeepSpeed's settings; None trains in plain PyTorch, for tests.
         threads: CPU threads of one rank.
+        started: Unix time at which the stage began.
         parent: process id that waits for the result; when it is gone, training stops.
     """
 
@@ -42,6 +43,7 @@ class TrainSpec(BaseModel):
     checkpoints: str
     engine: dict[str, Any] | None
     threads: int
+    started: float
     parent: int
 
     def parsed(self) -> Profile:

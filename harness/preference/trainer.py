@@ -146,7 +146,7 @@ def trainer_arguments(
 
 
 class SimpoTrainer(CPOTrainer):  # type: ignore[misc]
-    """CPOTrainer with the arm's parameter groups and penalty, the lean forward pass and a record of its steps.
+    """CPOTrainer with the arm's parameter groups and penalty, the lean forward pass and a record of steps.
 
     Attributes:
         steps: what each optimiser step did.
@@ -184,7 +184,7 @@ class SimpoTrainer(CPOTrainer):  # type: ignore[misc]
         section = self.section
         if self.optimizer is None:
             groups = self.arm.parameter_groups(self.model.language_model)
-            self.optimizer = optimizer_class(section)(
+            self.optimizer: Any = optimizer_class(section)(
                 groups,
                 betas=(section.adam_beta1, section.adam_beta2),
                 eps=section.adam_epsilon,

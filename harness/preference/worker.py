@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
-from transformers import set_seed
+from transformers import TrainerCallback, set_seed
 
 from harness.arms import load_arm
 from harness.artefact import digest_json, write_json
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
     from harness.contract import Arm
     from harness.profile import Profile
-
-STARTED = time.perf_counter()
 
 
 class Rows(NamedTuple):
@@ -76,12 +74,14 @@ def configure(threads: int, seed: int) -> None:
     torch.set_num_threads(threads)
     set_seed(seed)
     torch.use_deterministic_algorithms(True)
+    # Filling what nobody reads would touch the whole of DeepSpeed's 2 GB gradient bucket in every backward pass.
+    torch.utils.deterministic.fill_uninitialized_memory = False
     if not torch.cuda.is_available():
         _without_compiled_collectives()
 
 
 def _without_compiled_collectives() -> None:
-    """Keep to gloo: DeepSpeed would compile a shared-memory all-reduce, which needs 40 s and a C++ compiler."""
+    """Keep to gloo: DeepSpeed would compile a shared-memory all-reduce, taking 40 s and a compiler."""
     import deepspeed.ops
 
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
@@ -104,15 +104,15 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
     start = snapshot(model)
     trainer = make_trainer(spec, profile, arm, model, tokenizer, rows)
     trainer.on_step = Watch(exchange, spec.parent)
-    startup_s = time.perf_counter() - STARTED
-    with Meter() as meter:
-        trainer.train(resume_from_checkpoint=_last_checkpoint(Path(spec.checkpoints)))
+    measured = Measured(spec.started)
+    trainer.add_callback(measured)
+    trainer.train(resume_from_checkpoint=_last_checkpoint(Path(spec.checkpoints)))
     check_declared(trainer, profile)
-    usage = meter.usage(
+    usage = measured.meter.usage(
         trainable_parameters=sum(tensor.numel() for tensor in start.values()),
         total_parameters=sum(parameter.numel() for parameter in model.parameters()),
         tokens=sum(step.tokens for step in trainer.steps),
-        startup_s=startup_s,
+        startup_s=measured.startup_s,
     )
     moved = save(spec, profile, arm, model, start, rows) if is_main_rank() else None
     return TrainResult(
@@ -184,6 +184,27 @@ class Watch:
             ) from None
         if is_main_rank():
             self.exchange.note(done=done, total=total, loss=step.loss, tokens=step.tokens)
+
+
+class Measured(TrainerCallback):  # type: ignore[misc]
+    """Meters the training loop; what comes before it, the engine's start included, is start-up.
+
+    Attributes:
+        meter: over the loop.
+        startup_s: seconds from the start of the stage to the loop.
+    """
+
+    def __init__(self, started: float) -> None:
+        self.started = started
+        self.meter = Meter()
+        self.startup_s = 0.0
+
+    def on_train_begin(self, *_args: object, **_kwargs: object) -> None:
+        self.startup_s = time.time() - self.started
+        self.meter.__enter__()
+
+    def on_train_end(self, *_args: object, **_kwargs: object) -> None:
+        self.meter.__exit__(None, None, None)
 
 
 def check_declared(trainer: SimpoTrainer, profile: Profile) -> None:

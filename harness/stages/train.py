@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -109,6 +110,7 @@ def _spec(profile: Profile, paths: RunPaths, name: str, folder: Path) -> TrainSp
         checkpoints=str((paths.folder(name) / f"checkpoints-{key[:12]}").absolute()),
         engine=engine_settings(profile),
         threads=threads_per_rank(profile.training.ranks),
+        started=time.time(),
         parent=os.getpid(),
     )
 
