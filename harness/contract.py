@@ -184,7 +184,7 @@ class PrepareResult(Record):
         model_dir: folder with the base model as safetensors and its tokenizer.
         sae_dir: folder with the SAE in sae-lens' format.
         data_root: folder of preference and evaluation rows.
-        files: sha256 of every file used, by `model/...`, `sae/...`, `data/...`.
+        files: sha256 of every file used, by `model/...`, `sae/...`, `data/...`, and `text/...` for an SAE's training text.
         facts: counts and quality (parameters, SAE explained variance and L0, rows).
     """
 

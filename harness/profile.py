@@ -57,24 +57,27 @@ class ModelSection(Section):
 
 
 class SaeTraining(Section):
-    """How sae-lens trains an SAE where none is published.
+    """How sae-lens trains a BatchTopK SAE where none is published.
 
     Attributes:
         text: file of the data root whose text is read.
         d_sae: number of features.
-        tokens: training tokens.
-        context: tokens of one sequence.
-        batch: tokens of one optimiser step.
-        l1_coefficient, learning_rate, seed: as in sae-lens.
+        k: features active per token, on average over a batch.
+        tokens: tokens of the text that are read.
+        context: tokens of one sequence; the first position of each is left out of the training.
+        samples: activation vectors seen in training, the read ones over and over in new orders.
+        batch: activation vectors of one optimiser step.
+        learning_rate, seed: as in sae-lens.
     """
 
     text: RelativePath
     d_sae: Positive
+    k: Annotated[float, Field(gt=0)]
     tokens: Positive
     context: Positive
+    samples: Positive
     batch: Positive
-    l1_coefficient: float
-    learning_rate: float
+    learning_rate: Annotated[float, Field(gt=0)]
     seed: int
 
 
