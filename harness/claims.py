@@ -161,7 +161,8 @@ class Verdict(Record):
         answer: the verdict.
         about_paper: False where the run is not one of the paper's profile: then `answer` is about that run
             only.
-        evidence: the numbers behind it, or the reason why there are none.
+        findings: the numbers behind it, one line each, or the reason why there are none.
+        remark: what a reader of the verdict should know.
         deciding_n: items that would decide an inconclusive claim with 80 % power; None where no number would.
     """
 
@@ -171,8 +172,15 @@ class Verdict(Record):
     status: Status
     answer: Answer
     about_paper: bool
-    evidence: str
+    findings: tuple[str, ...]
+    remark: str = ""
     deciding_n: int | None = None
+
+    @property
+    def evidence(self) -> str:
+        """Findings and remark in one line."""
+        text = "; ".join(self.findings)
+        return f"{text}. {self.remark}" if self.remark else text
 
     @property
     def label(self) -> str:
@@ -184,10 +192,10 @@ class Verdict(Record):
 
 
 class Finding(NamedTuple):
-    """What one predicate, or one measure of it, came to."""
+    """What one predicate, or one measure of it, came to; `evidence` has one line for each measure."""
 
     answer: Answer
-    evidence: str
+    evidence: tuple[str, ...]
     deciding_n: int | None = None
 
 
@@ -224,7 +232,6 @@ def _judge_one(claim: Claim, outcome: Outcome, about_paper: bool) -> Verdict:
     if claim.predicates:
         finding = _all_of([_find(predicate, outcome, about_paper) for predicate in claim.predicates])
     arithmetic = any(isinstance(predicate, Confusion) for predicate in claim.predicates)
-    remark = f". {claim.reason}" if claim.predicates and claim.reason else ""
     return Verdict(
         claim=claim.id,
         sentence=claim.sentence,
@@ -232,14 +239,15 @@ def _judge_one(claim: Claim, outcome: Outcome, about_paper: bool) -> Verdict:
         status=claim.status,
         answer=finding.answer,
         about_paper=about_paper or arithmetic,
-        evidence=finding.evidence + remark,
+        findings=finding.evidence,
+        remark=claim.reason if claim.predicates else "",
         deciding_n=finding.deciding_n,
     )
 
 
 def _untested(claim: Claim) -> Finding:
     answer: Answer = "untestable" if claim.status in ("lost", "artefact") else "not run"
-    return Finding(answer, claim.reason)
+    return Finding(answer, (claim.reason,))
 
 
 def _find(predicate: Predicate, outcome: Outcome, about_paper: bool) -> Finding:
@@ -250,7 +258,7 @@ def _find(predicate: Predicate, outcome: Outcome, about_paper: bool) -> Finding:
     if isinstance(predicate, Cost):
         return _cost(predicate, outcome)
     if not about_paper:
-        return Finding("untestable", "the printed number belongs to the paper's own model and data")
+        return Finding("untestable", ("the printed number belongs to the paper's own model and data",))
     return _value(predicate, outcome) if isinstance(predicate, Value) else _sparsity(predicate, outcome)
 
 
@@ -258,7 +266,7 @@ def _all_of(findings: list[Finding]) -> Finding:
     """All must hold: one contradiction settles it, then one that was not run, then one that is undecided."""
     order: tuple[Answer, ...] = ("not reproduced", "untestable", "not run", "inconclusive", "reproduced")
     answer = min((finding.answer for finding in findings), key=order.index)
-    evidence = "; ".join(finding.evidence for finding in findings)
+    evidence = tuple(line for finding in findings for line in finding.evidence)
     undecided = [finding.deciding_n for finding in findings if finding.answer == "inconclusive"]
     known = [n for n in undecided if n is not None]
     enough = max(known) if answer == "inconclusive" and len(known) == len(undecided) else None
@@ -269,12 +277,12 @@ def _any_of(findings: list[Finding]) -> Finding:
     """One must hold: several readings of an ambiguous number."""
     order: tuple[Answer, ...] = ("reproduced", "inconclusive", "not reproduced", "untestable", "not run")
     best = min(findings, key=lambda finding: order.index(finding.answer))
-    return best._replace(evidence="; ".join(finding.evidence for finding in findings))
+    return best._replace(evidence=tuple(line for finding in findings for line in finding.evidence))
 
 
 def _missing(outcome: Outcome, *arms: str) -> Finding | None:
     absent = [arm for arm in arms if arm not in outcome.arms]
-    return Finding("not run", f"the profile has no arm {' and no arm '.join(absent)}") if absent else None
+    return Finding("not run", (f"the profile has no arm {' and no arm '.join(absent)}",)) if absent else None
 
 
 def _direction(predicate: Direction, outcome: Outcome) -> Finding:
@@ -286,19 +294,19 @@ def _side(predicate: Direction, name: str, outcome: Outcome) -> Finding:
     one = outcome.difference(predicate.arm, predicate.reference, name)
     what = measure(name)
     if one is None or one.p_holm is None:
-        return Finding("not run", f"{what.title} was not compared")
+        return Finding("not run", (f"{what.title} was not compared",))
     effect, low, high = (
         f"{number * what.scale:+.{what.decimals}f}" for number in (one.effect, one.low, one.high)
     )
     evidence = (
-        f"{what.title}, {predicate.arm} - {predicate.reference}: {effect} {what.unit} [{low}, {high}], "
+        f"{what.title}, {predicate.arm} - {predicate.reference}: {effect} [{low}, {high}] {what.step}, "
         f"p = {one.p_holm:.2g}, n = {one.n}"
     )
     if one.p_holm < LEVEL and one.effect != 0:
         same = (one.effect > 0) == (predicate.sign > 0)
-        return Finding("reproduced" if same else "not reproduced", evidence)
+        return Finding("reproduced" if same else "not reproduced", (evidence,))
     return Finding(
-        "inconclusive", evidence, deciding_n(one.effect, one.sd, family=outcome.comparisons.family)
+        "inconclusive", (evidence,), deciding_n(one.effect, one.sd, family=outcome.comparisons.family)
     )
 
 
@@ -313,7 +321,7 @@ def _equal(predicate: Value, name: str, arm: ArmOutcome) -> Finding:
     score = arm.scores.get(name)
     what = measure(name)
     if score is None:
-        return Finding("not run", f"{what.title} was not scored")
+        return Finding("not run", (f"{what.title} was not scored",))
     low, high = normal_interval(score.value, score.stderr)
     evidence = (
         f"{what.title}, {predicate.arm}: {score.value:.3f} [{low:.3f}, {high:.3f}], n = {score.n}; "
@@ -321,10 +329,10 @@ def _equal(predicate: Value, name: str, arm: ArmOutcome) -> Finding:
     )
     least, most = predicate.printed - predicate.tolerance, predicate.printed + predicate.tolerance
     if least <= low and high <= most:
-        return Finding("reproduced", evidence)
+        return Finding("reproduced", (evidence,))
     if high < least or most < low:
-        return Finding("not reproduced", evidence)
-    return Finding("inconclusive", evidence, _enough_items(score.value, (low, high), score.n, predicate))
+        return Finding("not reproduced", (evidence,))
+    return Finding("inconclusive", (evidence,), _enough_items(score.value, (low, high), score.n, predicate))
 
 
 def _enough_items(value: float, interval: tuple[float, float], n: int, predicate: Value) -> int | None:
@@ -340,10 +348,10 @@ def _sparsity(predicate: Sparsity, outcome: Outcome) -> Finding:
         return missing
     l0 = outcome.arms[predicate.arm].mean_l0
     if l0 is None:
-        return Finding("not run", f"{predicate.arm} reports no L0")
+        return Finding("not run", (f"{predicate.arm} reports no L0",))
     near = abs(l0 - predicate.printed) <= predicate.tolerance
     evidence = f"mean L0 {l0:.1f}; printed {predicate.printed:g}, tolerance {predicate.tolerance:g}"
-    return Finding("reproduced" if near else "not reproduced", evidence)
+    return Finding("reproduced" if near else "not reproduced", (evidence,))
 
 
 def _cost(predicate: Cost, outcome: Outcome) -> Finding:
@@ -353,14 +361,20 @@ def _cost(predicate: Cost, outcome: Outcome) -> Finding:
     arm, reference = outcome.arms[predicate.arm], outcome.arms[predicate.reference]
     first, second = _quantity(arm, predicate.quantity), _quantity(reference, predicate.quantity)
     if first is None or second is None or second[0] <= 0 or first[1] != second[1]:
-        return Finding("not run", f"{predicate.quantity} was not measured for both arms")
+        return Finding("not run", (f"{predicate.quantity} was not measured for both arms",))
     ratio = first[0] / second[0]
-    evidence = f"{first[1]}: {first[0]:,.6g} against {second[0]:,.6g}, ratio {ratio:.3g}, one run an arm"
+    evidence = (
+        f"{first[1]}: {_plain(first[0])} against {_plain(second[0])}, ratio {ratio:.3g}, one run an arm"
+    )
     if ratio <= 1 - predicate.margin and ratio < 1:
-        return Finding("reproduced", evidence)
+        return Finding("reproduced", (evidence,))
     if ratio >= 1 / (1 - predicate.margin):
-        return Finding("not reproduced", evidence)
-    return Finding("inconclusive", f"{evidence}, within the margin of {predicate.margin:.0%}")
+        return Finding("not reproduced", (evidence,))
+    return Finding("inconclusive", (f"{evidence}, within the margin of {predicate.margin:.0%}",))
+
+
+def _plain(value: float) -> str:
+    return f"{value:,.0f}" if value.is_integer() else f"{value:,.4g}"
 
 
 def _quantity(arm: ArmOutcome, quantity: Quantity) -> tuple[float, str] | None:
@@ -385,4 +399,4 @@ def _confusion(predicate: Confusion) -> Finding:
     close = 0.5 * 10**-predicate.digits + 1e-12
     same = abs(accuracy - predicate.accuracy) <= close and abs(mcc - predicate.mcc) <= close
     evidence = f"the counts give accuracy {accuracy:.4f} and MCC {mcc:.4f}"
-    return Finding("reproduced" if same else "not reproduced", evidence)
+    return Finding("reproduced" if same else "not reproduced", (evidence,))

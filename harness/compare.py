@@ -95,18 +95,16 @@ def require_comparable(new: Outcome, old: Outcome, where: Path) -> None:
     """Refuse to compare unlike results.
 
     Raises:
-        NotComparableError: schema, profile digest, protocol, hardware class, dtype or a package's major version
+        NotComparableError: schema, profile digest, protocol, hardware class, dtype or a package major version
             differ; the message names each with both values.
     """
     mine, committed = identity(new), identity(old)
     keys = sorted(mine.keys() | committed.keys())
     different = [key for key in keys if mine.get(key) != committed.get(key)]
     if different:
+        lines = [f"  - {key}: committed {committed.get(key)}, here {mine.get(key)}" for key in different]
         raise NotComparableError(
-            "these results must not be compared, because they differ in:\n"
-            + "\n".join(
-                f"  - {key}: committed {committed.get(key)}, here {mine.get(key)}" for key in different
-            ),
+            "these results must not be compared, because they differ in:\n" + "\n".join(lines),
             value=where,
             remedy="run with what the committed results had, or accept the new ones with --update",
         )

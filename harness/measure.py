@@ -46,9 +46,9 @@ class Measure(NamedTuple):
         return "%" if self.scale == PERCENT else "nats"
 
     @property
-    def heading(self) -> str:
-        """The title with its unit."""
-        return f"{self.title} ({self.unit})"
+    def step(self) -> str:
+        """The unit of a difference."""
+        return "percentage points" if self.scale == PERCENT else "nats"
 
 
 def measure(name: str) -> Measure:
@@ -74,7 +74,12 @@ def measures(tasks: Iterable[str], scores: Iterable[str]) -> list[Measure]:
     """
     names = [*PREFERENCE]
     for task in tasks:
-        names += [
-            score for score in scores if score.startswith(f"{task}.") and "." not in score[len(task) + 1 :]
-        ]
+        own = (score for score in scores if score.startswith(f"{task}."))
+        names += sorted((score for score in own if "." not in score[len(task) + 1 :]), key=_place)
     return [measure(name) for name in names]
+
+
+def _place(name: str) -> tuple[int, str]:
+    """Measures with a title in the order of their titles, then the others by name."""
+    titled = list(_TITLES)
+    return titled.index(name) if name in titled else len(titled), name

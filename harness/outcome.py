@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from harness.artefact import read_json
 from harness.contract import Record, Score, Truncation, Usage, WeightsMoved
@@ -119,7 +119,8 @@ class Outcome(Record):
             is all.
         measures: names of Table 1's columns, in order.
         minimum_moved: the profile's floor for the share of weights that training must change.
-        arms: in the profile's order.
+        order: names of the arms in the profile's order.
+        arms: in that order, also after reading a file whose keys are sorted.
         comparisons: all paired differences.
     """
 
@@ -140,8 +141,19 @@ class Outcome(Record):
     limits: dict[str, int]
     measures: tuple[str, ...]
     minimum_moved: float
+    order: tuple[str, ...]
     arms: dict[str, ArmOutcome]
     comparisons: AnalyseResult
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_order(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or not isinstance(data.get("arms"), dict):
+            return data
+        arms, order = data["arms"], data.get("order") or ()
+        if sorted(arms) != sorted(order):
+            raise ValueError("`order` does not name the arms, each once")
+        return {**data, "arms": {name: arms[name] for name in order}}
 
     @property
     def columns(self) -> list[Measure]:

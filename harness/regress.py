@@ -84,8 +84,8 @@ def _committed(folder: Path, profile: Profile) -> Outcome:
     version = data.get("schema_version") if isinstance(data, dict) else None
     if version != SCHEMA_VERSION:
         raise NotComparableError(
-            f"these results must not be compared, because they differ in:\n  - schema version: committed {version}, "
-            f"here {SCHEMA_VERSION}",
+            "these results must not be compared, because they differ in:\n"
+            f"  - schema version: committed {version}, here {SCHEMA_VERSION}",
             value=path,
             remedy="accept the new ones with --update",
         )
@@ -110,7 +110,8 @@ def show_deltas(deltas: Sequence[Delta], profile: str, hardware: str) -> None:
         cells = (delta.name, _shown(delta.old), _shown(delta.new), _change(delta), delta.allowed)
         table.add_row(*map(Text, cells), Text(delta.why or "ok", style="bold" if delta.why else ""))
     console = screen_console()
-    console.print(table)
+    if moved:
+        console.print(table)
     console.print(f"{len(deltas) - len(moved)} of {len(deltas)} quantities are equal to the committed ones")
 
 

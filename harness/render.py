@@ -5,6 +5,7 @@ A number that was not measured is never printed: its cell says `n/a` and why.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import NamedTuple
 
 from harness.claims import Paper, Verdict
@@ -107,11 +108,26 @@ def verdict_table(outcome: Outcome, verdicts: list[Verdict]) -> Sheet:
     return Sheet("verdicts", f"The paper's claims. {outcome.title}", headings, rows, notes)
 
 
+def verdict_summary(outcome: Outcome, verdicts: list[Verdict]) -> Sheet:
+    """The verdicts on one screen: only claims that this run could test, and how many it could not."""
+    full = verdict_table(outcome, verdicts)
+    tested = [one for one in verdicts if one.answer not in ("not run", "untestable")]
+    rows = tuple(
+        Row((one.sentence, one.label, _deciding(one), "\n".join(one.findings)), True) for one in tested
+    )
+    counts = Counter(f"{one.status}: {one.answer}" for one in verdicts if one not in tested)
+    others = ", ".join(f"{count} {what}" for what, count in sorted(counts.items()))
+    untested = len(verdicts) - len(tested)
+    rest = f"{untested} more claims have no verdict here ({others}); the report's verdicts.md has them all."
+    headings = ("Claim", "Verdict", "n to decide", "Evidence")
+    return full._replace(headings=headings, rows=rows, notes=(*full.notes, rest))
+
+
 def _heading(outcome: Outcome, column: Measure) -> str:
     n = _common_n(outcome, column)
-    arrow = "lower" if column.lower_is_better else "higher"
+    arrow = "↓" if column.lower_is_better else "↑"
     size = f", n = {n}" if n is not None else ""
-    return f"{column.title} ({column.unit}, {arrow} is better{size})"
+    return f"{column.title} {arrow} ({column.unit}{size})"
 
 
 def _common_n(outcome: Outcome, column: Measure) -> int | None:
@@ -174,7 +190,7 @@ def _gib(value: float | None) -> str:
 def _deciding(one: Verdict) -> str:
     if one.answer != "inconclusive":
         return ""
-    return "n/a (no effect size)" if one.deciding_n is None else f"{one.deciding_n:,}"
+    return "n/a" if one.deciding_n is None else f"{one.deciding_n:,}"
 
 
 def commits(outcome: Outcome) -> str:
@@ -185,7 +201,9 @@ def commits(outcome: Outcome) -> str:
 
 def limits(outcome: Outcome) -> str:
     """How many items were used where not all were."""
-    parts = [f"{name.removeprefix('tasks.')} {size or 'all'}" for name, size in outcome.limits.items()]
+    parts = [
+        f"{name.removeprefix('tasks.')} {size or 'all'}" for name, size in sorted(outcome.limits.items())
+    ]
     return ", ".join(parts)
 
 

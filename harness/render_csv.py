@@ -51,7 +51,12 @@ def cost_csv(outcome: Outcome, paper: Paper) -> str:
 
 def verdicts_csv(outcome: Outcome, verdicts: Sequence[Verdict]) -> str:
     """One line for each claim."""
-    return _csv([{**_run(outcome), **one.model_dump(), "label": one.label} for one in verdicts])
+    return _csv([{**_run(outcome), **_verdict(one)} for one in verdicts])
+
+
+def _verdict(one: Verdict) -> dict[str, Cell]:
+    fields = ("claim", "sentence", "source", "status", "answer", "label", "evidence", "deciding_n")
+    return {**{name: getattr(one, name) for name in fields}, "about_paper": str(one.about_paper).lower()}
 
 
 def _cost(name: str, arm: ArmOutcome, paper: Paper) -> dict[str, Cell]:

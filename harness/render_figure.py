@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from typing import TYPE_CHECKING
 
 from harness.measure import BASE, PENALISED_LOSS, Measure
@@ -24,6 +25,7 @@ def figure(outcome: Outcome) -> dict[str, bytes]:
     """SVG and PNG, by suffix; the same bytes for the same outcome."""
     import matplotlib as mpl
 
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     settings = {"svg.hashsalt": SALT, "svg.fonttype": "path", "font.family": "DejaVu Sans", "font.size": 9}
     with mpl.rc_context(settings):
         drawn = _draw(outcome)
@@ -67,8 +69,7 @@ def _panel(axes: Axes, columns: list[Measure], outcome: Outcome) -> None:
     axes.set_yticks(range(len(columns)), [column.title for column in columns])
     axes.set_ylim(len(columns) - 0.5, -0.5)
     better = "lower is better" if columns[0].lower_is_better else "higher is better"
-    unit = "nats" if columns[0].lower_is_better else "percentage points"
-    axes.set_xlabel(f"difference to base ({unit}, {better})")
+    axes.set_xlabel(f"difference to base ({columns[0].step}, {better})")
     axes.spines[["top", "right"]].set_visible(False)
 
 

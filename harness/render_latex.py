@@ -23,6 +23,8 @@ SPECIAL = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "±": r"$\pm$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
     "·": r"$\cdot$",
     "[": "{[}",
     "]": "{]}",

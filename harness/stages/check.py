@@ -13,7 +13,7 @@ from harness.measure import BASE, LOSS
 from harness.outcome import ArmOutcome, Outcome, PromptFacts, read_outcome
 from harness.paths import RunPaths
 from harness.profile import Profile
-from harness.render import verdict_table
+from harness.render import verdict_summary
 from harness.render_screen import screen_console, show_sheet
 from harness.stages.common import Work, command, finished
 from harness.stages.report import outcome_path
@@ -68,7 +68,7 @@ def show(artefact: Artefact, paths: RunPaths) -> None:
     console = screen_console()
     for line in result.held:
         console.print(f"holds: {line}", markup=False)
-    show_sheet(verdict_table(outcome, list(result.verdicts)), console)
+    show_sheet(verdict_summary(outcome, list(result.verdicts)), console)
 
 
 def violations(outcome: Outcome) -> list[str]:

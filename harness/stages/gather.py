@@ -66,6 +66,7 @@ def gather(profile: Profile, paths: RunPaths) -> Outcome:
         limits=_limits(profile),
         measures=tuple(column.name for column in measures(profile.evaluation.tasks, names)),
         minimum_moved=profile.training.minimum_moved,
+        order=tuple(stages),
         arms={
             arm: _arm(profile.arm(arm).title, TrainResult.model_validate(pair[0].result), results[arm])
             for arm, pair in stages.items()

@@ -83,8 +83,9 @@ def sheets(outcome: Outcome, paper: Paper, verdicts: list[Verdict]) -> list[Shee
 
 
 def show(artefact: Artefact, paths: RunPaths) -> None:  # noqa: ARG001
-    """Print the tables."""
+    """Print Table 1 and the cost table; `check` prints the verdicts."""
     outcome, paper = read_outcome(outcome_path(paths), made_by="python -m harness report"), read_paper()
     console = screen_console()
-    for sheet in sheets(outcome, paper, judge(paper, outcome)):
+    for sheet in (table1(outcome, paper), cost_table(outcome, paper)):
         show_sheet(sheet, console)
+    console.print(f"Markdown, CSV, LaTeX and pictures: {paths.report}", markup=False, soft_wrap=True)
