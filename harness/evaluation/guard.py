@@ -19,8 +19,8 @@ class BosRule(NamedTuple):
     """How many BOS tokens a request must have, and how they are counted.
 
     Attributes:
-        name: `exactly_one` counts all of them; `leading_run` counts those at the front, for tokenizers whose BOS is
-            also a turn marker (`<|im_start|>`) or that add none.
+        name: `exactly_one` counts all of them; `leading_run` counts those at the front, for tokenizers whose
+            BOS is also a turn marker (`<|im_start|>`) or that add none.
         bos_id: the BOS token's id; None where the tokenizer has none.
         expected: the count that every request must have.
     """
@@ -60,7 +60,7 @@ def bos_rule(tokenizer: PreTrainedTokenizerBase, chat_template: bool) -> BosRule
 
 
 def turn_end_id(tokenizer: PreTrainedTokenizerBase) -> int | None:
-    """The special token with which the chat template closes an assistant's turn; None if it closes with plain text."""
+    """The special token with which the chat template closes an assistant's turn; None if there is none."""
     text = tokenizer.apply_chat_template([*PROBE, {"role": "assistant", "content": "a"}], tokenize=False)
     special = {token for token, added in tokenizer.added_tokens_decoder.items() if added.special}
     found = [token for token in tokenizer.encode(text, add_special_tokens=False) if token in special]
@@ -87,7 +87,7 @@ class RequestLog:
         self._longest = 0
 
     def rendered(self, prompts: Iterable[Sequence[str]]) -> None:
-        """Note the rendered prompts in lm-eval's order: each a prompt, with its continuation if there is one."""
+        """Note the rendered prompts in lm-eval's order, each with its continuation if there is one."""
         for parts in prompts:
             self._first = self._first or parts[0]
             self._requests += 1
@@ -103,8 +103,11 @@ class RequestLog:
         """Rows announced that have not reached the model yet."""
         return len(self._waiting)
 
-    def reached(self, row: Sequence[int]) -> None:
+    def reached(self, row: Sequence[int]) -> int:
         """Check a right-padded row of a likelihood batch as the model got it.
+
+        Returns:
+            its real tokens.
 
         Raises:
             EvaluationError: no request asked for this row, or its BOS count is wrong.
@@ -116,10 +119,13 @@ class RequestLog:
                 value=list(key[:8]),
                 remedy="lm-eval changed how it batches; see harness/evaluation/lm.py",
             )
-        self.check(key, self._waiting.pop(key))
+        return self.check(key, self._waiting.pop(key))
 
-    def check(self, ids: Sequence[int], prompt: str) -> None:
+    def check(self, ids: Sequence[int], prompt: str) -> int:
         """Check the ids of one request, without padding.
+
+        Returns:
+            their number.
 
         Raises:
             EvaluationError: its BOS count is wrong; the message shows the prompt.
@@ -129,11 +135,12 @@ class RequestLog:
         self._longest = max(self._longest, len(ids))
         if count != self.rule.expected:
             raise EvaluationError(
-                f"{self.task}: a request reached the model with {count} BOS tokens instead of {self.rule.expected} "
-                f"(rule {self.rule.name}, id {self.rule.bos_id}, first ids {list(ids[:4])})",
+                f"{self.task}: a request reached the model with {count} BOS tokens instead of "
+                f"{self.rule.expected} (rule {self.rule.name}, id {self.rule.bos_id}, first ids {list(ids[:4])})",
                 value=repr(prompt[:SHOWN]),
-                remedy="the chat template and the tokenizer must not both add one; correct the model's tokenizer files",
+                remedy="template and tokenizer must not both add one; correct the model's tokenizer files",
             )
+        return len(ids)
 
     def too_long(self, tokens: int, window: int, prompt: str) -> EvaluationError:
         """The refusal of a request that lm-eval would truncate without an error."""
@@ -171,7 +178,7 @@ class RequestLog:
 
 
 def unpadded(ids: Sequence[int]) -> tuple[int, ...]:
-    """Ids without trailing zeros, with which lm-eval pads a likelihood batch whatever the tokenizer's padding is."""
+    """Ids without trailing zeros, with which lm-eval pads a likelihood batch for every tokenizer."""
     end = len(ids)
     while end and ids[end - 1] == 0:
         end -= 1

@@ -19,18 +19,28 @@ from harness.evaluation.guard import RequestLog, bos_rule, turn_end_id
 class GuardedLM(HFLM):  # type: ignore[misc]
     """An `HFLM` that scores as lm-eval does and watches the ids that the model gets.
 
-    A pre-forward hook on the model sees each batch. A row of a likelihood batch must be one that lm-eval asked for; a
-    row of a generation is read through its attention mask. Nothing is tokenised a second time, nothing is truncated.
+    A pre-forward hook on the model sees each batch. A row of a likelihood batch must be one that lm-eval
+    asked for; a row of a generation is read through its attention mask. Nothing is tokenised a second time,
+    nothing is truncated.
 
     Args:
         model: the arm, ready for evaluation.
         tokenizer: of the base model.
         batch_size: fixed; running out of memory is an error.
-        chat_template: whether prompts go through the chat template (decides the BOS rule and the needed stop ids).
+        chat_template: whether prompts go through it; decides the BOS rule and which stop ids are needed.
+
+    Attributes:
+        tokens: real tokens that went through the model so far, prompts and generated ones.
+        stop_ids: ids that end a generation.
     """
 
     def __init__(
-        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, batch_size: int, chat_template: bool
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        batch_size: int,
+        chat_template: bool,
     ) -> None:
         super().__init__(
             pretrained=model,
@@ -50,6 +60,7 @@ class GuardedLM(HFLM):  # type: ignore[misc]
         self.rule = bos_rule(tokenizer, chat_template)
         self.stop_ids = stop_ids(model)
         self.turn_end = turn_end_id(tokenizer) if chat_template else None
+        self.tokens = 0
         self.log = RequestLog("no task", self.rule)
         self._on_forward: Callable[[list[list[int]], list[list[int]] | None], None] | None = None
         self._contexts: list[str] = []
@@ -75,13 +86,13 @@ class GuardedLM(HFLM):  # type: ignore[misc]
 
     # likelihood
 
-    def loglikelihood(self, requests: list[Any], disable_tqdm: bool = True) -> list[tuple[float, bool]]:
+    def loglikelihood(self, requests: list[Any], **_: Any) -> list[tuple[float, bool]]:
         """As in lm-eval, in one progress bar."""
         self.log.rendered(request.args for request in requests)
         result: list[tuple[float, bool]] = super().loglikelihood(requests, disable_tqdm=True)
         return result
 
-    def _loglikelihood_tokens(self, requests: list[Any], disable_tqdm: bool = True, override_bs: Any = None) -> Any:
+    def _loglikelihood_tokens(self, requests: list[Any], **_: Any) -> Any:
         for (context, continuation), context_ids, continuation_ids in requests:
             row = (context_ids + continuation_ids)[:-1]
             if len(row) > self.max_length:
@@ -90,18 +101,17 @@ class GuardedLM(HFLM):  # type: ignore[misc]
         self._progress(self.log.expected_rows)
         self._on_forward = self._likelihood_rows
         try:
-            return super()._loglikelihood_tokens(requests, disable_tqdm=True, override_bs=override_bs)
+            return super()._loglikelihood_tokens(requests, disable_tqdm=True)
         finally:
             self._on_forward = None
 
-    def _likelihood_rows(self, ids_BxT: list[list[int]], mask_BxT: list[list[int]] | None) -> None:
-        for row in ids_BxT:
-            self.log.reached(row)
+    def _likelihood_rows(self, ids_BxT: list[list[int]], _mask_BxT: list[list[int]] | None) -> None:
+        self.tokens += sum(self.log.reached(row) for row in ids_BxT)
         self._advance(len(ids_BxT))
 
     # generation
 
-    def generate_until(self, requests: list[Any], disable_tqdm: bool = True) -> list[str]:
+    def generate_until(self, requests: list[Any], **_: Any) -> list[str]:
         """As in lm-eval, in one progress bar.
 
         Raises:
@@ -150,7 +160,9 @@ class GuardedLM(HFLM):  # type: ignore[misc]
                 value=repr(self._contexts[0][:200]),
                 remedy="transformers changed how it generates; see harness/evaluation/lm.py",
             )
-        check_stops(output[:, context.shape[1] :].tolist(), self.stop_ids, self.tokenizer.pad_token_id, self.log.task)
+        new_BxT = output[:, context.shape[1] :]
+        check_stops(new_BxT.tolist(), self.stop_ids, self.tokenizer.pad_token_id, self.log.task)
+        self.tokens += int((new_BxT != self.tokenizer.pad_token_id).sum())
         self._advance(len(output))
         return output
 
@@ -164,12 +176,16 @@ class GuardedLM(HFLM):  # type: ignore[misc]
                 remedy="left-padded prompts need it; see harness/evaluation/lm.py",
             )
         for ids, mask, prompt in zip(ids_BxT, mask_BxT, self._contexts, strict=True):
-            self.log.check([token for token, seen in zip(ids, mask, strict=True) if seen], prompt)
+            self.tokens += self.log.check(
+                [token for token, seen in zip(ids, mask, strict=True) if seen], prompt
+            )
         self._contexts = []
 
     # chat template
 
-    def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
+    def apply_chat_template(
+        self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
+    ) -> str:
         """As in lm-eval, which drops a system turn that the template refuses; that is counted here."""
         text: str = super().apply_chat_template(chat_history, add_generation_prompt)
         system = [turn["content"] for turn in chat_history if turn["role"] == "system"]
@@ -188,7 +204,9 @@ class GuardedLM(HFLM):  # type: ignore[misc]
 def stop_ids(model: PreTrainedModel) -> tuple[int, ...]:
     """The ids that end a generation by the model's generation config, ascending."""
     found = model.generation_config.eos_token_id
-    return tuple(sorted({int(token) for token in (found if isinstance(found, list) else [found]) if token is not None}))
+    return tuple(
+        sorted({int(token) for token in (found if isinstance(found, list) else [found]) if token is not None})
+    )
 
 
 def check_stops(rows: list[list[int]], stops: Sequence[int], pad_id: int, task: str) -> None:

@@ -1,4 +1,4 @@
-"""Rows of an evaluation set: checked before lm-eval sees them, because it scores a broken row without a word."""
+"""Rows of an evaluation set, checked before lm-eval sees them: it scores a broken row without a word."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ def _check_row(row: dict[str, Any], shape: dict[str, type], where: str) -> None:
         raise _refuse(f"the row does not have the fields of the first one ({different})", where)
     for field, value in row.items():
         if type(value) is not shape[field] or value is None:
-            raise _refuse(f"`{field}` is a {type(value).__name__}, in the first row a {shape[field].__name__}", where)
+            raise _refuse(
+                f"`{field}` is a {type(value).__name__}, in the first row a {shape[field].__name__}", where
+            )
     if isinstance(row.get("choices"), list) and isinstance(row.get("answer"), int):
         _check_choice(row["choices"], row["answer"], where)
     for field in ("mc1_targets", "mc2_targets"):
@@ -76,4 +78,6 @@ def _check_targets(targets: Any, field: str, where: str) -> None:
 
 
 def _refuse(cause: str, where: str) -> DataError:
-    return DataError(cause, value=where, remedy="correct or remove that row; see the layout in harness/tasks/")
+    return DataError(
+        cause, value=where, remedy="correct or remove that row; see the layout in harness/tasks/"
+    )

@@ -76,7 +76,9 @@ def lm_eval_tasks() -> Path:
     """
     spec = util.find_spec("lm_eval")
     if spec is None or spec.origin is None:
-        raise UnavailableError("lm-eval is not installed", value="lm_eval", remedy="use the environment that Nox builds")
+        raise UnavailableError(
+            "lm-eval is not installed", value="lm_eval", remedy="use the environment that Nox builds"
+        )
     return Path(spec.origin).parent / "tasks"
 
 
@@ -93,7 +95,11 @@ def resolve_task(name: str, section: TaskSection, data_root: Path, folder: Path)
         DataError: a subject has a name that cannot be a task's.
     """
     text = task_file(name).read_text(encoding="utf-8")
-    values = {"lm_eval": str(lm_eval_tasks()), "data_root": str(data_root.resolve()), "cache": str(folder / "cache")}
+    values = {
+        "lm_eval": str(lm_eval_tasks()),
+        "data_root": str(data_root.resolve()),
+        "cache": str(folder / "cache"),
+    }
     subjects = _subjects(text, section, data_root) if BY_SUBJECT in text else []
     for subject in subjects:
         _resolve_subject(name, subject, values, folder)
@@ -120,7 +126,9 @@ def _resolve_subject(name: str, subject: str, values: Mapping[str, str], folder:
 def _fill(template: Path, values: Mapping[str, str], target: Path) -> None:
     """Fill a template; values that stand inside double quotes are escaped as YAML (and JSON) need it."""
     escaped = {k: v if k == "members" else json.dumps(v, ensure_ascii=False)[1:-1] for k, v in values.items()}
-    body = "".join(line for line in template.read_text(encoding="utf-8").splitlines(True) if not line.startswith("#"))
+    body = "".join(
+        line for line in template.read_text(encoding="utf-8").splitlines(True) if not line.startswith("#")
+    )
     write_text(target, Template(body).substitute(escaped))
 
 
@@ -130,7 +138,9 @@ def _subjects(text: str, section: TaskSection, data_root: Path) -> list[str]:
     subjects = list(section.subjects) or sorted(path.name for path in above.glob("*") if path.is_dir())
     for subject in subjects:
         if not re.fullmatch(r"\w+", subject):
-            raise DataError("a subject's name must be letters, digits and _", value=subject, remedy="rename its folder")
+            raise DataError(
+                "a subject's name must be letters, digits and _", value=subject, remedy="rename its folder"
+            )
     if not subjects:
         raise MissingInputError("the data root has no rows of this task", value=above, remedy=_remedy())
     return subjects
@@ -141,7 +151,11 @@ def _row_patterns(text: str) -> list[str]:
 
 
 def _row_files(text: str, data_root: Path, subjects: list[str]) -> tuple[Path, ...]:
-    names = [pattern.replace(BY_SUBJECT, subject) for subject in subjects or [""] for pattern in _row_patterns(text)]
+    names = [
+        pattern.replace(BY_SUBJECT, subject)
+        for subject in subjects or [""]
+        for pattern in _row_patterns(text)
+    ]
     return tuple(data_root / name for name in names)
 
 
@@ -151,4 +165,4 @@ def _require(path: Path, name: str) -> None:
 
 
 def _remedy() -> str:
-    return "give the folder that holds them with --data-root DIR; the task's file in harness/tasks/ names the layout"
+    return "give the folder that holds them with --data-root DIR; the task's file in harness/tasks/ has the layout"

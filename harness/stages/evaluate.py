@@ -1,0 +1,79 @@
+"""Score an arm: SimPO on the test pairs, and lm-eval's tasks through one guarded code path."""
+
+from __future__ import annotations
+
+from harness.arms import arm_module
+from harness.artefact import digest_json
+from harness.contract import PrepareResult
+from harness.errors import ProfileError
+from harness.evaluation.tasks import digest_tasks
+from harness.paths import RunPaths
+from harness.profile import Profile
+from harness.stages.common import Work, finished
+
+SUMMARY = "Score each arm on the test pairs (SimPO) and with lm-eval (MMLU, TruthfulQA, GSM8K)."
+READS = "prepare.json, <arm>/train.json, <arm>/weights/, the test pairs and the evaluation rows"
+WRITES = "<arm>/evaluate.json, <arm>/samples/*.jsonl (one file a task, and preference.jsonl)"
+PER_ARM = True
+
+
+def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:
+    """Digests of everything that determines the scores of an arm.
+
+    Raises:
+        MissingInputError: `prepare` or the arm's `train` has not run, or a task of the profile has no file.
+        ProfileError: the profile evaluates on rows of another source than it prepares.
+    """
+    name = _named(arm)
+    _check_source(profile)
+    section = profile.arm(name)
+    prepared = prepare_result(profile, paths)
+    trained = finished("train", profile, paths, name)
+    train_file = f"data/{profile.data.train}"
+    rows = {
+        file: sha for file, sha in prepared.files.items() if file.startswith("data/") and file != train_file
+    }
+    pairs = profile.data.model_dump(mode="json", exclude={"train", "train_pairs"})
+    objective = {"beta": profile.training.beta, "gamma": profile.training.gamma}
+    return {
+        "evaluation": digest_json(profile.evaluation.model_dump(mode="json")),
+        "tasks": digest_tasks(profile.evaluation),
+        "test pairs": digest_json({"data": pairs, "objective": objective}),
+        "model": digest_json(
+            {"section": profile.model.model_dump(mode="json"), "files": prepared.digest("model")}
+        ),
+        "arm": digest_json([section.module, section.options, trained.outputs]),
+        "sae": digest_json({"section": profile.sae.model_dump(mode="json"), "files": prepared.digest("sae")})
+        if arm_module(section).Arm.uses_sae
+        else "",
+        "data": digest_json(rows),
+    }
+
+
+def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:
+    """Score the arm and write its sample logs."""
+    from harness.evaluation.score import evaluate_arm
+
+    scored = evaluate_arm(profile, paths, _named(arm), prepare_result(profile, paths))
+    return Work(result=scored.result, files=scored.files)
+
+
+def prepare_result(profile: Profile, paths: RunPaths) -> PrepareResult:
+    """Where `prepare` put the inputs."""
+    return PrepareResult.model_validate(finished("prepare", profile, paths).result)
+
+
+def _named(arm: str | None) -> str:
+    if arm is None:
+        raise ProfileError("evaluate works on one arm at a time", value=arm, remedy="name one with --arm")
+    return arm
+
+
+def _check_source(profile: Profile) -> None:
+    source = profile.evaluation.source
+    if source not in ("hub", profile.data.source):
+        raise ProfileError(
+            f"evaluation.source is {source} while data.source is {profile.data.source}",
+            value=profile.name,
+            remedy="give both the same source, or set evaluation.source to hub",
+        )
