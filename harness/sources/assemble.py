@@ -1,0 +1,194 @@
+"""The work of `prepare`: each part from its source, linked below the run folder, described."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from harness.artefact import digest_json, digest_tree
+from harness.contract import PrepareResult
+from harness.errors import DamagedFileError, RunFolderError, UnavailableError
+from harness.paths import RunPaths
+from harness.profile import Profile
+from harness.sources.bundle import Bundle, read_bundle
+from harness.sources.data_root import open_data_root, read_files
+from harness.sources.gguf import converted, find_gguf
+from harness.sources.hub import fetch_model, fetch_pairs, fetch_sae, pin, release_repository, repositories
+from harness.sources.layout import row_files
+
+
+class Part(NamedTuple):
+    """A folder that a run uses: sha256 of each file used, and facts."""
+
+    folder: Path
+    files: dict[str, str]
+    facts: dict[str, Any]
+
+
+def assemble(profile: Profile, paths: RunPaths) -> PrepareResult:
+    """Model, SAE and rows of a run, linked as `assets/model`, `assets/sae` and `assets/data`.
+
+    Raises:
+        UnavailableError: something is missing on this machine; all of it is named at once.
+        HarnessError: whatever a source refuses.
+    """
+    commits = _check_machine(profile)
+    bundle = read_bundle(profile.model.id) if profile.model.source == "bundle" else None
+    model = _model(profile, bundle, commits)
+    sae, text = _sae(profile, paths, bundle, commits, model)
+    data = _data(profile, paths, bundle, commits)
+    parts = {"model": model, "sae": sae, "data": data}
+    links = {name: link(paths.assets / name, part.folder) for name, part in parts.items()}
+    files = {f"{name}/{file}": sha for name, part in parts.items() for file, sha in part.files.items()}
+    return PrepareResult(
+        model_dir=str(links["model"]),
+        sae_dir=str(links["sae"]),
+        data_root=str(links["data"]),
+        files=files | text,
+        facts={name: part.facts for name, part in parts.items()} | {"commits": commits},
+    )
+
+
+def link(place: Path, target: Path) -> Path:
+    """Make `place` a link to a folder, in one step.
+
+    Raises:
+        RunFolderError: something else is in the place, or it cannot be written.
+    """
+    temporary = place.with_name(f".{place.name}.link")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(target.resolve(), target_is_directory=True)
+        os.replace(temporary, place)
+    except OSError as error:
+        raise RunFolderError(
+            f"cannot link the input into the run folder ({error.strerror or error})",
+            value=place,
+            remedy="remove what is there, or give a writable folder with --run-dir DIR",
+        ) from error
+    return place
+
+
+def _check_machine(profile: Profile) -> dict[str, str]:
+    """The commit of every repository, once a GPU and access to all of them are there."""
+    wanted = repositories(profile)
+    if not wanted:
+        return {}
+    commits, lacking = {}, [_no_gpu()] if profile.model.source == "hub" else []
+    for repository in wanted:
+        try:
+            commits[repository.id] = pin(repository)
+        except UnavailableError as error:
+            lacking.append(f"{error.cause}\n    get it: {error.remedy}")
+    lacking = [line for line in lacking if line]
+    if lacking:
+        raise UnavailableError(
+            f"the profile {profile.name} cannot run on this machine:\n"
+            + "\n".join(f"  - {line}" for line in lacking),
+            remedy="get what is missing, or run a profile that needs neither: --profile miniature",
+        )
+    return commits
+
+
+def _no_gpu() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        return ""
+    build = "this torch is a CPU build" if torch.version.cuda is None else "torch sees no device"
+    remedy = "use a machine with a GPU and a CUDA build of torch (see the README)"
+    return f"there is no CUDA GPU ({build})\n    get it: {remedy}"
+
+
+def _model(profile: Profile, bundle: Bundle | None, commits: dict[str, str]) -> Part:
+    section = profile.model
+    if bundle is not None:
+        part = Part(bundle.root / "model", bundle.part("model"), {"bundle": section.id})
+    elif section.source == "gguf":
+        part = Part(*converted(find_gguf(section)))
+    else:
+        folder = fetch_model(section, commits[section.id])
+        part = Part(folder, digest_tree(folder), {"repository": section.id, "commit": commits[section.id]})
+    return part._replace(facts=part.facts | {"parameters": count_parameters(part.folder)})
+
+
+def _sae(
+    profile: Profile, paths: RunPaths, bundle: Bundle | None, commits: dict[str, str], model: Part
+) -> tuple[Part, dict[str, str]]:
+    """The SAE, and the digest of the text that it was trained on here."""
+    section = profile.sae
+    text: dict[str, str] = {}
+    if bundle is not None and section.source == "bundle":
+        part = Part(bundle.root / "sae", bundle.part("sae"), {"manifest": bundle.manifest.get("sae", {})})
+    elif section.training is not None:
+        from harness.sources.trained_sae import trained_sae
+
+        root = open_data_root(paths.data_root)
+        name = section.training.text
+        sha = read_files(root, [], texts=[name])[name].sha256
+        text = {f"text/{name}": sha}
+        part = Part(
+            *trained_sae(profile, section.training, model.folder, digest_json(model.files), root / name, sha)
+        )
+    else:
+        part = Part(*fetch_sae(section, commits[release_repository(section)]))
+    return part._replace(facts=part.facts | {"parameters": count_parameters(part.folder)}), text
+
+
+def _data(profile: Profile, paths: RunPaths, bundle: Bundle | None, commits: dict[str, str]) -> Part:
+    if profile.data.source == "hub":
+        return Part(*fetch_pairs(profile.data, commits[profile.data.id]))
+    root = (
+        bundle.root / "data"
+        if bundle and profile.data.source == "bundle"
+        else open_data_root(paths.data_root)
+    )
+    found = read_files(root, row_files(profile, root))
+    _check_rows(root, profile, found)
+    facts = {
+        name: {"rows": file.rows, "source": file.source, "licence": file.licence}
+        for name, file in found.items()
+    }
+    return Part(root, {name: file.sha256 for name, file in found.items()}, {"files": facts})
+
+
+def _check_rows(root: Path, profile: Profile, names: Iterable[str]) -> None:
+    """Read every row once, so that a broken one stops the run here and not after the training."""
+    from harness.evaluation.rows import check_rows
+    from harness.preference.data import read_pairs
+
+    pairs = {profile.data.train, profile.data.test}
+    for name in sorted(pairs):
+        read_pairs(root / name, 0)
+    check_rows(root / name for name in names if name not in pairs)
+
+
+def count_parameters(folder: Path) -> int:
+    """Entries of all tensors in a folder's safetensors files, read from their headers.
+
+    Raises:
+        DamagedFileError: a file is cut off or is not safetensors.
+    """
+    from math import prod
+
+    from safetensors import SafetensorError, safe_open
+
+    total = 0
+    for path in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(path, framework="numpy") as tensors:
+                total += sum(prod(tensors.get_slice(name).get_shape()) for name in _names(tensors))
+        except (SafetensorError, OSError) as error:
+            raise DamagedFileError(
+                f"the weight file cannot be read ({error})",
+                value=path,
+                remedy="restore it, or delete it and fetch it again",
+            ) from error
+    return total
+
+
+def _names(tensors: Any) -> list[str]:
+    return list(tensors.keys())

@@ -1,0 +1,92 @@
+"""Things that are made once and kept: a folder appears whole or not at all, and says what it holds."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from filelock import FileLock
+from safetensors import SafetensorError
+
+from harness.artefact import digest_file, digest_tree, read_json, write_json
+from harness.errors import DamagedFileError, RunFolderError
+
+MADE = "made.json"
+
+
+class Cached(NamedTuple):
+    """A folder that was made once.
+
+    Attributes:
+        folder: where it is.
+        files: sha256 of each file by path relative to it.
+        facts: what its maker found.
+    """
+
+    folder: Path
+    files: dict[str, str]
+    facts: dict[str, Any]
+
+
+def cache_home() -> Path:
+    """`fsrl-bench` in the user's cache folder: XDG_CACHE_HOME, else ~/.cache."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "fsrl-bench"
+
+
+def made_once(folder: Path, make: Callable[[Path], dict[str, Any]]) -> Cached:
+    """The folder as it was made; where it is not there yet, `make` fills an empty one and gives its facts.
+
+    Raises:
+        DamagedFileError: a file of the folder is not what it was when it was made.
+        RunFolderError: the cache cannot be written or the disk is full.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.parent / f".{folder.name}.lock"):
+            if not folder.exists():
+                _make(folder, make)
+    except (OSError, SafetensorError) as error:
+        raise RunFolderError(
+            f"cannot write the cache ({error})",
+            value=folder,
+            remedy="free disk space, or name another cache folder with the variable XDG_CACHE_HOME",
+        ) from error
+    return read_cached(folder)
+
+
+def read_cached(folder: Path) -> Cached:
+    """A folder that `made_once` made, every file checked.
+
+    Raises:
+        DamagedFileError: a file is missing, added or changed.
+    """
+    remedy = f"delete the folder {folder} and run `prepare` again"
+    if not (folder / MADE).is_file():
+        raise DamagedFileError(
+            "a folder of the cache has lost its list of files", value=folder / MADE, remedy=remedy
+        )
+    made = read_json(folder / MADE, made_by="prepare")
+    expected: dict[str, str] = made["files"]
+    for name, sha in expected.items():
+        path = folder / name
+        if not path.is_file() or digest_file(path) != sha:
+            raise DamagedFileError("a file of the cache is missing or changed", value=path, remedy=remedy)
+    return Cached(folder, expected, made["facts"])
+
+
+def _make(folder: Path, make: Callable[[Path], dict[str, Any]]) -> None:
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        facts = make(temporary)
+        for path in temporary.rglob("*"):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        write_json(temporary / MADE, {"files": digest_tree(temporary), "facts": facts})
+        temporary.chmod(0o755)
+        os.replace(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,113 @@
+"""An SAE trained by sae-lens on text of the data root, where none is published for the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.artefact import digest_json
+from harness.errors import DataError
+from harness.profile import Profile, SaeSection, SaeTraining
+from harness.sources.cache import Cached, cache_home, made_once
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+HELD_OUT = 20
+SEQUENCES_AT_ONCE = 8
+
+
+def trained_sae(
+    profile: Profile, training: SaeTraining, model_dir: Path, model_digest: str, text: Path, text_sha: str
+) -> Cached:
+    """The SAE of a profile, trained at the first call and cached by all that determines it.
+
+    The first position of every sequence is an attention sink whose norm is many times that of the others; it
+    is left out of training and of the measured quality. In training activations are scaled to the norm that
+    sae-lens expects; the scale is folded into the saved weights, so a steered x' = x + v W_dec needs none.
+
+    Args:
+        model_digest: over the files in `model_dir`.
+        text: the text file; `text_sha` is its sha256.
+
+    Raises:
+        DataError: the text is shorter than the tokens asked for.
+    """
+    key = digest_json(
+        {
+            "model": [model_digest, profile.model.dtype, profile.model.attention],
+            "text": text_sha,
+            "layer": profile.sae.layer,
+            "training": training.model_dump(mode="json"),
+            "versions": [metadata.version("sae-lens"), metadata.version("torch")],
+        }
+    )
+    return made_once(
+        cache_home() / "saes" / key[:16], lambda out: _train(profile, training, model_dir, text, out)
+    )
+
+
+def _train(profile: Profile, training: SaeTraining, model_dir: Path, text: Path, out: Path) -> dict[str, Any]:
+    import torch
+
+    from harness.model import load_model, load_tokenizer, pick_device
+    from harness.sae_training import SaeRecipe, collect_activations, measure_sae, train_sae
+
+    model = load_model(model_dir, profile.model, pick_device())
+    ids_NxC = _sequences(load_tokenizer(model_dir), text.read_text(encoding="utf-8"), training)
+    batches = list(_batches(ids_NxC, model.device))
+    rows_NxD = collect_activations(model, batches, profile.sae.layer, total=len(batches)).cpu()
+    held = len(rows_NxD) // HELD_OUT
+    recipe = SaeRecipe(
+        d_sae=training.d_sae,
+        k=training.k,
+        lr=training.learning_rate,
+        samples=training.samples,
+        batch=training.batch,
+        seed=training.seed,
+    )
+    sae = train_sae(
+        rows_NxD[:-held], recipe, out, hook_name=hook_name(profile.sae), model_name=profile.model.id
+    )
+    norms_N = torch.linalg.vector_norm(rows_NxD, dim=1)
+    return {
+        "hook": hook_name(profile.sae),
+        "text_tokens": ids_NxC.numel(),
+        "activation_norm": {"median": float(norms_N.median()), "max": float(norms_N.max())},
+        "first_position": "left out",
+        "held_out": asdict(measure_sae(sae, rows_NxD[-held:])),
+    }
+
+
+def hook_name(sae: SaeSection) -> str:
+    """TransformerLens' name of the place in the residual stream."""
+    return f"blocks.{sae.layer}.hook_resid_post"
+
+
+def _sequences(tokenizer: Any, text: str, training: SaeTraining) -> Tensor:
+    """The text's first tokens as ids_NxC, sequences of `context` tokens that follow each other."""
+    import torch
+
+    needed = training.tokens // training.context * training.context
+    ids: list[int] = []
+    for paragraph in text.splitlines(keepends=True):
+        ids += tokenizer(paragraph, add_special_tokens=False)["input_ids"]
+        if len(ids) >= needed:
+            return torch.tensor(ids[:needed]).view(-1, training.context)
+    raise DataError(
+        f"the text has {len(ids)} tokens, the SAE is to be trained on {needed}",
+        value=training.text,
+        remedy="give more text, or lower sae.training.tokens",
+    )
+
+
+def _batches(ids_NxC: Tensor, device: Any) -> Iterator[tuple[Tensor, Tensor]]:
+    import torch
+
+    for ids_BxC in torch.split(ids_NxC, SEQUENCES_AT_ONCE):
+        keep_BxC = torch.ones_like(ids_BxC, dtype=torch.bool)
+        keep_BxC[:, 0] = False
+        yield ids_BxC.to(device), keep_BxC.to(device)

@@ -1,0 +1,104 @@
+"""Bring a run's model, SAE and rows together, check every file, and say what they are."""
+
+# ruff: noqa: ARG001 - every stage has the same arguments
+
+from __future__ import annotations
+
+from harness.artefact import digest_json
+from harness.errors import ProfileError
+from harness.paths import RunPaths
+from harness.profile import Profile
+from harness.sources.bundle import read_bundle
+from harness.sources.data_root import open_data_root, read_files
+from harness.sources.gguf import find_gguf
+from harness.sources.layout import row_files
+from harness.stages.common import Work
+
+SUMMARY = (
+    "Find or fetch the model, the SAE and the rows; check every file; train the SAE where none is published."
+)
+READS = "the profile and what it names: the bundled miniature, a package's GGUF file, the hub, the data root"
+WRITES = "prepare.json, assets/{model,sae,data} (links to the files)"
+PER_ARM = False
+
+
+def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:
+    """Digests of the profile's choices and of every local file behind them; no network, no torch.
+
+    Raises:
+        MissingInputError: a data root or a file of it is missing.
+        DamagedFileError: a file is not what its manifest says.
+        UnavailableError: the package that carries the model is not installed.
+        ProfileError: the profile takes pairs and evaluation rows from two places.
+    """
+    check_sources(profile)
+    model, data = profile.model, profile.data
+    trained = profile.sae.source == "trained"
+    found = {
+        "model": digest_json(
+            model.model_dump(mode="json", exclude=None if trained else {"dtype", "attention"})
+        ),
+        "sae": digest_json(profile.sae.model_dump(mode="json")),
+        "pairs": digest_json(
+            data.model_dump(mode="json", include={"source", "id", "revision", "train", "test"})
+        ),
+        "evaluation": digest_json(
+            [profile.evaluation.source, {k: list(v.subjects) for k, v in profile.evaluation.tasks.items()}]
+        ),
+    }
+    if "bundle" in (model.source, profile.sae.source, data.source):
+        found["bundle"] = digest_json(read_bundle(model.id).files)
+    if model.source == "gguf":
+        found["gguf"] = find_gguf(model).sha256
+    if data.source == "data_root":
+        root = open_data_root(paths.data_root)
+        files = read_files(root, row_files(profile, root), texts=texts(profile))
+        found |= {f"data/{name}": file.sha256 for name, file in files.items()}
+    return found
+
+
+def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:
+    """Bring the inputs together; what has to be made or fetched is kept in the user's cache."""
+    from harness.sources.assemble import assemble
+
+    result = assemble(profile, paths)
+    return Work(result, [paths.assets / name for name in result.files if not name.startswith("text/")])
+
+
+def texts(profile: Profile) -> list[str]:
+    """Files of text that the profile reads."""
+    return [profile.sae.training.text] if profile.sae.training else []
+
+
+def check_sources(profile: Profile) -> None:
+    """Refuse combinations of sources that cannot work.
+
+    Raises:
+        ProfileError: names the two keys.
+    """
+    data, sae, evaluation = profile.data, profile.sae, profile.evaluation
+    remedy = "change one of the two in the profile"
+    if evaluation.source != data.source:
+        raise ProfileError(
+            "evaluation.source and data.source differ: pairs and evaluation rows come from one place",
+            value=f"{evaluation.source}, {data.source}",
+            remedy=remedy,
+        )
+    if (sae.source == "trained") != (sae.training is not None):
+        raise ProfileError("sae.training goes with sae.source = 'trained'", value=sae.source, remedy=remedy)
+    if sae.source == "trained" and data.source != "data_root":
+        raise ProfileError(
+            "an SAE is trained on text of a data root, so data.source must be 'data_root'",
+            value=data.source,
+            remedy=remedy,
+        )
+    if sae.source == "release" and not (sae.release and sae.sae_id):
+        raise ProfileError(
+            "sae.source = 'release' needs sae.release and sae.sae_id", value=sae.release, remedy=remedy
+        )
+    if "bundle" in (sae.source, data.source) and profile.model.source != "bundle":
+        raise ProfileError(
+            "the bundle's SAE and rows belong to the bundle's model",
+            value=profile.model.source,
+            remedy=remedy,
+        )
