@@ -74,8 +74,8 @@ def configure(threads: int, seed: int) -> None:
     torch.set_num_threads(threads)
     set_seed(seed)
     torch.use_deterministic_algorithms(True)
-    # Filling what nobody reads would touch the whole of DeepSpeed's 2 GB gradient bucket in every backward pass.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    # Filling what nobody reads would touch all of DeepSpeed's 2 GB gradient bucket in every backward pass.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if not torch.cuda.is_available():
         _without_compiled_collectives()
 

@@ -1,0 +1,40 @@
+"""SimPO's loss, log-probabilities and template against numbers and texts of its official trainer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import training_toys as toys
+from safetensors.torch import load_file
+
+from harness.preference.data import Pair, PairBatch, render_pair
+from harness.preference.loss import mean_response_logprobs, simpo_losses
+
+
+@pytest.fixture
+def golden(golden_dir: Path) -> dict[str, torch.Tensor]:
+    return load_file(golden_dir / "simpo_loss.safetensors")
+
+
+def test_logprobs_are_the_official_ones(golden: dict[str, torch.Tensor]) -> None:
+    labels = golden["labels"]
+    batch = PairBatch(labels.clamp(min=0), torch.ones_like(labels), labels != -100)
+    chosen, rejected = mean_response_logprobs(golden["logits"], batch).chunk(2)
+    torch.testing.assert_close(chosen, golden["chosen_logps"], atol=1e-5, rtol=0)
+    torch.testing.assert_close(rejected, golden["rejected_logps"], atol=1e-5, rtol=0)
+
+
+def test_losses_are_the_official_ones(golden: dict[str, torch.Tensor]) -> None:
+    losses = simpo_losses(golden["chosen_logps"], golden["rejected_logps"], beta=10.0, gamma=5.0)
+    torch.testing.assert_close(losses, golden["losses"], atol=1e-5, rtol=0)
+
+
+def test_template_is_the_official_one(golden_dir: Path) -> None:
+    for case in json.loads((golden_dir / "simpo_template.json").read_text(encoding="utf-8")):
+        chosen, rejected = case["input"]["chosen"], case["input"]["rejected"]
+        pair = Pair.model_validate({"prompt": chosen[:-1], "chosen": chosen[-1:], "rejected": rejected[-1:]})
+        wanted = (case["text_prompt"], case["text_chosen"], case["text_rejected"])
+        assert render_pair(pair, toys.tokenizer()) == wanted

@@ -1,0 +1,46 @@
+"""Declared learning rates by hand, against transformers' schedulers, and the guard."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from transformers import get_scheduler
+
+from harness.errors import TrainingError
+from harness.preference.schedule import check_rates, declared_rates, step_count, warmup_count
+
+
+def test_cosine_by_hand() -> None:
+    # 2 of 6 steps warm up: 0, 1/2; then cos at 0, 1/4, 1/2, 3/4 of the way
+    rates = declared_rates("cosine", 2.0, 6, 0.2)
+    assert rates == pytest.approx([0.0, 1.0, 2.0, 1 + 0.5**0.5, 1.0, 1 - 0.5**0.5])
+
+
+@pytest.mark.parametrize("name", ["cosine", "linear", "constant_with_warmup"])
+@pytest.mark.parametrize(("steps", "ratio"), [(1, 0.0), (1, 0.5), (7, 0.1), (20, 0.1), (20, 0.0)])
+def test_transformers_schedulers_agree(name: str, steps: int, ratio: float) -> None:
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=3e-4)
+    warmup = warmup_count(steps, ratio)
+    scheduler = get_scheduler(name, optimizer, num_warmup_steps=warmup, num_training_steps=steps)
+    used = []
+    for _ in range(steps):
+        used.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    assert used == pytest.approx(declared_rates(name, 3e-4, steps, ratio), abs=1e-10)
+
+
+def test_the_guard_lets_the_declared_schedule_pass_and_no_other() -> None:
+    declared = declared_rates("cosine", 5e-7, 20, 0.1)
+    check_rates(declared, declared)
+    with pytest.raises(TrainingError, match="learning rate") as caught:
+        check_rates(declared_rates("constant_with_warmup", 5e-7, 20, 0.1), declared)
+    assert "step 4" in str(caught.value)
+    with pytest.raises(TrainingError, match="number of steps"):
+        check_rates(declared[:-1], declared)
+    with pytest.raises(TrainingError):
+        check_rates([float("nan"), *declared[1:]], declared)
+
+
+def test_steps_are_rounded_up() -> None:
+    assert [step_count(rows, 4) for rows in (1, 4, 5, 8)] == [1, 1, 2, 2]
