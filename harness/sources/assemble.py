@@ -77,30 +77,32 @@ def _check_machine(profile: Profile) -> dict[str, str]:
     wanted = repositories(profile)
     if not wanted:
         return {}
-    commits, lacking = {}, [_no_gpu()] if profile.model.source == "hub" else []
+    commits: dict[str, str] = {}
+    lacking: dict[str, str] = _no_gpu() if profile.model.source == "hub" else {}
     for repository in wanted:
         try:
             commits[repository.id] = pin(repository)
         except UnavailableError as error:
-            lacking.append(f"{error.cause}\n    get it: {error.remedy}")
-    lacking = [line for line in lacking if line]
+            lacking[f"{error.cause}; page: {error.value}"] = error.remedy
     if lacking:
+        ways = list(dict.fromkeys(lacking.values()))
         raise UnavailableError(
             f"the profile {profile.name} cannot run on this machine:\n"
             + "\n".join(f"  - {line}" for line in lacking),
-            remedy="get what is missing, or run a profile that needs neither: --profile miniature",
+            remedy="; ".join([*ways, "or run the profile that needs none of this: --profile miniature"]),
         )
     return commits
 
 
-def _no_gpu() -> str:
+def _no_gpu() -> dict[str, str]:
     import torch
 
     if torch.cuda.is_available():
-        return ""
+        return {}
     build = "this torch is a CPU build" if torch.version.cuda is None else "torch sees no device"
-    remedy = "use a machine with a GPU and a CUDA build of torch (see the README)"
-    return f"there is no CUDA GPU ({build})\n    get it: {remedy}"
+    return {
+        f"there is no CUDA GPU ({build})": "use a machine with a CUDA GPU and a CUDA build of torch (see README)"
+    }
 
 
 def _model(profile: Profile, bundle: Bundle | None, commits: dict[str, str]) -> Part:

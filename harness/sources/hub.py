@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from importlib import util
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from harness.artefact import digest_json, write_json, write_text
-from harness.errors import DataError, UnavailableError
+from harness.errors import DataError, ProfileError, UnavailableError
 from harness.profile import DataSection, ModelSection, Profile, SaeSection
 from harness.sources.cache import Cached, cache_home, made_once
 
@@ -44,11 +46,27 @@ def repositories(profile: Profile) -> list[Repository]:
 
 
 def release_repository(sae: SaeSection) -> str:
-    """The repository behind a sae-lens release; where sae-lens does not know it, the release's own name."""
-    from sae_lens.loading.pretrained_saes_directory import get_pretrained_saes_directory
+    """The repository behind a release of sae-lens' directory, read without loading sae-lens.
 
-    entry = get_pretrained_saes_directory().get(sae.release)
-    return str(entry.repo_id) if entry else sae.release
+    Raises:
+        ProfileError: the directory has no such release.
+    """
+    spec = util.find_spec("sae_lens")
+    if spec is None or spec.origin is None:
+        raise UnavailableError(
+            "sae-lens is not installed", value="sae_lens", remedy="use the environment that Nox builds"
+        )
+    directory = (Path(spec.origin).parent / "pretrained_saes.yaml").read_text(encoding="utf-8")
+    entry = re.search(
+        rf"^{re.escape(sae.release)}:\n(?:[ -].*\n)*?  repo_id: *(\S+)", directory, re.MULTILINE
+    )
+    if entry is None:
+        raise ProfileError(
+            "sae-lens knows no such release",
+            value=sae.release,
+            remedy="set sae.release to one of its directory",
+        )
+    return entry[1]
 
 
 def pin(repository: Repository) -> str:
@@ -194,6 +212,6 @@ def _refuse(repository: Repository, reason: str, error: Exception | None) -> str
     raise UnavailableError(
         f"cannot read {repository.id} ({repository.used_as}): {reason}",
         value=repository.page,
-        remedy=f"connect to the hub, accept the terms at {repository.page} while logged in, and put a read "
-        f"token (from {SITE}/settings/tokens) into the variable {TOKEN}",
+        remedy=f"connect to the hub, accept the terms on the page while logged in, and put a read token "
+        f"({SITE}/settings/tokens) into the variable {TOKEN}",
     ) from None if error is None else error
