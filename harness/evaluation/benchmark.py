@@ -153,7 +153,7 @@ def _check_complete(name: str, section: TaskSection, raw: Json) -> None:
         logged = len({sample["doc_id"] for sample in raw["samples"][part]})
         if not wanted == count["effective"] == logged:
             raise EvaluationError(
-                f"{name}: {part} has {count['effective']} scored and {logged} logged items instead of {wanted}",
+                f"{name}: {part} has {count['effective']} scored, {logged} logged items instead of {wanted}",
                 value=part,
                 remedy="look at the rows of that task",
             )
@@ -206,7 +206,7 @@ def _portable(raw: Json, roots: Mapping[Path, str]) -> Json:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence lm-eval, datasets and transformers inside; the bars of this package take the place of theirs."""
+    """Silence lm-eval, datasets and transformers inside; this package has bars of its own."""
     logger = logging.getLogger("lm_eval")
     level, verbosity = logger.level, transformers.logging.get_verbosity()
     bars, build_bar = datasets.utils.are_progress_bars_disabled(), lm_eval_task.tqdm

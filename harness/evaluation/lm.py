@@ -15,6 +15,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from harness.errors import EvaluationError
 from harness.evaluation.guard import RequestLog, bos_rule, turn_end_id
 
+SHORTEST_PREFIX = 16
+
 
 class GuardedLM(HFLM):  # type: ignore[misc]
     """An `HFLM` that scores as lm-eval does and watches the ids that the model gets.
@@ -28,6 +30,8 @@ class GuardedLM(HFLM):  # type: ignore[misc]
         tokenizer: of the base model.
         batch_size: fixed; running out of memory is an error.
         chat_template: whether prompts go through it; decides the BOS rule and which stop ids are needed.
+        share_prefix: compute what all rows of a likelihood batch begin with once. The sums are the same up to
+            rounding; without it every number is lm-eval's to the last bit.
 
     Attributes:
         tokens: real tokens that went through the model so far, prompts and generated ones.
@@ -41,6 +45,7 @@ class GuardedLM(HFLM):  # type: ignore[misc]
         *,
         batch_size: int,
         chat_template: bool,
+        share_prefix: bool = False,
     ) -> None:
         super().__init__(
             pretrained=model,
@@ -60,9 +65,11 @@ class GuardedLM(HFLM):  # type: ignore[misc]
         self.rule = bos_rule(tokenizer, chat_template)
         self.stop_ids = stop_ids(model)
         self.turn_end = turn_end_id(tokenizer) if chat_template else None
+        self.share_prefix = share_prefix
         self.tokens = 0
         self.log = RequestLog("no task", self.rule)
         self._on_forward: Callable[[list[list[int]], list[list[int]] | None], None] | None = None
+        self._prefix: list[int] = []
         self._contexts: list[str] = []
         self._bar: tqdm[Any] | None = None
 
@@ -106,8 +113,28 @@ class GuardedLM(HFLM):  # type: ignore[misc]
             self._on_forward = None
 
     def _likelihood_rows(self, ids_BxT: list[list[int]], _mask_BxT: list[list[int]] | None) -> None:
-        self.tokens += sum(self.log.reached(row) for row in ids_BxT)
+        self.tokens += sum(self.log.reached(self._prefix + row) for row in ids_BxT)
         self._advance(len(ids_BxT))
+
+    def _model_call(
+        self, inps: Tensor, attn_mask: Tensor | None = None, labels: Tensor | None = None
+    ) -> Tensor:
+        """(B, T, V) logits of right-padded rows, as in lm-eval."""
+        shared = shared_length(inps) if self.share_prefix else 0
+        if shared < SHORTEST_PREFIX:
+            logits: Tensor = super()._model_call(inps, attn_mask, labels)
+            return logits
+        self._on_forward = self._prefix_row
+        with torch.no_grad():
+            before = self.model(inps[:1, :shared], use_cache=True)
+            self._on_forward = self._likelihood_rows
+            before.past_key_values.batch_repeat_interleave(len(inps))
+            after = self.model(inps[:, shared:], past_key_values=before.past_key_values, use_cache=True)
+        self._prefix = []
+        return torch.cat([before.logits.expand(len(inps), -1, -1), after.logits], dim=1)
+
+    def _prefix_row(self, ids_BxT: list[list[int]], _mask_BxT: list[list[int]] | None) -> None:
+        (self._prefix,) = ids_BxT
 
     # generation
 
@@ -199,6 +226,14 @@ class GuardedLM(HFLM):  # type: ignore[misc]
     def _advance(self, rows: int) -> None:
         if self._bar is not None:
             self._bar.update(rows)
+
+
+def shared_length(ids_BxT: Tensor) -> int:
+    """How many leading columns are the same in all rows; at least one column is left over, 0 for a single row."""
+    if len(ids_BxT) < 2:
+        return 0
+    same_T = (ids_BxT == ids_BxT[:1]).all(dim=0)
+    return int(same_T[:-1].int().cumprod(dim=0).sum())
 
 
 def stop_ids(model: PreTrainedModel) -> tuple[int, ...]:

@@ -93,7 +93,11 @@ def guarded(profile: Profile, ready: Ready) -> GuardedLM:
     section = profile.evaluation
     with quiet():
         return GuardedLM(
-            ready.model, ready.tokenizer, batch_size=section.batch_size, chat_template=section.chat_template
+            ready.model,
+            ready.tokenizer,
+            batch_size=section.batch_size,
+            chat_template=section.chat_template,
+            share_prefix=section.share_prefix,
         )
 
 

@@ -165,4 +165,4 @@ def _require(path: Path, name: str) -> None:
 
 
 def _remedy() -> str:
-    return "give the folder that holds them with --data-root DIR; the task's file in harness/tasks/ has the layout"
+    return "give the folder that holds them with --data-root DIR; its layout is in the task's file"
