@@ -64,7 +64,7 @@ class Adapter(nn.Module):
         activation: `relu` (equation 5), `jump_relu` (learnable thresholds) or `soft_threshold`
             (sign(z) ReLU(abs(z) - threshold), signed).
         dtype: of weight, bias and soft threshold; a JumpReLU's stays float32 whatever the module is cast to.
-        threshold: where the thresholds start; a JumpReLU's bias starts there too.
+        threshold: where the thresholds start; a JumpReLU's to bfloat16 precision, and its bias with it.
         bandwidth: of the straight-through estimator (JumpReLU only).
         seed: of the initial weights.
 
@@ -95,11 +95,12 @@ class Adapter(nn.Module):
         )
         self.activation, self.bandwidth, self.top_fraction = activation, bandwidth, top_fraction
         self.weight = nn.Parameter(draw.to(dtype))
-        self.bias = nn.Parameter(
-            torch.full((d_sae,), threshold if activation == "jump_relu" else 0.0, dtype=dtype)
-        )
+        self.bias = nn.Parameter(torch.zeros(d_sae, dtype=dtype))
         if activation == "jump_relu":
-            self.log_threshold = nn.Parameter(torch.full((d_sae,), threshold, dtype=torch.float32).log())
+            # On bfloat16's grid, so that an engine that casts all parameters before training changes nothing.
+            start = torch.full((d_sae,), threshold).log().bfloat16().float()
+            self.log_threshold = nn.Parameter(start)
+            self.bias.data.copy_(start.exp())
         elif activation == "soft_threshold":
             self.soft_threshold = nn.Parameter(torch.full((d_sae,), threshold, dtype=dtype))
         self.register_buffer("masked", torch.zeros(d_sae, dtype=torch.bool), persistent=False)
@@ -158,7 +159,8 @@ class Adapter(nn.Module):
         return v.to(z.dtype), step
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Adapter:
-        before = self.log_threshold.detach() if self.activation == "jump_relu" else None
+        """Casts and moves of the module go through here: a JumpReLU's thresholds come out as float32."""
+        before = self.log_threshold.detach().float() if self.activation == "jump_relu" else None
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         if before is not None and self.log_threshold.dtype != before.dtype:
             self.log_threshold.data = before.to(self.log_threshold.device)

@@ -328,6 +328,22 @@ def test_below_the_hook_autograd_keeps_nothing() -> None:
     }
 
 
+def test_gradient_checkpointing_of_the_blocks_changes_no_gradient() -> None:
+    grads = []
+    for recompute in (False, True):
+        model, steering = steered()
+        model.requires_grad_(False)
+        steering.requires_grad_(True)
+        model.train()
+        if recompute:
+            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        model(torch.tensor([PROMPT])).logits.square().mean().backward()
+        grads.append([p.grad for p in steering.parameters()])
+    for plain, checkpointed in zip(*grads, strict=True):
+        assert plain is not None
+        torch.testing.assert_close(checkpointed, plain)
+
+
 def test_the_sae_is_not_part_of_the_saved_state_and_is_never_trained() -> None:
     model, _ = steered()
     assert {name for name in model.state_dict() if "fsrl" in name} == {
