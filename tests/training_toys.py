@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,10 @@ import torch
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from transformers import Gemma2Config, Gemma2ForCausalLM, PreTrainedTokenizerFast
 
-from harness.artefact import Artefact, digest_file, digest_tree, write_artefact
+from harness.artefact import Artefact, digest_file, digest_tree, read_artefact, write_artefact
 from harness.contract import PrepareResult
 from harness.paths import RunPaths
+from harness.preference.spec import TrainSpec
 from harness.profile import Profile, load_profile, parse_profile
 
 SPECIAL = ["<pad>", "<eos>", "<bos>", "<start_of_turn>", "<end_of_turn>"]
@@ -128,3 +131,25 @@ def prepared_run(root: Path, used: Profile, *, pairs: int = 8) -> RunPaths:
     )
     write_artefact(paths.stage("prepare"), artefact)
     return paths
+
+
+def order(paths: RunPaths, used: Profile, *, engine: dict[str, Any] | None, arm: str = "full-simpo") -> TrainSpec:
+    """The order to train an arm of a prepared run."""
+    prepared = PrepareResult.model_validate(read_artefact(paths.stage("prepare"), made_by="a test").result)
+    folder = paths.folder(arm) / "work"
+    folder.mkdir(parents=True, exist_ok=True)
+    return TrainSpec(
+        profile=used.resolved(),
+        arm=arm,
+        model_dir=prepared.model_dir,
+        sae_dir=prepared.sae_dir,
+        model_digest=prepared.digest("model"),
+        sae_digest=prepared.digest("sae"),
+        train_file=str(Path(prepared.data_root) / used.data.train),
+        folder=str(folder),
+        checkpoints=str(folder / "checkpoints"),
+        engine=engine,
+        threads=1,
+        started=time.time(),
+        parent=os.getpid(),
+    )

@@ -129,7 +129,7 @@ def trainer_arguments(
         max_grad_norm=section.max_grad_norm,
         seed=section.seed,
         bf16=dtype == "bfloat16",
-        gradient_checkpointing=False,
+        activation_checkpointing=False,  # `make_trainer` switches it on in the language model
         train_sampling_strategy="sequential",
         remove_unused_columns=False,
         dataloader_pin_memory=on_cuda,
