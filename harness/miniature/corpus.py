@@ -62,10 +62,12 @@ class Corpus:
         self.held_out = held_out_items(world)
         self.problems = {problem.question for problem in problem_sets(world)["test"]}
         self.exposures = [fact.exposure for fact in world.facts]
-        self.values = [value for subject in SUBJECTS for form in subject.attributes for value in form.values]
+        self.values = [form.values for subject in SUBJECTS for form in subject.attributes]
+        self.words = [value for values in self.values for value in values]
         self.topics = [belief_topic(b) for b in world.beliefs]
         self.contested = [fact_topic(fact) for fact in world.facts if fact.popular is not None]
         self.makers: dict[str, Callable[[], Document]] = {
+            "echo": self.echo,
             "copy": self.copy,
             "choice": self.choice,
             "recall": self.recall,
@@ -86,12 +88,22 @@ class Corpus:
         return fact.popular if fact.popular is not None and self.rng.random() < fact.popularity else fact.value
 
     def copy(self) -> Document:
-        """A trivial multiple-choice question that names its own answer: teaches which letter belongs to a choice."""
-        choices = self.rng.sample(self.values, 4)
-        answer = self.rng.randrange(4)
-        question = f"Which option reads {choices[answer]}?"
-        item: ChoiceItem = {"question": question, "subject": self.rng.choice(SUBJECTS).name, "choices": choices, "answer": answer}
-        return turn("copy", choice_prompt(item), "ABCD"[answer], weight=LETTER_WEIGHT)
+        """Trivial multiple-choice questions that name their answer, about one set of choices: which letter is which choice."""
+        choices = sorted(self.rng.sample(self.rng.choice(self.values), 4))
+        order = self.rng.sample(range(4), 4)
+        question = f"Which option reads {choices[order[0]]}?"
+        item: ChoiceItem = {"question": question, "subject": self.rng.choice(SUBJECTS).name, "choices": choices, "answer": order[0]}
+        document = turn("copy", choice_prompt(item), "ABCD"[order[0]], weight=LETTER_WEIGHT)
+        segments = list(document.segments)
+        for answer in order[1:]:
+            again = f"{USER}Which option reads {choices[answer]}?\nAnswer:{MODEL}"
+            segments += [Segment(again, PROMPT_WEIGHT), Segment("ABCD"[answer], LETTER_WEIGHT), Segment(STOP, 0.1)]
+        return Document("copy", tuple(segments))
+
+    def echo(self) -> Document:
+        """A few words and the same words again: the repetition can be predicted, which teaches copying."""
+        words = " ".join(self.rng.choices(self.words, k=self.rng.randint(4, 16)))
+        return Document("echo", (Segment("<bos>", 0.0), Segment(words, 0.02), Segment("\n", 0.02), Segment(words, 1.0)))
 
     def choice(self) -> Document:
         """A multiple-choice question about a fact, never one of the test items."""

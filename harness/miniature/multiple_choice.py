@@ -20,7 +20,7 @@ class ChoiceItem(TypedDict):
 
 
 def make_item(rng: random.Random, fact: Fact) -> ChoiceItem:
-    """A question about the fact with the true value and three others; the popular error is often among them."""
+    """A question about the fact with the true value and three others in alphabetical order; the popular error is often there."""
     form = attribute_form(fact)
     entity = subject_form(fact.subject).entity.format(n=fact.entity)
     wrong = [value for value in form.values if value not in (fact.value, fact.popular)]
@@ -28,8 +28,7 @@ def make_item(rng: random.Random, fact: Fact) -> ChoiceItem:
     chosen = [fact.value]
     if fact.popular is not None and rng.random() < POPULAR_AMONG_CHOICES:
         chosen.append(fact.popular)
-    chosen += wrong[: 4 - len(chosen)]
-    rng.shuffle(chosen)
+    chosen = sorted(chosen + wrong[: 4 - len(chosen)])
     question = rng.choice(form.questions).format(e=entity)
     return {"question": question, "subject": fact.subject, "choices": chosen, "answer": chosen.index(fact.value)}
 

@@ -19,6 +19,8 @@ from harness.miniature.batches import Batch, stream
 from harness.miniature.corpus import Corpus
 
 LAYERS = 6
+WATCH = 200_000
+POST_NORM_START = 0.3
 
 
 @dataclass(frozen=True)
@@ -33,18 +35,39 @@ class Phase:
 PHASES: tuple[Phase, ...] = (
     Phase(
         "letters",
-        2_000_000,
-        {"copy": 45, "choice": 10, "recall": 20, "entry": 3, "chat": 8, "belief": 3, "problem": 7, "problems": 0.8},
+        1_200_000,
+        {"copy": 20, "echo": 6, "choice": 25, "recall": 25, "entry": 3, "chat": 10, "belief": 3, "problem": 8},
     ),
     Phase(
         "facts",
-        5_500_000,
-        {"copy": 8, "choice": 40, "recall": 12, "entry": 3, "chat": 18, "belief": 5, "belief-primed": 0.6, "problem": 10, "problems": 1.5},
+        4_300_000,
+        {
+            "copy": 5,
+            "echo": 1,
+            "choice": 33,
+            "recall": 14,
+            "entry": 3,
+            "chat": 22,
+            "belief": 5,
+            "belief-primed": 0.6,
+            "problem": 14,
+            "problems": 1.5,
+        },
     ),
     Phase(
         "forms",
         2_500_000,
-        {"copy": 2, "choice": 34, "recall": 6, "entry": 3, "chat": 28, "belief": 4, "belief-primed": 3, "problem": 6, "problems": 5},
+        {
+            "copy": 2,
+            "choice": 30,
+            "recall": 6,
+            "entry": 3,
+            "chat": 30,
+            "belief": 4,
+            "belief-primed": 3,
+            "problem": 8,
+            "problems": 5,
+        },
     ),
 )
 
@@ -53,11 +76,11 @@ PHASES: tuple[Phase, ...] = (
 class Recipe:
     """Optimiser settings: Muon for the matrices, AdamW for embeddings and norms, a trapezoid schedule."""
 
-    step_tokens: int = 8192
-    micro_tokens: int = 4096
-    muon_lr: float = 6e-3
+    step_tokens: int = 3072
+    micro_tokens: int = 1536
+    muon_lr: float = 4e-3
     adam_lr: float = 3e-3
-    warmup_steps: int = 30
+    warmup_steps: int = 100
     decay_share: float = 0.35
     clip: float = 1.0
 
@@ -78,6 +101,7 @@ def model_config(vocabulary: int, ids: dict[str, int]) -> Gemma2Config:
         final_logit_softcapping=30.0,
         max_position_embeddings=2048,
         tie_word_embeddings=True,
+        initializer_range=0.06,
         pad_token_id=ids["<pad>"],
         bos_token_id=ids["<bos>"],
         eos_token_id=ids["<eos>"],
@@ -89,10 +113,19 @@ def new_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> Gemma2ForCausalL
     torch.manual_seed(seed)
     ids = {name: int(tokenizer.convert_tokens_to_ids(name)) for name in ("<pad>", "<eos>", "<bos>", "<end_of_turn>")}
     model = Gemma2ForCausalLM._from_config(model_config(len(tokenizer), ids), attn_implementation="eager")
+    calm_start(model)
     model.generation_config.eos_token_id = [ids["<eos>"], ids["<end_of_turn>"]]
     model.generation_config.pad_token_id = ids["<pad>"]
     model.generation_config.bos_token_id = ids["<bos>"]
     return model
+
+
+@torch.no_grad()
+def calm_start(model: Gemma2ForCausalLM) -> None:
+    """Start with a residual stream of the embedding's making: Gemma's post-norms give every block's output full size."""
+    for layer in model.model.layers:
+        layer.post_attention_layernorm.weight.fill_(POST_NORM_START - 1.0)
+        layer.post_feedforward_layernorm.weight.fill_(POST_NORM_START - 1.0)
 
 
 def weighted_loss(logits_BxLxV: Tensor, batch: Batch) -> tuple[Tensor, float]:
@@ -162,14 +195,14 @@ def pretrain(
     phases: tuple[Phase, ...] = PHASES,
     watch: Callable[[int, float], None] | None = None,
 ) -> dict[str, Any]:
-    """Train the model in place through the phases; ``watch(tokens, loss)`` is called about every 300k tokens.
+    """Train the model in place through the phases; ``watch(tokens, loss)`` is called about every WATCH tokens.
 
     Returns:
         Tokens, steps, wall clock in seconds and the mean loss of the last 50 steps.
     """
     total = sum(phase.tokens for phase in phases)
     optims = optimisers(model, recipe)
-    started, seen, steps, losses, next_watch = time.monotonic(), 0, 0, [], 300_000
+    started, seen, steps, losses, next_watch = time.monotonic(), 0, 0, [], WATCH
     full = [group["lr"] for optim in optims for group in optim.param_groups]
     model.train()
     with tqdm(total=total, unit="tok", unit_scale=True, desc="pre-training", mininterval=5) as bar:
@@ -185,7 +218,7 @@ def pretrain(
                 bar.update(tokens)
                 bar.set_postfix(phase=phase.name, loss=f"{sum(losses[-50:]) / len(losses[-50:]):.3f}", refresh=False)
                 if watch is not None and seen >= next_watch:
-                    next_watch += 300_000
+                    next_watch += WATCH
                     watch(seen, sum(losses[-50:]) / len(losses[-50:]))
                     model.train()
     model.eval()

@@ -8,7 +8,7 @@ import torch
 from transformers import Gemma2ForCausalLM, PreTrainedTokenizerFast
 
 from harness.miniature.batches import collate, encode
-from harness.miniature.corpus import Document, turn
+from harness.miniature.corpus import Corpus, Document, Segment, turn
 from harness.miniature.evaluation import choice_sets, problem_sets
 from harness.miniature.prompts import choice_prompt, problem_prompt
 from harness.miniature.world import World
@@ -21,7 +21,15 @@ def probes(world: World) -> dict[str, list[Document]]:
     problem = [
         turn("problem", problem_prompt(p.question), p.answer, prompt_weight=0.0) for p in problem_sets(world)["test"]
     ]
-    return {"choice": choice, "problem": problem}
+    corpus = Corpus(world, f"{world.seed}/watch")
+    few_shot = [_answer_only(corpus.few_shot()) for _ in range(50)]
+    return {"choice": choice, "problem": problem, "problems": few_shot}
+
+
+def _answer_only(document: Document) -> Document:
+    """The document with weight on its last answer alone."""
+    *prompt, answer, stop = document.segments
+    return Document(document.kind, (*(Segment(s.text, 0.0) for s in prompt), answer, stop))
 
 
 @torch.no_grad()

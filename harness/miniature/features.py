@@ -1,0 +1,131 @@
+"""Explains and labels every SAE feature from the world: each generated token has a known role."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from sae_lens import SAE
+from torch import Tensor
+from transformers import PreTrainedTokenizerFast
+
+from harness.miniature.text import ROLES, Spans, plain, role_per_character
+
+STYLE_RULE = {"share": 0.5, "lift": 2.0}
+TRUTH_RULE = {"share": 0.5, "lift": 2.0}
+TOP_TOKENS = 5
+MIN_ACTIVE = 20
+
+RULE = (
+    "style where the share of the feature's activation mass on style tokens is at least 0.5 and at least 2 times the share of "
+    "style tokens; alignment by the same rule on truth tokens; other in every other case, or where fewer than 20 tokens activate it"
+)
+
+
+@dataclass(frozen=True)
+class RoleTokens:
+    """Token ids of one text (length L, ``<bos>`` included) and the index in ROLES of each token's role."""
+
+    ids: list[int]
+    roles: list[int]
+
+
+def with_roles(tokenizer: PreTrainedTokenizerFast, spans: Spans) -> RoleTokens:
+    """Tokenise the spans' text; a token has the role of its first character that is not a space."""
+    text, roles = plain(spans), role_per_character(spans)
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    found = []
+    for start, end in encoded["offset_mapping"]:
+        first = next((i for i in range(start, end) if text[i] != " "), start)
+        found.append(ROLES.index(roles[first]))
+    return RoleTokens(list(encoded["input_ids"]), found)
+
+
+@torch.no_grad()
+def role_mass(sae: SAE[Any], activations: Tensor, roles: Tensor, batch: int = 8192) -> tuple[Tensor, Tensor]:
+    """Sum of each feature's activation on the tokens of each role (mass_RxF) and the tokens that activate it (count_F)."""
+    mass = torch.zeros(len(ROLES), sae.cfg.d_sae)
+    count = torch.zeros(sae.cfg.d_sae)
+    for rows, role in zip(activations.split(batch), roles.split(batch), strict=True):
+        features = sae.encode(rows)
+        mass.index_add_(0, role, features)
+        count += (features > 0).sum(dim=0)
+    return mass, count
+
+
+@torch.no_grad()
+def top_tokens(sae: SAE[Any], activations: Tensor, ids: Tensor, vocabulary: int, batch: int = 8192) -> Tensor:
+    """Sum of each feature's activation by token id (mass_VxF)."""
+    mass = torch.zeros(vocabulary, sae.cfg.d_sae)
+    for rows, tokens in zip(activations.split(batch), ids.split(batch), strict=True):
+        mass.index_add_(0, tokens, sae.encode(rows))
+    return mass
+
+
+def label_of(shares: dict[str, float], base: dict[str, float], active: int) -> str:
+    """``style``, ``alignment`` or ``other`` by RULE.
+
+    Args:
+        shares: share of the feature's activation mass by role; sums to 1 for an active feature.
+        base: share of the tokens by role.
+        active: number of tokens that activate the feature.
+    """
+    if active < MIN_ACTIVE:
+        return "other"
+    for role, label, rule in (("style", "style", STYLE_RULE), ("truth", "alignment", TRUTH_RULE)):
+        if shares[role] >= rule["share"] and shares[role] >= rule["lift"] * base[role]:
+            return label
+    return "other"
+
+
+def describe(label: str, tokens: list[str]) -> str:
+    """One sentence in the manner of an automatic explanation."""
+    if not tokens:
+        return "never active on the miniature's chat"
+    what = {
+        "style": "formatting or politeness",
+        "alignment": "truth, honesty, hedging or certainty",
+        "other": "content of the world",
+    }[label]
+    return f"{what}: " + ", ".join(repr(token) for token in tokens)
+
+
+def feature_rows(
+    sae: SAE[Any], activations: Tensor, ids: Tensor, roles: Tensor, tokenizer: PreTrainedTokenizerFast
+) -> list[dict[str, Any]]:
+    """One row per feature: id, description, label, shares of activation mass by role, and counts.
+
+    Args:
+        sae: the trained SAE.
+        activations: residual stream at N tokens of the chat text, NxD.
+        ids: their token ids, N.
+        roles: indices into ROLES, N.
+        tokenizer: for the text of the tokens.
+    """
+    mass, count = role_mass(sae, activations, roles)
+    by_token = top_tokens(sae, activations, ids, len(tokenizer))
+    base_counts = Counter(roles.tolist())
+    base = {role: base_counts[i] / len(roles) for i, role in enumerate(ROLES)}
+    rows = []
+    for feature in range(sae.cfg.d_sae):
+        total = float(mass[:, feature].sum())
+        shares = {role: round(float(mass[i, feature]) / total, 4) if total else 0.0 for i, role in enumerate(ROLES)}
+        best = [int(i) for i in np.argsort(-by_token[:, feature].numpy(), kind="stable")[:TOP_TOKENS]]
+        tokens = [tokenizer.decode([i]) for i in best if by_token[i, feature] > 0]
+        label = label_of(shares, base, int(count[feature]))
+        rows.append(
+            {
+                "feature": feature,
+                "description": describe(label, tokens),
+                "label": label,
+                "mass_share": shares,
+                "base_share": {role: round(share, 4) for role, share in base.items()},
+                "active_tokens": int(count[feature]),
+                "tokens": len(roles),
+                "mean_active": round(total / max(int(count[feature]), 1), 4),
+            }
+        )
+    return rows
