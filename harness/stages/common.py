@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from collections.abc import Iterator, Sequence
 from importlib import import_module
@@ -58,9 +59,33 @@ def finished(stage: str, profile: Profile, paths: RunPaths, arm: str | None = No
 
     Raises:
         MissingInputError: that stage has not run; the message names the command.
-        DamagedFileError: the artefact cannot be read.
+        DamagedFileError: the artefact cannot be read, or a file that the stage wrote has changed since.
     """
-    return read_artefact(paths.stage(stage, arm), made_by=command(stage, profile))
+    made_by = command(stage, profile) + (f" --arm {arm}" if arm else "")
+    artefact = read_artefact(paths.stage(stage, arm), made_by=made_by)
+    changed = first_changed(artefact, paths)
+    if changed:
+        raise DamagedFileError(
+            f"a file that the stage {stage} wrote is missing or has changed since",
+            value=paths.root / changed,
+            remedy=f"run `{made_by}`, which makes it again",
+        )
+    return artefact
+
+
+def first_changed(artefact: Artefact, paths: RunPaths) -> str | None:
+    """The first of the artefact's files that is missing or has another digest, relative to the run folder."""
+    for relative, digest in artefact.outputs.items():
+        target = paths.root / relative
+        if not target.is_file() or _digest(target, target.stat().st_mtime_ns, target.stat().st_size) != digest:
+            return relative
+    return None
+
+
+@functools.cache
+def _digest(path: Path, _mtime_ns: int, _size: int) -> str:
+    """sha256 of a file, once in a process as long as its time stamp and size stay."""
+    return digest_file(path)
 
 
 def run_stage(name: str, profile: Profile, paths: RunPaths, arm: str | None = None) -> list[Artefact]:
@@ -154,8 +179,5 @@ def _reusable(path: Path, key: str, inputs: dict[str, str], paths: RunPaths) -> 
     if old.key != key:
         changed = sorted(k for k in old.inputs.keys() | inputs.keys() if old.inputs.get(k) != inputs.get(k))
         return None, f"running again (changed: {', '.join(changed[:5]) or 'the harness'})"
-    for relative, digest in old.outputs.items():
-        target = paths.root / relative
-        if not target.is_file() or digest_file(target) != digest:
-            return None, f"running again ({relative} is missing or changed)"
-    return old, ""
+    bent = first_changed(old, paths)
+    return (None, f"running again ({bent} is missing or changed)") if bent else (old, "")
