@@ -136,7 +136,7 @@ class RequestLog:
         if count != self.rule.expected:
             raise EvaluationError(
                 f"{self.task}: a request reached the model with {count} BOS tokens instead of "
-                f"{self.rule.expected} (rule {self.rule.name}, id {self.rule.bos_id}; it begins {list(ids[:4])})",
+                f"{self.rule.expected} (rule {self.rule.name}, id {self.rule.bos_id}; first {list(ids[:4])})",
                 value=repr(prompt[:SHOWN]),
                 remedy="template and tokenizer must not both add one; correct the model's tokenizer files",
             )

@@ -229,7 +229,7 @@ class GuardedLM(HFLM):  # type: ignore[misc]
 
 
 def shared_length(ids_BxT: Tensor) -> int:
-    """How many leading columns are the same in all rows; at least one column is left over, 0 for a single row."""
+    """How many leading columns are alike in all rows; one column at least is left, 0 for a single row."""
     if len(ids_BxT) < 2:
         return 0
     same_T = (ids_BxT == ids_BxT[:1]).all(dim=0)
