@@ -89,7 +89,17 @@ def test_the_start_depends_on_the_seed_alone() -> None:
 def test_a_jump_relu_starts_with_bias_and_threshold_alike() -> None:
     adapter = Adapter(16, D_SAE, activation="jump_relu", threshold=0.01)
     torch.testing.assert_close(adapter.bias, adapter.log_threshold.exp())
-    assert adapter.log_threshold[0].item() == pytest.approx(math.log(0.01))
+    assert adapter.log_threshold[0].item() == pytest.approx(math.log(0.01), rel=2**-8)
+
+
+def test_a_cast_of_every_parameter_to_bfloat16_does_not_move_a_fresh_jump_relu() -> None:
+    """What DeepSpeed does before the first step, past `Module.to`."""
+    adapter = Adapter(16, D_SAE, activation="jump_relu", threshold=0.0123)
+    before = adapter.log_threshold.detach().clone()
+    adapter.log_threshold.data = adapter.log_threshold.data.bfloat16()
+    adapter.to("cpu")
+    assert adapter.log_threshold.dtype == torch.float32
+    assert torch.equal(adapter.log_threshold, before)
 
 
 def test_straight_through_gradients_by_hand() -> None:
@@ -113,6 +123,8 @@ def test_straight_through_gradients_by_hand() -> None:
 def test_the_log_thresholds_gradient_has_the_chain_rule_factor() -> None:
     """d theta / d log theta = theta: -(theta / bandwidth) * theta = -(2 / 8) * 2 at theta 2, bandwidth 8."""
     adapter = hand_adapter(activation="jump_relu", threshold=2.0, bandwidth=8.0)
+    with torch.no_grad():
+        adapter.log_threshold.fill_(math.log(2.0))
     v, step = adapter.activate(torch.tensor([[1.0, 3.0, 100.0]]), adapter.threshold)
     assert step is not None
     v.sum().backward()

@@ -336,8 +336,11 @@ def test_gradient_checkpointing_of_the_blocks_changes_no_gradient() -> None:
         steering.requires_grad_(True)
         model.train()
         if recompute:
-            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            model.activation_checkpointing_enable()
+        calls: list[bool] = []
+        steering.register_forward_pre_hook(lambda *_, calls=calls: calls.append(True))
         model(torch.tensor([PROMPT])).logits.square().mean().backward()
+        assert len(calls) == 1
         grads.append([p.grad for p in steering.parameters()])
     for plain, checkpointed in zip(*grads, strict=True):
         assert plain is not None
