@@ -26,7 +26,12 @@ def write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
 
 def mmlu_row(subject: str, i: int) -> dict[str, Any]:
     choices = [f"{(i + k) % 7} feet" for k in range(4)]
-    return {"question": f"How high is {subject} {i}?", "subject": subject, "choices": choices, "answer": i % 4}
+    return {
+        "question": f"How high is {subject} {i}?",
+        "subject": subject,
+        "choices": choices,
+        "answer": i % 4,
+    }
 
 
 def truthful_row(i: int) -> dict[str, Any]:

@@ -141,7 +141,8 @@ def test_a_broken_row_is_named(second: Any, cause: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "targets", [{**TARGETS, "labels": [1]}, {**TARGETS, "labels": [0, 0]}, {**TARGETS, "choices": ["a", ""]}, {}]
+    "targets",
+    [{**TARGETS, "labels": [1]}, {**TARGETS, "labels": [0, 0]}, {**TARGETS, "choices": ["a", ""]}, {}],
 )
 def test_targets_without_a_true_answer_are_refused(targets: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
