@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.artefact import digest_json
 from harness.contract import EvaluateResult
-from harness.errors import DamagedFileError
+from harness.errors import DamagedFileError, MissingInputError
 from harness.measure import LOSS, PENALISED_LOSS, Measure, measures
 from harness.outcome import AnalyseResult, Differences
 from harness.paths import RunPaths
@@ -40,7 +40,7 @@ def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:  # noqa: A
     """Compare every arm with each arm that the profile names before it.
 
     Raises:
-        MissingInputError: an arm was not evaluated.
+        MissingInputError: an arm was not evaluated, or a sample log is gone.
         DamagedFileError: a sample log does not have the items of the score, or of the other arms.
     """
     items = {name: _arm_items(profile, paths, name) for name in profile.arms}
@@ -87,7 +87,7 @@ def _refuse_other_mean(items: Items, score: Any, path: Path, name: str, remedy: 
 def _read_items(path: Path, metric: str, remedy: str) -> Items:
     """A metric by item from a sample log; the key names the item, not its line."""
     if not path.is_file():
-        raise DamagedFileError("a sample log is missing", value=path, remedy=remedy)
+        raise MissingInputError("a sample log is missing", value=path, remedy=remedy)
     items: Items = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:

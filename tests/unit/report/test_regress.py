@@ -1,0 +1,232 @@
+"""Comparing with committed results: each kind of change is judged by its rule, what is unlike is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.artefact import digest_file, read_artefact, write_artefact, write_json
+from harness.compare import compare, major, read_tolerances, require_comparable
+from harness.errors import DamagedFileError, MissingInputError, NotComparableError, RegressionError
+from harness.outcome import Outcome
+from harness.regress import run
+
+if TYPE_CHECKING:
+    from conftest import Run
+
+FOLDER = Path("miniature") / "cpu-x86_64-2c"
+
+
+@pytest.fixture
+def results(reported: Run, tmp_path: Path) -> Path:
+    """Its results, accepted."""
+    folder = tmp_path / "results"
+    run(reported.profile, reported.paths, True, folder)
+    return folder
+
+
+def edit(path: Path, **fields: Any) -> None:
+    """Change fields of a JSON file, by dotted path."""
+    data = json.loads(path.read_text())
+    for dotted, value in fields.items():
+        *parents, last = dotted.split("/")
+        node = data
+        for part in parents:
+            node = node[part]
+        node[last] = value
+    write_json(path, data)
+
+
+def broken(new: Outcome, old: Outcome) -> list[str]:
+    return [f"{delta.name}: {delta.why}" for delta in compare(new, old, read_tolerances()) if delta.why]
+
+
+def test_the_same_run_passes(reported: Run, results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(reported.profile, reported.paths, False, results)
+    counted = capsys.readouterr().out.split()
+    assert counted[0] == counted[2], "every quantity is equal"
+    assert int(counted[0]) > 100
+
+
+def test_update_copies_the_whole_report(reported: Run, results: Path) -> None:
+    for path in reported.paths.report.iterdir():
+        assert (results / FOLDER / path.name).read_bytes() == path.read_bytes()
+
+
+def test_nothing_committed_is_refused_with_the_remedy(reported: Run, tmp_path: Path) -> None:
+    with pytest.raises(NotComparableError, match="--update"):
+        run(reported.profile, reported.paths, False, tmp_path / "none")
+
+
+def test_the_hardware_classes_that_are_committed_are_named(reported: Run, results: Path) -> None:
+    (results / FOLDER).rename(results / "miniature" / "nvidia-h200-x1")
+    with pytest.raises(NotComparableError, match="nvidia-h200-x1"):
+        run(reported.profile, reported.paths, False, results)
+
+
+def test_without_a_report_the_command_is_named(made_run: Run, tmp_path: Path) -> None:
+    with pytest.raises(MissingInputError, match="python -m harness report"):
+        run(made_run.profile, made_run.paths, False, tmp_path)
+
+
+def test_results_that_report_did_not_write_are_refused(reported: Run, results: Path) -> None:
+    edit(reported.paths.report / "table1.json", seed=7)
+    with pytest.raises(DamagedFileError, match="not what `report` wrote"):
+        run(reported.profile, reported.paths, False, results)
+
+
+def test_a_regression_is_shown_and_raised(
+    reported: Run, results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit(results / FOLDER / "table1.json", **{"arms/fsrl/scores/mmlu.acc/value": 0.9})
+    capsys.readouterr()
+    with pytest.raises(RegressionError, match=r"1 of \d+ quantities left their tolerance") as failure:
+        run(reported.profile, reported.paths, False, results)
+    assert "fsrl: mmlu.acc: left standard_errors 1" in str(failure.value)
+    assert "fsrl: mmlu.acc" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("fields", "seen"),
+    [
+        ({"schema_version": 2}, "schema version: committed 2, here 1"),
+        ({"profile_digest": "f" * 64}, "profile digest"),
+        ({"protocol": "leaderboard"}, "protocol: committed leaderboard, here paper"),
+        ({"hardware": "cpu-x86_64-8c"}, "hardware class"),
+        ({"dtype": "bfloat16"}, "dtype: committed bfloat16, here float32"),
+        ({"versions/torch": "1.13.1"}, "major version of torch: committed 1, here 2"),
+        ({"versions/lm-eval": "0.3.13"}, "major version of lm-eval: committed 0.3, here 0.4"),
+        ({"versions/trl": "1.16.0"}, "major version of trl: committed 1, here None"),
+    ],
+)
+def test_each_unlike_field_is_refused_and_named(
+    reported: Run, results: Path, fields: dict[str, Any], seen: str
+) -> None:
+    edit(results / FOLDER / "table1.json", **fields)
+    with pytest.raises(NotComparableError, match="must not be compared") as failure:
+        run(reported.profile, reported.paths, False, results)
+    assert seen in str(failure.value)
+    assert str(failure.value).count("  - ") == 1, "only the field that differs is named"
+
+
+def test_a_minor_version_may_differ(outcome: Outcome) -> None:
+    older = outcome.model_copy(update={"versions": {"torch": "2.10.1", "lm-eval": "0.4.9"}})
+    require_comparable(outcome, older, Path("table1.json"))
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"), [("2.13.0", "2"), ("2.13.0+cpu", "2"), ("0.4.13", "0.4"), ("0.0.5", "0.0.5")]
+)
+def test_the_part_of_a_version_that_may_break(version: str, expected: str) -> None:
+    assert major(version) == expected
+
+
+def with_fsrl(outcome: Outcome, **fields: Any) -> Outcome:
+    fsrl = outcome.arms["fsrl"].model_copy(update=fields)
+    return outcome.model_copy(update={"arms": {**outcome.arms, "fsrl": fsrl}})
+
+
+@pytest.mark.parametrize(
+    ("shift", "holds"), [(0.0, True), (0.9, True), (-0.9, True), (1.1, False), (-1.1, False)]
+)
+def test_scores_may_move_by_one_standard_error(outcome: Outcome, shift: float, holds: bool) -> None:
+    old = outcome.arms["fsrl"].scores["mmlu.acc"]
+    moved = old.model_copy(update={"value": old.value + shift * old.stderr})
+    new = with_fsrl(outcome, scores={**outcome.arms["fsrl"].scores, "mmlu.acc": moved})
+    assert (broken(new, outcome) == []) == holds
+
+
+@pytest.mark.parametrize(
+    ("field", "factor", "holds"),
+    [
+        ("wall_s", 1.9, True),
+        ("wall_s", 2.3, False),
+        ("wall_s", 0.1, True),
+        ("peak_rss_gib", 1.2, True),
+        ("peak_rss_gib", 1.3, False),
+        ("peak_rss_gib", 0.5, True),
+    ],
+)
+def test_costs_are_ratios_and_less_is_never_a_regression(
+    outcome: Outcome, field: str, factor: float, holds: bool
+) -> None:
+    usage = outcome.arms["fsrl"].evaluation_usage
+    new = with_fsrl(
+        outcome, evaluation_usage=usage.model_copy(update={field: getattr(usage, field) * factor})
+    )
+    assert (broken(new, outcome) == []) == holds
+
+
+def test_slower_training_breaks_both_of_its_rules(outcome: Outcome) -> None:
+    usage = outcome.arms["fsrl"].training_usage
+    assert usage is not None
+    slower = usage.model_copy(update={"wall_s": usage.wall_s * 3})
+    assert broken(with_fsrl(outcome, training_usage=slower), outcome) == [
+        "fsrl: training tokens/s: left ratio_floor 2",
+        "fsrl: training, seconds: left ratio 2",
+    ]
+
+
+def test_counts_and_hashes_are_exact(outcome: Outcome) -> None:
+    prompts = dict(outcome.arms["fsrl"].prompts)
+    prompts["mmlu"] = prompts["mmlu"].model_copy(update={"prompts_sha256": "d" * 64, "requests": 21})
+    assert broken(with_fsrl(outcome, prompts=prompts), outcome) == [
+        "fsrl: mmlu, requests: left exact",
+        "fsrl: mmlu, prompts: left exact",
+    ]
+    usage = outcome.arms["fsrl"].training_usage
+    assert usage is not None
+    more = usage.model_copy(update={"trainable_parameters": usage.trainable_parameters + 1})
+    assert broken(with_fsrl(outcome, training_usage=more), outcome) == [
+        "fsrl: trainable parameters: left exact"
+    ]
+
+
+def test_a_quantity_that_only_one_side_has_is_a_regression(outcome: Outcome) -> None:
+    scores = {k: v for k, v in outcome.arms["fsrl"].scores.items() if k != "mmlu.acc"}
+    fewer = with_fsrl(outcome, scores=scores)
+    assert broken(fewer, outcome) == [
+        "fsrl: mmlu.acc: is not in this run",
+        "fsrl: mmlu.acc, n: is not in this run",
+    ]
+    assert broken(outcome, fewer)[0] == "fsrl: mmlu.acc: is not in the committed results"
+
+
+def test_a_gpu_peak_that_appears_is_not_equal_to_none(outcome: Outcome) -> None:
+    usage = outcome.arms["fsrl"].evaluation_usage.model_copy(update={"peak_reserved_gib": 1.0})
+    assert broken(with_fsrl(outcome, evaluation_usage=usage), outcome) == [
+        "fsrl: evaluation, peak reserved GiB: left ratio 1.25"
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[loss]\nrule = 'exact'\nlimit = 1.0",
+        "[loss]\nrule = 'ratio'",
+        "[loss]\nrule = 'about'\nlimit = 1.0",
+        "[surprise]\nrule = 'exact'",
+        "not toml",
+    ],
+)
+def test_tolerances_that_are_not_whole_are_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "tolerances.toml"
+    path.write_text(text)
+    with pytest.raises(DamagedFileError):
+        read_tolerances(path)
+
+
+def test_a_run_whose_report_was_made_again_is_compared_anew(reported: Run, results: Path) -> None:
+    """The digest in report.json, not the file's age, says what `report` wrote."""
+    path = reported.paths.report / "table1.json"
+    edit(path, **{"arms/fsrl/scores/mmlu.acc/value": 0.9})
+    stage = reported.paths.stage("report")
+    artefact = read_artefact(stage, made_by="report")
+    outputs = {**artefact.outputs, "report/table1.json": digest_file(path)}
+    write_artefact(stage, artefact.model_copy(update={"outputs": outputs}))
+    with pytest.raises(RegressionError):
+        run(reported.profile, reported.paths, False, results)

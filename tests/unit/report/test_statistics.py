@@ -1,0 +1,115 @@
+"""Paired statistics, on cases worked by hand."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.errors import DataError
+from harness.statistics import deciding_n, holm, normal_interval, paired_difference
+
+
+def test_mcnemar_counts_only_items_on_which_the_arms_differ() -> None:
+    # 6 items right only in the arm, 1 only in the reference, 13 alike: 2 * (1 + 7) / 2^7 = 0.125.
+    arm = [1.0] * 6 + [0.0] + [1.0] * 8 + [0.0] * 5
+    reference = [0.0] * 6 + [1.0] + [1.0] * 8 + [0.0] * 5
+    found = paired_difference(arm, reference, seed=0)
+    assert found.test == "exact McNemar"
+    assert found.p == pytest.approx(0.125, abs=1e-12)
+    assert found.effect == pytest.approx(5 / 20)
+    # Squared differences: 7 ones; variance = (7 - 20 * 0.0625) / 19.
+    assert found.sd == pytest.approx((5.75 / 19) ** 0.5)
+    assert found.n == 20
+
+
+def test_mcnemar_of_one_direction_is_a_power_of_two() -> None:
+    found = paired_difference([1.0] * 9 + [0.0] * 11, [0.0] * 20, seed=0)
+    assert found.p == pytest.approx(2 / 2**9)
+
+
+def test_two_arms_that_agree_everywhere_are_not_shown_to_be_the_same() -> None:
+    same = [1.0, 0.0] * 10
+    found = paired_difference(same, same, seed=0)
+    assert (found.effect, found.p) == (0.0, 1.0)
+    # Clopper-Pearson with none of 20: 1 - 0.025^(1/20).
+    bound = 1 - 0.025 ** (1 / 20)
+    assert (found.low, found.high) == (pytest.approx(-bound), pytest.approx(bound))
+
+
+def test_bootstrap_of_a_constant_difference_has_no_width() -> None:
+    found = paired_difference([1.25, 2.5, 3.75], [1.0, 2.25, 3.5], seed=0)
+    assert (found.effect, found.low, found.high, found.sd) == (0.25, 0.25, 0.25, 0.0)
+    # No resample reaches zero: 2 * (0 + 1) / (10,000 + 1).
+    assert found.test == "paired bootstrap"
+    assert found.p == pytest.approx(2 / 10_001)
+
+
+def test_bootstrap_interval_is_near_the_normal_one_for_many_items() -> None:
+    # Differences -1 and +3 in turn: mean 1, sd 2 * sqrt(400 / 399), so that the half width is 1.96 * 2 / 20.
+    arm = [0.5 + (3.0 if i % 2 else -1.0) for i in range(400)]
+    found = paired_difference(arm, [0.5] * 400, seed=7)
+    assert found.effect == pytest.approx(1.0)
+    assert found.low == pytest.approx(1 - 0.196, abs=0.02)
+    assert found.high == pytest.approx(1 + 0.196, abs=0.02)
+    assert found.p == pytest.approx(2 / 10_001)
+
+
+def test_pairing_matters() -> None:
+    """The same two sets of values in another pairing have the same effect and another spread."""
+    values = [0.1, 0.9, 0.2, 0.8, 0.3, 0.7]
+    raised = [value + 0.05 for value in values]
+    paired = paired_difference(raised, values, seed=0)
+    shuffled = paired_difference(raised[::-1], values, seed=0)
+    assert paired.effect == pytest.approx(shuffled.effect)
+    assert paired.sd == pytest.approx(0, abs=1e-12)
+    assert shuffled.high - shuffled.low > 0.3
+
+
+def test_the_same_seed_gives_the_same_interval() -> None:
+    arm, reference = [0.1, 0.5, 0.25, 0.8], [0.2, 0.1, 0.3, 0.4]
+    assert paired_difference(arm, reference, seed=1) == paired_difference(arm, reference, seed=1)
+
+
+def test_a_measure_that_is_not_tested_has_an_interval_and_no_p() -> None:
+    found = paired_difference([1.0, 2.0, 4.0], [1.0, 1.0, 1.0], seed=0, tested=False)
+    assert (found.test, found.p) == ("none", None)
+    assert found.low < found.effect < found.high
+
+
+@pytest.mark.parametrize(
+    ("arm", "reference"), [([1.0], [1.0]), ([1.0, 0.0], [1.0]), ([1.0, float("nan")], [1.0, 0.0])]
+)
+def test_what_cannot_be_paired_is_refused(arm: list[float], reference: list[float]) -> None:
+    with pytest.raises(DataError, match="remedy"):
+        paired_difference(arm, reference, seed=0)
+
+
+def test_holm_by_hand() -> None:
+    # Sorted 0.01, 0.03, 0.04: times 3, 2, 1 = 0.03, 0.06, 0.04, made monotone: 0.03, 0.06, 0.06.
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([]) == []
+    assert holm([0.9, 0.8]) == pytest.approx([1.0, 1.0])
+
+
+def test_deciding_n_by_hand() -> None:
+    # (1.959964 + 0.841621)^2 * (0.4 / 0.05)^2 = 502.3
+    assert deciding_n(0.05, 0.4, family=1) == 503
+    assert deciding_n(-0.05, 0.4, family=1) == 503
+    # Ten tests: the level is 0.005, z = 2.807034: (2.807034 + 0.841621)^2 * 64 = 852.01
+    assert deciding_n(0.05, 0.4, family=10) == 853
+    assert deciding_n(0.0, 0.4, family=1) is None
+
+
+def test_normal_interval_by_hand() -> None:
+    assert normal_interval(2.0, 0.1) == pytest.approx((1.804004, 2.195996), abs=1e-6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=40))
+def test_swapping_the_arms_turns_the_sign_and_nothing_else(pairs: list[tuple[bool, bool]]) -> None:
+    arm, reference = [float(a) for a, _ in pairs], [float(b) for _, b in pairs]
+    one, other = paired_difference(arm, reference, seed=3), paired_difference(reference, arm, seed=3)
+    assert one.effect == -other.effect
+    assert one.p == other.p
+    assert one.low <= one.effect <= one.high
