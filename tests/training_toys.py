@@ -31,7 +31,8 @@ GEMMA = (
     "{% if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif %}"
 )
 CHATML = (
-    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}"
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}"
+    "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 
@@ -90,9 +91,15 @@ def write_rows(path: Path, data: Sequence[object]) -> Path:
 
 
 def profile(**training: Any) -> Profile:
-    """A profile for the tiny model; `training` changes keys of that table, `data__` and `model__` of others."""
+    """A profile for the tiny model; `key=` changes the table training, `table__key=` another."""
     data = load_profile("miniature").resolved()
-    small = {"pairs_per_device": 2, "accumulation": 2, "epochs": 1, "minimum_moved": 0.5, "warmup_ratio": 0.25}
+    small = {
+        "pairs_per_device": 2,
+        "accumulation": 2,
+        "epochs": 1,
+        "minimum_moved": 0.5,
+        "warmup_ratio": 0.25,
+    }
     data["training"] |= small
     data["data"] |= {"train": "train.jsonl", "test": "train.jsonl", "train_pairs": 8, "max_length": 96}
     data["data"]["max_prompt_length"] = 64
@@ -133,7 +140,9 @@ def prepared_run(root: Path, used: Profile, *, pairs: int = 8) -> RunPaths:
     return paths
 
 
-def order(paths: RunPaths, used: Profile, *, engine: dict[str, Any] | None, arm: str = "full-simpo") -> TrainSpec:
+def order(
+    paths: RunPaths, used: Profile, *, engine: dict[str, Any] | None, arm: str = "full-simpo"
+) -> TrainSpec:
     """The order to train an arm of a prepared run."""
     prepared = PrepareResult.model_validate(read_artefact(paths.stage("prepare"), made_by="a test").result)
     folder = paths.folder(arm) / "work"

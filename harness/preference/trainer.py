@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from torch.utils.data import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback
 from trl.experimental.cpo import CPOConfig, CPOTrainer
 
+from harness.artefact import write_json
 from harness.errors import TrainingError
 from harness.model import pad_id
 from harness.preference.data import PairBatch, PairTokens, collate
@@ -25,6 +27,9 @@ from harness.preference.schedule import step_count, warmup_count
 if TYPE_CHECKING:
     from harness.contract import Arm
     from harness.profile import TrainingSection
+
+
+STEPS = "steps.json"
 
 
 class ResponseModel(nn.Module):
@@ -138,7 +143,7 @@ def trainer_arguments(
         logging_nan_inf_filter=False,
         save_strategy="steps" if section.checkpoint_steps else "no",
         save_steps=section.checkpoint_steps or 500,
-        save_total_limit=1,
+        save_total_limit=2,
         report_to="none",
         disable_tqdm=True,
         deepspeed=engine,
@@ -246,6 +251,35 @@ class SimpoTrainer(CPOTrainer):  # type: ignore[misc]
         self.steps.append(step)
         if self.on_step is not None:
             self.on_step(self.state.global_step, self.state.max_steps, step)
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Nothing: DeepSpeed's checkpoint holds the weights, and the arm saves its own at the end."""
+
+    def create_model_card(self, *_args: object, **_kwargs: object) -> None:
+        """Nothing: a checkpoint is no published model."""
+
+    def _save_checkpoint(self, model: nn.Module, trial: object) -> None:
+        """The record of the steps goes last: a checkpoint with it is complete."""
+        super()._save_checkpoint(model, trial)
+        if self.is_world_process_zero():
+            folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+            write_json(folder / STEPS, self.steps)
+
+    def resume_or_start(self) -> int:
+        """Train, from the last complete checkpoint where there is one; the number of steps it had done."""
+        folder = last_checkpoint(Path(self.args.output_dir))
+        if folder is not None:
+            taken = json.loads((folder / STEPS).read_text(encoding="utf-8"))
+            self.steps = [Step(loss, total, tuple(rates), *rest) for loss, total, rates, *rest in taken]
+        done = len(self.steps)
+        self.train(resume_from_checkpoint=str(folder) if folder else None)
+        return done
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The complete checkpoint with the most steps."""
+    complete = [path.parent for path in folder.glob(f"checkpoint-*/{STEPS}")]
+    return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
 def optimizer_class(section: TrainingSection) -> Any:

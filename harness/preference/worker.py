@@ -106,12 +106,12 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
     trainer.on_step = Watch(exchange, spec.parent)
     measured = Measured(spec.started)
     trainer.add_callback(measured)
-    trainer.train(resume_from_checkpoint=_last_checkpoint(Path(spec.checkpoints)))
+    resumed_at = trainer.resume_or_start()
     check_declared(trainer, profile)
     usage = measured.meter.usage(
         trainable_parameters=sum(tensor.numel() for tensor in start.values()),
         total_parameters=sum(parameter.numel() for parameter in model.parameters()),
-        tokens=sum(step.tokens for step in trainer.steps),
+        tokens=sum(step.tokens for step in trainer.steps[resumed_at:]),
         startup_s=measured.startup_s,
     )
     moved = save(spec, profile, arm, model, start, rows) if is_main_rank() else None
@@ -127,7 +127,7 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
         truncation=rows.truncation,
         moved=moved,
         usage=usage,
-        facts=_facts(trainer, rows, spec, device),
+        facts={**_facts(trainer, rows, spec, device), "resumed_at_step": resumed_at},
     )
 
 
@@ -284,13 +284,6 @@ def _facts(trainer: SimpoTrainer, rows: Rows, spec: TrainSpec, device: torch.dev
         "ranks": int(os.environ.get("WORLD_SIZE", "1")),
         "threads": torch.get_num_threads(),
     }
-
-
-def _last_checkpoint(folder: Path) -> str | None:
-    from transformers.trainer_utils import get_last_checkpoint
-
-    found = get_last_checkpoint(str(folder)) if folder.is_dir() else None
-    return str(found) if found else None
 
 
 def _out_of_memory(error: torch.OutOfMemoryError) -> TrainingError:

@@ -74,7 +74,8 @@ def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:
         spec = _spec(profile, paths, name, folder)
         result = launch(spec, profile.training.ranks, f"train {name}")
         files = _publish(Exchange(folder).weights, paths.weights(name))
-    shutil.rmtree(spec.checkpoints, ignore_errors=True)
+    for checkpoints in home.glob("checkpoints-*"):
+        shutil.rmtree(checkpoints, ignore_errors=True)
     (home / FAILED_LOG).unlink(missing_ok=True)
     return Work(result, files)
 

@@ -82,6 +82,8 @@ def test_unknown_options_are_refused() -> None:
 
     section = load_profile("miniature").arm("full-simpo").model_copy(update={"lerning_rate": 1.0})
     assert arm_config(load_profile("miniature").arm("full-simpo"), "full-simpo").learning_rate > 0
-    broken = type(section).model_validate({"module": "baselines.full_simpo", "title": "x", "learning_rate": -1.0})
+    broken = type(section).model_validate(
+        {"module": "baselines.full_simpo", "title": "x", "learning_rate": -1.0}
+    )
     with pytest.raises(ProfileError, match="learning_rate"):
         arm_config(broken, "full-simpo")

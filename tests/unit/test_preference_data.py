@@ -97,9 +97,8 @@ def test_a_template_that_rewrites_the_prompt_is_refused() -> None:
 
 
 def test_a_template_that_refuses_a_system_turn_names_the_roles() -> None:
-    refusing = (
-        "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
-    )
+    refusal = "{{ raise_exception('System role not supported') }}"
+    refusing = "{% if messages[0]['role'] == 'system' %}" + refusal + "{% endif %}"
     with_system = pair().model_copy(
         update={"prompt": [Message(role="system", content="s"), Message(role="user", content="u")]}
     )
@@ -125,7 +124,8 @@ def test_no_bos_and_two_bos_are_refused(template: str) -> None:
 
 def test_a_long_prompt_keeps_its_bos_and_its_end() -> None:
     tokenizer = toys.tokenizer()
-    # prompt: bos, start, "user\n" (5), 40 letters, end, "\n" = 49; chosen: start, "model\n" (6), 3, end, "\n", eos = 13
+    # prompt: bos, start, "user\n" (5), 40 letters, end, "\n" = 49
+    # chosen: start, "model\n" (6), "yes" (3), end, "\n", eos = 13
     long = pair(prompt="x" * 20 + "y" * 20)
     whole = tokenise_pairs([long], tokenizer, 62, 20)
     assert (len(whole.rows[0].prompt), len(whole.rows[0].chosen)) == (49, 13)

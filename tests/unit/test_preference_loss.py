@@ -32,7 +32,9 @@ def llama() -> LlamaForCausalLM:
 
 
 def plain(model: Any, batch: PairBatch) -> torch.Tensor:
-    logits = model(input_ids=batch.input_ids_BxT, attention_mask=batch.attention_mask_BxT, use_cache=False).logits
+    logits = model(
+        input_ids=batch.input_ids_BxT, attention_mask=batch.attention_mask_BxT, use_cache=False
+    ).logits
     return mean_response_logprobs(logits, batch)
 
 

@@ -20,7 +20,9 @@ def train(parameter: torch.nn.Parameter, steps: int, rate: float) -> None:
 
 def test_by_hand() -> None:
     start = {"a": torch.tensor([1.0, 2.0]), "b": torch.tensor([3.0, 4.0])}
-    moved = weights_moved(start, {"a": torch.tensor([1.0, 2.5]), "b": torch.tensor([3.0, 4.0]), "c": torch.ones(9)})
+    moved = weights_moved(
+        start, {"a": torch.tensor([1.0, 2.5]), "b": torch.tensor([3.0, 4.0]), "c": torch.ones(9)}
+    )
     assert (moved.entries, moved.fraction_changed, moved.mean_absolute_change) == (4, 0.25, 0.125)
 
 

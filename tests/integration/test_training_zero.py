@@ -1,0 +1,126 @@
+"""Training through DeepSpeed's real launcher: equal to plain PyTorch, over ranks, and clean when it fails."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+import training_toys as toys
+from safetensors.torch import load_file
+
+from harness import launch
+from harness.contract import TrainResult
+from harness.errors import TrainingError
+from harness.paths import RunPaths
+from harness.preference import worker
+from harness.preference.spec import Exchange
+from harness.profile import Profile
+from harness.stages import train
+
+
+@pytest.fixture(autouse=True)
+def _one_thread_and_global_state_back(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(False)
+
+
+def launched(root: Path, used: Profile) -> tuple[TrainResult, dict[str, torch.Tensor], RunPaths]:
+    paths = toys.prepared_run(root, used)
+    done = train.work(used, paths, "full-simpo")
+    assert isinstance(done.result, TrainResult)
+    return done.result, load_file(paths.weights("full-simpo") / "model.safetensors"), paths
+
+
+def plain(root: Path, used: Profile) -> tuple[TrainResult, dict[str, torch.Tensor]]:
+    spec = toys.order(toys.prepared_run(root, used), used, engine=None)
+    exchange = Exchange(Path(spec.folder))
+    return worker.train(spec, exchange), load_file(exchange.weights / "model.safetensors")
+
+
+def close(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor], atol: float) -> None:
+    assert a.keys() == b.keys()
+    for name, tensor in a.items():
+        torch.testing.assert_close(tensor, b[name], atol=atol, rtol=0, msg=name)
+
+
+def test_zero_1_equals_plain_training(tmp_path: Path) -> None:
+    used = toys.profile(epochs=2)
+    zero, zero_weights, paths = launched(tmp_path / "zero", used)
+    alone, alone_weights = plain(tmp_path / "plain", used)
+    assert zero.facts["engine_optimizer"] == "DeepSpeedZeroOptimizer"
+    assert alone.facts["engine_optimizer"] is None
+    assert zero.steps == alone.steps == 4
+    assert zero.loss_trace == pytest.approx(alone.loss_trace, abs=1e-5)
+    assert zero.learning_rate_trace == pytest.approx(alone.learning_rate_trace, rel=1e-6)
+    assert zero.facts["grad_norm_trace"] == pytest.approx(alone.facts["grad_norm_trace"], rel=1e-4)
+    close(zero_weights, alone_weights, atol=1e-5)
+    assert zero.moved is not None
+    assert zero.moved.fraction_changed > 0.9
+    assert zero.max_grad_norm == 1.0
+    assert sorted(path.name for path in paths.folder("full-simpo").iterdir()) == ["weights"]
+
+
+def test_weights_that_do_not_move_reach_the_parent_as_an_error(tmp_path: Path) -> None:
+    used = toys.profile()
+    still = used.arm("full-simpo").model_copy(update={"learning_rate": 1e-12})
+    used = used.model_copy(update={"arms": {**used.arms, "full-simpo": still}})
+    paths = toys.prepared_run(tmp_path, used)
+    with pytest.raises(TrainingError, match="of the trained weights changed"):
+        train.work(used, paths, "full-simpo")
+    assert [path.name for path in paths.folder("full-simpo").iterdir()] == ["train.log"]
+
+
+@pytest.mark.slow
+def test_two_ranks_of_one_pair_equal_one_rank_of_two(tmp_path: Path) -> None:
+    one, one_weights, _ = launched(tmp_path / "one", toys.profile())
+    two, two_weights, _ = launched(tmp_path / "two", toys.profile(pairs_per_device=1, ranks=2))
+    assert two.facts["ranks"] == 2
+    assert two.loss_trace == pytest.approx(one.loss_trace, abs=1e-5)
+    assert two.usage is not None
+    assert one.usage is not None
+    assert two.usage.tokens == one.usage.tokens
+    close(two_weights, one_weights, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_bfloat16_moves_through_master_weights(tmp_path: Path) -> None:
+    used = toys.profile(model__dtype="bfloat16", epochs=4, minimum_moved=0.2)
+    result, weights, _ = launched(tmp_path, used)
+    assert {tensor.dtype for tensor in weights.values()} == {torch.bfloat16}
+    assert result.facts["engine"]["bf16"] == {"enabled": True}
+    assert result.loss_trace[-1] < result.loss_trace[0]
+
+
+@pytest.mark.slow
+def test_training_resumes_from_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    used = toys.profile(epochs=200, checkpoint_steps=10)
+    whole, weights, _ = launched(tmp_path / "whole", used)
+    assert (whole.steps, whole.facts["resumed_at_step"]) == (400, 0)
+    paths = toys.prepared_run(tmp_path / "broken", used)
+    home = paths.folder("full-simpo")
+
+    def interrupt(process: subprocess.Popen[bytes], exchange: Exchange, label: str) -> int:
+        while not list(home.glob("checkpoints-*/checkpoint-*/steps.json")):
+            assert process.poll() is None
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(launch, "_follow", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train.work(used, paths, "full-simpo")
+    assert not paths.weights("full-simpo").exists()
+    result = train.work(used, paths, "full-simpo").result
+    assert isinstance(result, TrainResult)
+    assert result.facts["resumed_at_step"] >= 10
+    assert result.steps == whole.steps
+    assert result.loss_trace == pytest.approx(whole.loss_trace, abs=1e-6)
+    close(load_file(paths.weights("full-simpo") / "model.safetensors"), weights, atol=1e-6)
+    assert [path.name for path in home.iterdir()] == ["weights"]
