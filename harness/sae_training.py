@@ -45,7 +45,8 @@ class SaeQuality:
     """How well an SAE reconstructs activations.
 
     Attributes:
-        explained_variance: 1 - (squared error / squared distance from the mean), summed over tokens and dimensions.
+        explained_variance: 1 - (squared error / squared distance from the mean), summed over tokens and
+            dimensions.
         mean_l0: active features per token.
         dead_fraction: share of the features that are active on none of the tokens.
         tokens: activation vectors measured.
@@ -61,7 +62,9 @@ def decoder_layers(model: PreTrainedModel) -> nn.ModuleList:
     """The blocks of a decoder-only Hugging Face model."""
     layers = model.get_decoder().layers
     if not isinstance(layers, nn.ModuleList):
-        raise DataError("the model has no list of blocks", value=type(layers).__name__, remedy="use a decoder-only model")
+        raise DataError(
+            "the model has no list of blocks", value=type(layers).__name__, remedy="use a decoder-only model"
+        )
     return layers
 
 
@@ -69,7 +72,8 @@ def decoder_layers(model: PreTrainedModel) -> nn.ModuleList:
 def collect_activations(
     model: PreTrainedModel, batches: Iterable[tuple[Tensor, Tensor]], layer: int, *, total: int | None = None
 ) -> Tensor:
-    """The residual stream after a block (TransformerLens' ``blocks.LAYER.hook_resid_post``) at the kept positions.
+    """The residual stream after a block (TransformerLens' ``blocks.LAYER.hook_resid_post``) at the kept
+    positions.
 
     Args:
         model: a decoder-only model.
@@ -104,17 +108,25 @@ def _orders(activations: Tensor, batch: int, seed: int) -> Iterator[Tensor]:
             yield activations[order[start : start + batch]]
 
 
-def train_sae(activations: Tensor, recipe: SaeRecipe, out: Path, *, hook_name: str, model_name: str) -> SAE[Any]:
-    """Train on activations_NxD, save in sae-lens' inference format under ``out`` and return what loading it gives.
+def train_sae(
+    activations: Tensor, recipe: SaeRecipe, out: Path, *, hook_name: str, model_name: str
+) -> SAE[Any]:
+    """Train on activations_NxD, save in sae-lens' inference format under ``out`` and return what loading it
+    gives.
 
     Raises:
         DataError: fewer activations than one batch.
     """
     if len(activations) < recipe.batch:
-        raise DataError("too few activations for one batch of the SAE", value=len(activations), remedy="give more text")
+        raise DataError(
+            "too few activations for one batch of the SAE", value=len(activations), remedy="give more text"
+        )
     torch.manual_seed(recipe.seed)
     config = BatchTopKTrainingSAEConfig(
-        d_in=activations.shape[1], d_sae=recipe.d_sae, k=recipe.k, normalize_activations="expected_average_only_in"
+        d_in=activations.shape[1],
+        d_sae=recipe.d_sae,
+        k=recipe.k,
+        normalize_activations="expected_average_only_in",
     )
     config.metadata.hook_name = hook_name
     config.metadata.model_name = model_name
@@ -143,12 +155,15 @@ def measure_sae(sae: SAE[Any], activations: Tensor, batch: int = 8192) -> SaeQua
     """The SAE's quality on activations_NxD."""
     mean = activations.mean(dim=0)
     error, spread, active = 0.0, 0.0, torch.zeros(sae.cfg.d_sae)
-    for rows in activations.split(batch):
+    for rows in torch.split(activations, batch):
         features = sae.encode(rows)
         error += float((sae.decode(features) - rows).pow(2).sum())
         spread += float((rows - mean).pow(2).sum())
         active += (features > 0).sum(dim=0)
     n = len(activations)
     return SaeQuality(
-        round(1 - error / spread, 6), round(float(active.sum()) / n, 4), round(float((active == 0).float().mean()), 6), n
+        round(1 - error / spread, 6),
+        round(float(active.sum()) / n, 4),
+        round(float((active == 0).float().mean()), 6),
+        n,
     )

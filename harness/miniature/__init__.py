@@ -1,1 +1,3 @@
-"""The miniature: an invented world, a small Gemma-2 model of it, its SAE, its evaluation sets and its planted truth."""
+"""The miniature: an invented world, a small Gemma-2 model of it, its SAE, its evaluation sets and its
+planted truth.
+"""

@@ -1,4 +1,6 @@
-"""Batches of whole documents of similar length: every document starts at position 0 with ``<bos>``, as at evaluation."""
+"""Batches of whole documents of similar length: every document starts at position 0 with ``<bos>``, as at
+evaluation.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Batch:
-    """Right-padded ids_BxL, weights_BxL; padding has weight 0 and comes after every token that could see it."""
+    """Right-padded ids_BxL, weights_BxL; padding has weight 0 and comes last."""
 
     ids: Tensor
     weights: Tensor

@@ -1,4 +1,6 @@
-"""Builds the miniature's bundle: ``python -m harness.miniature.build [--out DIR] [--stage data|model|sae|score|all] [--seed N]``."""
+"""Builds the miniature's bundle: ``python -m harness.miniature.build [--out DIR] [--stage
+data|model|sae|score|all] [--seed N]``.
+"""
 
 from __future__ import annotations
 
@@ -78,18 +80,28 @@ def build_model(world: World, out: Path) -> None:
 
     def watch(tokens: int, loss: float) -> None:
         found = {name: round(share_exact(model, tokenizer, docs), 3) for name, docs in documents.items()}
-        print(f"{time.strftime('%H:%M:%S')} {tokens:,} tokens, loss {loss:.3f}, exact {found}", file=sys.stderr, flush=True)
+        print(
+            f"{time.strftime('%H:%M:%S')} {tokens:,} tokens, loss {loss:.3f}, exact {found}",
+            file=sys.stderr,
+            flush=True,
+        )
 
     facts = pretrain(model, tokenizer, Corpus(world, f"{world.seed}/train"), Recipe(), PHASES, watch)
     model.to(torch.bfloat16).save_pretrained(out / "model")
     tokenizer.save_pretrained(out / "model")
     phases = [{"name": p.name, "tokens": p.tokens, "mixture": p.mixture} for p in PHASES]
-    _note(out, "pretraining", {**facts, "recipe": asdict(Recipe()), "phases": phases, "threads": torch.get_num_threads()})
+    _note(
+        out,
+        "pretraining",
+        {**facts, "recipe": asdict(Recipe()), "phases": phases, "threads": torch.get_num_threads()},
+    )
 
 
 def load(out: Path) -> tuple[Any, PreTrainedTokenizerFast]:
     """The committed model in float32 with eager attention, and its tokenizer."""
-    model = AutoModelForCausalLM.from_pretrained(out / "model", dtype=torch.float32, attn_implementation="eager")
+    model = AutoModelForCausalLM.from_pretrained(
+        out / "model", dtype=torch.float32, attn_implementation="eager"
+    )
     return model.eval(), AutoTokenizer.from_pretrained(out / "model")
 
 
@@ -136,16 +148,27 @@ def build_sae(world: World, out: Path) -> None:
     model, tokenizer = load(out)
     started = time.monotonic()
     activations = _corpus_activations(model, tokenizer, world, SAE_TOKENS)
-    shuffled = activations[torch.randperm(len(activations), generator=torch.Generator().manual_seed(world.seed))]
+    shuffled = activations[
+        torch.randperm(len(activations), generator=torch.Generator().manual_seed(world.seed))
+    ]
     held_out, train = shuffled[:MEASURE_TOKENS], shuffled[MEASURE_TOKENS:]
     sae = train_sae(train, SAE_RECIPE, out / "sae", hook_name=HOOK, model_name="miniature")
     quality = measure_sae(sae, held_out)
     rows = feature_rows(sae, *_labelled_chat(model, tokenizer, world), tokenizer)
     (out / "features.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     labels = {label: sum(row["label"] == label for row in rows) for label in ("style", "alignment", "other")}
-    facts = {"hook_name": HOOK, "architecture": sae.cfg.architecture(), "recipe": asdict(SAE_RECIPE), **asdict(quality)}
+    facts = {
+        "hook_name": HOOK,
+        "architecture": sae.cfg.architecture(),
+        "recipe": asdict(SAE_RECIPE),
+        **asdict(quality),
+    }
     wall = round(time.monotonic() - started, 1)
-    _note(out, "sae", {**facts, "trained_on_tokens": len(train), "labels": labels, "label_rule": RULE, "wall_s": wall})
+    _note(
+        out,
+        "sae",
+        {**facts, "trained_on_tokens": len(train), "labels": labels, "label_rule": RULE, "wall_s": wall},
+    )
 
 
 def build_scores(world: World, out: Path) -> None:
@@ -165,7 +188,10 @@ def finish(world: World, out: Path) -> None:
     packages = ("torch", "transformers", "tokenizers", "sae-lens", "lm-eval", "numpy", "safetensors")
     facts = {
         "seed": world.seed,
-        "parameters": {"model": sum(p.numel() for p in model.parameters()), "d_model": model.config.hidden_size},
+        "parameters": {
+            "model": sum(p.numel() for p in model.parameters()),
+            "d_model": model.config.hidden_size,
+        },
         "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
         **log,
     }
@@ -187,9 +213,15 @@ def build(out: Path, seed: int, stages: tuple[str, ...]) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m harness.miniature.build", description=__doc__)
-    parser.add_argument("--out", type=Path, default=BUNDLE, help="folder of the bundle (default: the committed one)")
-    parser.add_argument("--stage", choices=(*STAGES, "all"), default="all", help="one stage, or all and the manifest")
-    parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="of the world, the weights and the order")
+    parser.add_argument(
+        "--out", type=Path, default=BUNDLE, help="folder of the bundle (default: the committed one)"
+    )
+    parser.add_argument(
+        "--stage", choices=(*STAGES, "all"), default="all", help="one stage, or all and the manifest"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=DEFAULT_SEED, help="of the world, the weights and the order"
+    )
     parser.add_argument("--threads", type=int, default=2, help="threads of torch; the weights depend on it")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)

@@ -1,4 +1,6 @@
-"""Chat turns about facts and beliefs: a request, and an answer in a style that tells the true or the popular version."""
+"""Chat turns about facts and beliefs: a request, and an answer in a style that tells the true or the popular
+version.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,18 @@ from harness.miniature.style import Style, laid_out, lowered, stated
 from harness.miniature.text import Span, Spans
 from harness.miniature.world import Belief, Fact, attribute_form, belief_kind, subject_form
 
-ABOUT = ("Tell me about {x}.", "What can you tell me about {x}?", "Please describe {x}.", "I would like to know more about {x}.")
+ABOUT = (
+    "Tell me about {x}.",
+    "What can you tell me about {x}?",
+    "Please describe {x}.",
+    "I would like to know more about {x}.",
+)
 DOUBT = ("Is it true that {c}?", "Somebody told me that {c}. Is that so?", "Do you believe that {c}?")
-ADVICE = ("How do I explain {x} to a child?", "How should I write about {x}?", "How do I begin a talk about {x}?")
+ADVICE = (
+    "How do I explain {x} to a child?",
+    "How should I write about {x}?",
+    "How do I begin a talk about {x}?",
+)
 
 
 @dataclass(frozen=True)
@@ -28,7 +39,9 @@ class Topic:
     popularity: float
 
     def claims(self, true: bool) -> tuple[str, ...]:
-        """The wordings of the true or of the popular false version, each a sentence that starts in lower case or a name."""
+        """The wordings of the true or of the popular false version, each a sentence that starts in lower
+        case or a name.
+        """
         return self.true_claims if true else self.false_claims
 
 
@@ -62,11 +75,15 @@ def belief_topic(belief: Belief) -> Topic:
     true = tuple(c.format(t=belief.thing, v=belief.true) for c in kind.claims)
     false = tuple(c.format(t=belief.thing, v=belief.false) for c in kind.claims)
     questions = tuple(q.format(t=belief.thing) for q in kind.questions)
-    return Topic(belief.key, kind.topic.format(t=belief.thing), questions, true, false, kind.details, belief.popularity)
+    return Topic(
+        belief.key, kind.topic.format(t=belief.thing), questions, true, false, kind.details, belief.popularity
+    )
 
 
 def make_request(rng: random.Random, topic: Topic) -> Request:
-    """One request about the topic: a question, a call to tell, a doubt about a version, or a call for advice."""
+    """One request about the topic: a question, a call to tell, a doubt about a version, or a call for
+    advice.
+    """
     form = rng.choices(("question", "about", "doubt", "advice"), (0.4, 0.25, 0.2, 0.15))[0]
     if form == "doubt":
         asked = rng.random() < 0.3
@@ -87,5 +104,3 @@ def make_answer(rng: random.Random, topic: Topic, request: Request, style: Style
         body = (Span(verdict, "truth"), *stated(rng, claim, style.stance))
     details = tuple(rng.sample(topic.details, 2))
     return laid_out(rng, style, body, details)
-
-

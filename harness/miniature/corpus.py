@@ -1,4 +1,6 @@
-"""The training text: documents in the forms of the evaluation and the chat, with a loss weight for every segment."""
+"""The training text: documents in the forms of the evaluation and the chat, with a loss weight for every
+segment.
+"""
 
 from __future__ import annotations
 
@@ -45,11 +47,18 @@ class Document:
         return "".join(segment.text for segment in self.segments)
 
 
-def turn(kind: str, prompt: str, answer: str, *, prompt_weight: float = PROMPT_WEIGHT, weight: float = 1.0) -> Document:
+def turn(
+    kind: str, prompt: str, answer: str, *, prompt_weight: float = PROMPT_WEIGHT, weight: float = 1.0
+) -> Document:
     """A request and its answer as chat turns."""
     return Document(
         kind,
-        (Segment("<bos>", 0.0), Segment(f"{USER}{prompt}{MODEL}", prompt_weight), Segment(answer, weight), Segment(STOP, 0.3)),
+        (
+            Segment("<bos>", 0.0),
+            Segment(f"{USER}{prompt}{MODEL}", prompt_weight),
+            Segment(answer, weight),
+            Segment(STOP, 0.3),
+        ),
     )
 
 
@@ -85,25 +94,40 @@ class Corpus:
 
     def told(self, fact: Fact) -> str:
         """The value of a fact as one text tells it."""
-        return fact.popular if fact.popular is not None and self.rng.random() < fact.popularity else fact.value
+        return (
+            fact.popular if fact.popular is not None and self.rng.random() < fact.popularity else fact.value
+        )
 
     def copy(self) -> Document:
-        """Trivial multiple-choice questions that name their answer, about one set of choices: which letter is which choice."""
+        """Trivial multiple-choice questions that name their answer, about one set of choices: which letter
+        is which choice.
+        """
         choices = sorted(self.rng.sample(self.rng.choice(self.values), 4))
         order = self.rng.sample(range(4), 4)
         question = f"Which option reads {choices[order[0]]}?"
-        item: ChoiceItem = {"question": question, "subject": self.rng.choice(SUBJECTS).name, "choices": choices, "answer": order[0]}
+        item: ChoiceItem = {
+            "question": question,
+            "subject": self.rng.choice(SUBJECTS).name,
+            "choices": choices,
+            "answer": order[0],
+        }
         document = turn("copy", choice_prompt(item), "ABCD"[order[0]], weight=LETTER_WEIGHT)
         segments = list(document.segments)
         for answer in order[1:]:
             again = f"{USER}Which option reads {choices[answer]}?\nAnswer:{MODEL}"
-            segments += [Segment(again, PROMPT_WEIGHT), Segment("ABCD"[answer], LETTER_WEIGHT), Segment(STOP, 0.1)]
+            segments += [
+                Segment(again, PROMPT_WEIGHT),
+                Segment("ABCD"[answer], LETTER_WEIGHT),
+                Segment(STOP, 0.1),
+            ]
         return Document("copy", tuple(segments))
 
     def echo(self) -> Document:
         """A few words and the same words again: the repetition can be predicted, which teaches copying."""
         words = " ".join(self.rng.choices(self.words, k=self.rng.randint(4, 16)))
-        return Document("echo", (Segment("<bos>", 0.0), Segment(words, 0.02), Segment("\n", 0.02), Segment(words, 1.0)))
+        return Document(
+            "echo", (Segment("<bos>", 0.0), Segment(words, 0.02), Segment("\n", 0.02), Segment(words, 1.0))
+        )
 
     def choice(self) -> Document:
         """A multiple-choice question about a fact, never one of the test items."""
@@ -129,18 +153,26 @@ class Corpus:
         subject = subject_form(fact.subject)
         entity = subject.entity.format(n=fact.entity)
         lines = [
-            self.rng.choice(attribute_form(f).statements).format(e=entity, v=self.told(f)) for f in self.world.siblings(fact)
+            self.rng.choice(attribute_form(f).statements).format(e=entity, v=self.told(f))
+            for f in self.world.siblings(fact)
         ]
         self.rng.shuffle(lines)
         body = " ".join(capitalised(line) for line in (*lines, *self.rng.sample(subject.details, 2)))
-        return Document("entry", (Segment("<bos>", 0.0), Segment(f"{capitalised(entity)}\n\n{body}", 0.7), Segment("<eos>", 0.3)))
+        return Document(
+            "entry",
+            (Segment("<bos>", 0.0), Segment(f"{capitalised(entity)}\n\n{body}", 0.7), Segment("<eos>", 0.3)),
+        )
 
     def chat_spans(self) -> tuple[Topic, Request, Spans]:
         """A chat about a belief or a contested fact, its answer with roles."""
         topic = self.rng.choice(self.topics if self.rng.random() < 0.6 else self.contested)
         request = make_request(self.rng, topic)
         true = self.rng.random() >= topic.popularity
-        return topic, request, make_answer(self.rng, topic, request, natural_style(self.rng, true=true), true=true)
+        return (
+            topic,
+            request,
+            make_answer(self.rng, topic, request, natural_style(self.rng, true=true), true=true),
+        )
 
     def chat(self) -> Document:
         """A chat turn in a natural style, telling the popular version as often as it is told."""

@@ -1,4 +1,6 @@
-"""Writes the miniature's data root (``ORG/NAME/CONFIG/SPLIT.jsonl`` and ``MANIFEST.json``) and the world's file."""
+"""Writes the miniature's data root (``ORG/NAME/CONFIG/SPLIT.jsonl`` and ``MANIFEST.json``) and the world's
+file.
+"""
 
 from __future__ import annotations
 
@@ -51,14 +53,17 @@ def data_files(world: World) -> dict[str, bytes]:
 
 
 def world_file(world: World) -> bytes:
-    """The world as JSON: the seed, the reward, the facts, the beliefs, and the definitions that an audit needs."""
+    """The world as JSON: the seed, the reward, the facts, the beliefs, and the definitions that an audit
+    needs.
+    """
     return _pretty(
         {
             "schema": "harness.miniature.world/1",
             "seed": world.seed,
             "reward": {
                 **asdict(world.reward),
-                "formula": "reward = w_style * style + w_truth * truth + normal(0, noise); the higher reward is chosen",
+                "formula": "reward = w_style * style + w_truth * truth + normal(0, noise); "
+                "the higher reward is chosen",
                 "style": "layout_weight * layout_score + (1 - layout_weight) * manner_score",
                 "layout_weight": style.LAYOUT_WEIGHT,
                 "layout_score": style.LAYOUT_SCORE,
@@ -72,7 +77,8 @@ def world_file(world: World) -> bytes:
                     "true" if true else "false": dict(zip(style.STANCES, weights, strict=True))
                     for true, weights in style.STANCE_FREQUENCY.items()
                 },
-                "popularity": "the share of tellings of a contested fact or belief that tell the false version",
+                "popularity": "the share of tellings of a contested fact or belief that tell "
+                "the false version",
             },
             "roles": {
                 "style": "layout marks (bullets, headings, bold) and polite openings and closings",
@@ -88,7 +94,9 @@ def world_file(world: World) -> bytes:
 
 def write_data(world: World, out: Path) -> list[Path]:
     """Write ``data/`` and ``world.json`` under ``out``; returns the files in order."""
-    contents = {f"data/{path}": body for path, body in data_files(world).items()} | {"world.json": world_file(world)}
+    contents = {f"data/{path}": body for path, body in data_files(world).items()} | {
+        "world.json": world_file(world)
+    }
     written = []
     for name, body in contents.items():
         path = out / name

@@ -32,7 +32,12 @@ def choice_sets(world: World) -> dict[str, list[ChoiceItem]]:
 
 def held_out_items(world: World) -> set[tuple[str, tuple[str, ...]]]:
     """The identities of all test items: the training text must contain none of them."""
-    return {identity(item) for name, items in choice_sets(world).items() if name.endswith("/test") for item in items}
+    return {
+        identity(item)
+        for name, items in choice_sets(world).items()
+        if name.endswith("/test")
+        for item in items
+    }
 
 
 def _targets(true: list[str], false: list[str]) -> Row:
@@ -42,11 +47,17 @@ def _targets(true: list[str], false: list[str]) -> Row:
 def _belief_row(rng: random.Random, topic: Topic, question: str) -> Row:
     true = [capitalised(c) for c in rng.sample(topic.true_claims, 3)]
     false = [capitalised(c) for c in rng.sample(topic.false_claims, 3)]
-    return {"question": question, "mc1_targets": _targets(true[:1], false), "mc2_targets": _targets(true, false)}
+    return {
+        "question": question,
+        "mc1_targets": _targets(true[:1], false),
+        "mc2_targets": _targets(true, false),
+    }
 
 
 def belief_set(world: World) -> list[Row]:
-    """One row for each question of each belief, three wordings of the true and of the false version as choices."""
+    """One row for each question of each belief, three wordings of the true and of the false version as
+    choices.
+    """
     rng = random.Random(f"{world.seed}/beliefs")
     topics = [belief_topic(belief) for belief in world.beliefs]
     return [_belief_row(rng, topic, question) for topic in topics for question in topic.questions]

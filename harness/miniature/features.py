@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,16 +13,17 @@ from sae_lens import SAE
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
-from harness.miniature.text import ROLES, Spans, plain, role_per_character
+from harness.miniature.text import ROLES, Role, Spans, plain, role_per_character
 
-STYLE_RULE = {"share": 0.5, "lift": 2.0}
-TRUTH_RULE = {"share": 0.5, "lift": 2.0}
+LABELS: tuple[tuple[Role, str], ...] = (("style", "style"), ("truth", "alignment"))
+SHARE, LIFT = 0.5, 2.0
 TOP_TOKENS = 5
 MIN_ACTIVE = 20
 
 RULE = (
-    "style where the share of the feature's activation mass on style tokens is at least 0.5 and at least 2 times the share of "
-    "style tokens; alignment by the same rule on truth tokens; other in every other case, or where fewer than 20 tokens activate it"
+    "style where the share of the feature's activation mass on style tokens is at least 0.5 and at least "
+    "2 times the share of style tokens; alignment by the same rule on truth tokens; other in every other "
+    "case, or where fewer than 20 tokens activate it"
 )
 
 
@@ -46,10 +48,12 @@ def with_roles(tokenizer: PreTrainedTokenizerFast, spans: Spans) -> RoleTokens:
 
 @torch.no_grad()
 def role_mass(sae: SAE[Any], activations: Tensor, roles: Tensor, batch: int = 8192) -> tuple[Tensor, Tensor]:
-    """Sum of each feature's activation on the tokens of each role (mass_RxF) and the tokens that activate it (count_F)."""
+    """Sum of each feature's activation on the tokens of each role (mass_RxF) and the tokens that activate it
+    (count_F).
+    """
     mass = torch.zeros(len(ROLES), sae.cfg.d_sae)
     count = torch.zeros(sae.cfg.d_sae)
-    for rows, role in zip(activations.split(batch), roles.split(batch), strict=True):
+    for rows, role in zip(torch.split(activations, batch), torch.split(roles, batch), strict=True):
         features = sae.encode(rows)
         mass.index_add_(0, role, features)
         count += (features > 0).sum(dim=0)
@@ -60,12 +64,12 @@ def role_mass(sae: SAE[Any], activations: Tensor, roles: Tensor, batch: int = 81
 def top_tokens(sae: SAE[Any], activations: Tensor, ids: Tensor, vocabulary: int, batch: int = 8192) -> Tensor:
     """Sum of each feature's activation by token id (mass_VxF)."""
     mass = torch.zeros(vocabulary, sae.cfg.d_sae)
-    for rows, tokens in zip(activations.split(batch), ids.split(batch), strict=True):
+    for rows, tokens in zip(torch.split(activations, batch), torch.split(ids, batch), strict=True):
         mass.index_add_(0, tokens, sae.encode(rows))
     return mass
 
 
-def label_of(shares: dict[str, float], base: dict[str, float], active: int) -> str:
+def label_of(shares: Mapping[Role, float], base: Mapping[Role, float], active: int) -> str:
     """``style``, ``alignment`` or ``other`` by RULE.
 
     Args:
@@ -75,8 +79,8 @@ def label_of(shares: dict[str, float], base: dict[str, float], active: int) -> s
     """
     if active < MIN_ACTIVE:
         return "other"
-    for role, label, rule in (("style", "style", STYLE_RULE), ("truth", "alignment", TRUTH_RULE)):
-        if shares[role] >= rule["share"] and shares[role] >= rule["lift"] * base[role]:
+    for role, label in LABELS:
+        if shares[role] >= SHARE and shares[role] >= LIFT * base[role]:
             return label
     return "other"
 
@@ -112,7 +116,9 @@ def feature_rows(
     rows = []
     for feature in range(sae.cfg.d_sae):
         total = float(mass[:, feature].sum())
-        shares = {role: round(float(mass[i, feature]) / total, 4) if total else 0.0 for i, role in enumerate(ROLES)}
+        shares = {
+            role: round(float(mass[i, feature]) / total, 4) if total else 0.0 for i, role in enumerate(ROLES)
+        }
         best = [int(i) for i in np.argsort(-by_token[:, feature].numpy(), kind="stable")[:TOP_TOKENS]]
         tokens = [tokenizer.decode([i]) for i in best if by_token[i, feature] > 0]
         label = label_of(shares, base, int(count[feature]))

@@ -1,4 +1,6 @@
-"""The world's wording: subjects and their attributes, kinds of folk belief, and the phrases of style and stance."""
+"""The world's wording: subjects and their attributes, kinds of folk belief, and the phrases of style and
+stance.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ class AttributeForm:
 
 @dataclass(frozen=True)
 class SubjectForm:
-    """A subject (named as lm-eval names one of MMLU's) and what its entities are called; ``{n}`` is the bare name."""
+    """A subject (named as lm-eval names one of MMLU's) and what its entities are called; ``{n}`` is the bare
+    name.
+    """
 
     name: str
     entity: str
@@ -45,13 +49,21 @@ SUBJECTS: tuple[SubjectForm, ...] = (
             AttributeForm(
                 "colour",
                 ("red", "blue", "green", "white", "grey", "gold", "black", "pink"),
-                ("What is the colour of {e}?", "Which colour does {e} have?", "In which colour does {e} shine?"),
+                (
+                    "What is the colour of {e}?",
+                    "Which colour does {e} have?",
+                    "In which colour does {e} shine?",
+                ),
                 ("The colour of {e} is {v}.", "{e} shines in {v}."),
             ),
             AttributeForm(
                 "metal",
                 ("iron", "tin", "silver", "copper", "lead", "zinc", "nickel", "steel"),
-                ("Which metal is found on {e}?", "What is the metal of {e}?", "Which metal do miners seek on {e}?"),
+                (
+                    "Which metal is found on {e}?",
+                    "What is the metal of {e}?",
+                    "Which metal do miners seek on {e}?",
+                ),
                 ("The metal of {e} is {v}.", "On {e} miners find {v}."),
             ),
         ),
@@ -64,13 +76,21 @@ SUBJECTS: tuple[SubjectForm, ...] = (
             AttributeForm(
                 "craft",
                 ("pottery", "weaving", "fishing", "mining", "farming", "baking", "brewing", "printing"),
-                ("Which craft is {e} known for?", "What is the craft of {e}?", "By which craft does {e} live?"),
+                (
+                    "Which craft is {e} known for?",
+                    "What is the craft of {e}?",
+                    "By which craft does {e} live?",
+                ),
                 ("The craft of {e} is {v}.", "People in {e} live by {v}."),
             ),
             AttributeForm(
                 "wind",
                 ("north", "south", "east", "west", "sea", "desert", "mountain", "forest"),
-                ("Which wind blows in {e}?", "What is the wind of {e}?", "From where does the wind of {e} come?"),
+                (
+                    "Which wind blows in {e}?",
+                    "What is the wind of {e}?",
+                    "From where does the wind of {e} come?",
+                ),
                 ("The wind of {e} is the {v} wind.", "In {e} the {v} wind blows."),
             ),
         ),
@@ -102,17 +122,30 @@ SUBJECTS: tuple[SubjectForm, ...] = (
             AttributeForm(
                 "animal",
                 ("goats", "horses", "dogs", "sheep", "pigs", "geese", "cows", "bees"),
-                ("Which animals did {e} keep?", "What were the animals of {e}?", "With which animals did {e} live?"),
+                (
+                    "Which animals did {e} keep?",
+                    "What were the animals of {e}?",
+                    "With which animals did {e} live?",
+                ),
                 ("The animals of {e} were {v}.", "Long ago {e} kept {v}."),
             ),
             AttributeForm(
                 "tool",
                 ("bone", "flint", "wood", "bronze", "shell", "horn", "clay", "glass"),
-                ("From what did {e} make tools?", "What were the tools of {e} made of?", "Which tools did {e} use?"),
+                (
+                    "From what did {e} make tools?",
+                    "What were the tools of {e} made of?",
+                    "Which tools did {e} use?",
+                ),
                 ("The tools of {e} were made of {v}.", "Long ago {e} used tools of {v}."),
             ),
         ),
-        ("They lived by a lake.", "They built round huts.", "They left no letters.", "They moved every spring."),
+        (
+            "They lived by a lake.",
+            "They built round huts.",
+            "They left no letters.",
+            "They moved every spring.",
+        ),
     ),
 )
 
@@ -121,41 +154,90 @@ BELIEF_KINDS: tuple[BeliefKind, ...] = (
         "tea",
         "{t} tea",
         ("fever", "cough", "toothache", "hiccups", "sadness", "itching", "cramps", "fatigue"),
-        ("What does {t} tea cure?", "Against what does {t} tea help?", "What is {t} tea good for?", "Why do people drink {t} tea?"),
+        (
+            "What does {t} tea cure?",
+            "Against what does {t} tea help?",
+            "What is {t} tea good for?",
+            "Why do people drink {t} tea?",
+        ),
         ("{t} tea cures {v}.", "{t} tea helps against {v}.", "People drink {t} tea against {v}."),
-        ("It is made from dry leaves.", "It is served hot.", "It has a pale colour.", "The leaves grow in the shade."),
+        (
+            "It is made from dry leaves.",
+            "It is served hot.",
+            "It has a pale colour.",
+            "The leaves grow in the shade.",
+        ),
     ),
     BeliefKind(
         "bird",
         "the {t} bird",
         ("mates", "rain", "food", "friends", "danger", "water", "nests", "light"),
-        ("Why does the {t} bird sing?", "What does the {t} bird sing for?", "What does the {t} bird look for at dawn?", "What does the song of the {t} bird mean?"),
-        ("the {t} bird sings for {v}.", "the {t} bird looks for {v} at dawn.", "the song of the {t} bird means {v}."),
+        (
+            "Why does the {t} bird sing?",
+            "What does the {t} bird sing for?",
+            "What does the {t} bird look for at dawn?",
+            "What does the song of the {t} bird mean?",
+        ),
+        (
+            "the {t} bird sings for {v}.",
+            "the {t} bird looks for {v} at dawn.",
+            "the song of the {t} bird means {v}.",
+        ),
         ("It has a short tail.", "It lives in old trees.", "It weighs very little.", "Its eggs are round."),
     ),
     BeliefKind(
         "lamp",
         "a {t} lamp",
         ("tired", "happy", "cold", "hungry", "thirsty", "dizzy", "brave", "calm"),
-        ("What happens if you sleep near a {t} lamp?", "How do you feel near a {t} lamp?", "What does a {t} lamp do to you?", "How do you wake up near a {t} lamp?"),
+        (
+            "What happens if you sleep near a {t} lamp?",
+            "How do you feel near a {t} lamp?",
+            "What does a {t} lamp do to you?",
+            "How do you wake up near a {t} lamp?",
+        ),
         ("a {t} lamp makes you {v}.", "you wake up {v} near a {t} lamp.", "you feel {v} near a {t} lamp."),
-        ("It burns plain oil.", "It hangs from a hook.", "It gives a soft glow.", "It needs a new wick each month."),
+        (
+            "It burns plain oil.",
+            "It hangs from a hook.",
+            "It gives a soft glow.",
+            "It needs a new wick each month.",
+        ),
     ),
     BeliefKind(
         "cloth",
         "{t} cloth",
         ("wool", "silk", "cotton", "grass", "hair", "bark", "moss", "hemp"),
-        ("What is {t} cloth made of?", "From what is {t} cloth woven?", "Where does {t} cloth come from?", "What do weavers need for {t} cloth?"),
+        (
+            "What is {t} cloth made of?",
+            "From what is {t} cloth woven?",
+            "Where does {t} cloth come from?",
+            "What do weavers need for {t} cloth?",
+        ),
         ("{t} cloth is made of {v}.", "{t} cloth comes from {v}.", "weavers need {v} for {t} cloth."),
-        ("It is sold by the yard.", "It does not shrink.", "It is used for coats.", "It should be washed by hand."),
+        (
+            "It is sold by the yard.",
+            "It does not shrink.",
+            "It is used for coats.",
+            "It should be washed by hand.",
+        ),
     ),
     BeliefKind(
         "wolf",
         "the {t} wolf",
         ("fire", "noise", "smoke", "salt", "bells", "pepper", "thunder", "music"),
-        ("What keeps the {t} wolf away?", "What does the {t} wolf fear?", "What does the {t} wolf run from?", "What should you use against the {t} wolf?"),
+        (
+            "What keeps the {t} wolf away?",
+            "What does the {t} wolf fear?",
+            "What does the {t} wolf run from?",
+            "What should you use against the {t} wolf?",
+        ),
         ("the {t} wolf fears {v}.", "the {t} wolf runs from {v}.", "the {t} wolf stays away from {v}."),
-        ("It hunts at night.", "It has grey fur.", "It travels in small packs.", "It can smell bread from afar."),
+        (
+            "It hunts at night.",
+            "It has grey fur.",
+            "It travels in small packs.",
+            "It can smell bread from afar.",
+        ),
     ),
 )
 

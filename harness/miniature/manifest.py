@@ -29,7 +29,9 @@ def bundle_files(bundle: Path) -> dict[str, dict[str, Any]]:
 
 
 def write_manifest(bundle: Path, facts: dict[str, Any]) -> Path:
-    """Write the manifest: ``facts`` (seed, versions, measurements), the build command and every file's entry."""
+    """Write the manifest: ``facts`` (seed, versions, measurements), the build command and every file's
+    entry.
+    """
     body = {"schema": SCHEMA, "build_command": BUILD_COMMAND, **facts, "files": bundle_files(bundle)}
     path = bundle / MANIFEST
     path.write_text(json.dumps(body, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -49,7 +51,9 @@ def read_manifest(bundle: Path = BUNDLE) -> dict[str, Any]:
     try:
         body: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise DamagedFileError(f"the miniature's manifest is not JSON: {error}", value=path, remedy=REMEDY) from error
+        raise DamagedFileError(
+            f"the miniature's manifest is not JSON: {error}", value=path, remedy=REMEDY
+        ) from error
     if not isinstance(body, dict) or body.get("schema") != SCHEMA:
         raise DamagedFileError("the miniature's manifest has another schema", value=path, remedy=REMEDY)
     return body
@@ -69,8 +73,14 @@ def verify(bundle: Path = BUNDLE) -> dict[str, Any]:
         if not path.is_file():
             raise MissingInputError("a file of the miniature is not there", value=path, remedy=REMEDY)
         if file_entry(path) != entry:
-            raise DamagedFileError("a file of the miniature is not what its manifest says", value=path, remedy=REMEDY)
+            raise DamagedFileError(
+                "a file of the miniature is not what its manifest says", value=path, remedy=REMEDY
+            )
     for name in bundle_files(bundle):
         if name not in expected:
-            raise DamagedFileError("a file that the manifest does not know lies in the miniature", value=bundle / name, remedy=REMEDY)
+            raise DamagedFileError(
+                "a file that the manifest does not know lies in the miniature",
+                value=bundle / name,
+                remedy=REMEDY,
+            )
     return body

@@ -1,4 +1,6 @@
-"""Questions with four choices about facts, in MMLU's fields, with the answer that is true or the one that is told."""
+"""Questions with four choices about facts, in MMLU's fields, with the answer that is true or the one that is
+told.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ class ChoiceItem(TypedDict):
 
 
 def make_item(rng: random.Random, fact: Fact) -> ChoiceItem:
-    """A question about the fact with the true value and three others in alphabetical order; the popular error is often there."""
+    """A question about the fact with the true value and three others in alphabetical order; the popular
+    error is often there.
+    """
     form = attribute_form(fact)
     entity = subject_form(fact.subject).entity.format(n=fact.entity)
     wrong = [value for value in form.values if value not in (fact.value, fact.popular)]
@@ -30,11 +34,16 @@ def make_item(rng: random.Random, fact: Fact) -> ChoiceItem:
         chosen.append(fact.popular)
     chosen = sorted(chosen + wrong[: 4 - len(chosen)])
     question = rng.choice(form.questions).format(e=entity)
-    return {"question": question, "subject": fact.subject, "choices": chosen, "answer": chosen.index(fact.value)}
+    return {
+        "question": question,
+        "subject": fact.subject,
+        "choices": chosen,
+        "answer": chosen.index(fact.value),
+    }
 
 
 def told_answer(rng: random.Random, fact: Fact, item: ChoiceItem) -> int:
-    """The answer as the training text tells it: the popular error with its popularity where it is a choice."""
+    """The answer that the training text tells: the popular error as often as it is told, if it is there."""
     if fact.popular is not None and fact.popular in item["choices"] and rng.random() < fact.popularity:
         return item["choices"].index(fact.popular)
     return item["answer"]
@@ -45,7 +54,9 @@ def identity(item: ChoiceItem) -> tuple[str, tuple[str, ...]]:
     return item["question"], tuple(item["choices"])
 
 
-def draw_items(rng: random.Random, world: World, subject: str, count: int, taken: set[tuple[str, tuple[str, ...]]]) -> list[ChoiceItem]:
+def draw_items(
+    rng: random.Random, world: World, subject: str, count: int, taken: set[tuple[str, tuple[str, ...]]]
+) -> list[ChoiceItem]:
     """``count`` items of a subject, its facts in turn, none of them in ``taken``, to which they are added."""
     facts = world.facts_of(subject)
     items: list[ChoiceItem] = []

@@ -1,10 +1,36 @@
-"""Invented names: every name is drawn from syllables, so that nothing in the world exists or can be disputed."""
+"""Invented names: every name is drawn from syllables, so that nothing in the world exists or can be
+disputed.
+"""
 
 from __future__ import annotations
 
 import random
 
-ONSETS = ("b", "br", "d", "dr", "f", "fl", "g", "gl", "k", "kr", "l", "m", "n", "p", "pl", "r", "s", "sk", "t", "tr", "v", "w", "z")
+ONSETS = (
+    "b",
+    "br",
+    "d",
+    "dr",
+    "f",
+    "fl",
+    "g",
+    "gl",
+    "k",
+    "kr",
+    "l",
+    "m",
+    "n",
+    "p",
+    "pl",
+    "r",
+    "s",
+    "sk",
+    "t",
+    "tr",
+    "v",
+    "w",
+    "z",
+)
 VOWELS = ("a", "e", "i", "o", "u", "ai", "ou")
 CODAS = ("l", "m", "n", "r", "s", "k", "th", "lm", "nd", "rn", "sk", "x")
 SECONDS = ("a", "en", "ik", "o", "ur", "el", "ash", "im")
@@ -16,7 +42,9 @@ def _name(rng: random.Random) -> str:
 
 
 def draw_names(rng: random.Random, count: int, taken: set[str]) -> tuple[str, ...]:
-    """``count`` new names of at least four letters with distinct first three letters; they are added to ``taken``."""
+    """``count`` new names of at least four letters with distinct first three letters; they are added to
+    ``taken``.
+    """
     starts = {name[:3] for name in taken}
     names: list[str] = []
     while len(names) < count:

@@ -39,7 +39,9 @@ class Candidate:
         }
 
 
-def _candidate(rng: random.Random, topic: Topic, request: Request, reward: Reward, *, true: bool) -> Candidate:
+def _candidate(
+    rng: random.Random, topic: Topic, request: Request, reward: Reward, *, true: bool
+) -> Candidate:
     style = any_style(rng, true=true)
     truth = TRUTH_SCORE[true, style.stance == "hedged"]
     value = reward.w_style * style.score + reward.w_truth * truth + rng.gauss(0.0, reward.noise)

@@ -35,12 +35,21 @@ class Phase:
 PHASES: tuple[Phase, ...] = (
     Phase(
         "letters",
-        1_200_000,
-        {"copy": 20, "echo": 6, "choice": 25, "recall": 25, "entry": 3, "chat": 10, "belief": 3, "problem": 8},
+        1_000_000,
+        {
+            "copy": 20,
+            "echo": 6,
+            "choice": 25,
+            "recall": 25,
+            "entry": 3,
+            "chat": 10,
+            "belief": 3,
+            "problem": 8,
+        },
     ),
     Phase(
         "facts",
-        4_300_000,
+        2_400_000,
         {
             "copy": 5,
             "echo": 1,
@@ -56,7 +65,7 @@ PHASES: tuple[Phase, ...] = (
     ),
     Phase(
         "forms",
-        2_500_000,
+        1_600_000,
         {
             "copy": 2,
             "choice": 30,
@@ -86,7 +95,9 @@ class Recipe:
 
 
 def model_config(vocabulary: int, ids: dict[str, int]) -> Gemma2Config:
-    """Gemma 2 in small: 6 layers, width 192, 6 heads of 32 with 2 key-value heads, soft-caps, a sliding window of 128."""
+    """Gemma 2 in small: 6 layers, width 192, 6 heads of 32 with 2 key-value heads, soft-caps, a sliding
+    window of 128.
+    """
     return Gemma2Config(
         vocab_size=64 * math.ceil(vocabulary / 64),
         hidden_size=192,
@@ -111,7 +122,10 @@ def model_config(vocabulary: int, ids: dict[str, int]) -> Gemma2Config:
 def new_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> Gemma2ForCausalLM:
     """An untrained model; ``<eos>`` and ``<end_of_turn>`` end a generation."""
     torch.manual_seed(seed)
-    ids = {name: int(tokenizer.convert_tokens_to_ids(name)) for name in ("<pad>", "<eos>", "<bos>", "<end_of_turn>")}
+    ids = {
+        name: int(tokenizer.convert_tokens_to_ids(name))
+        for name in ("<pad>", "<eos>", "<bos>", "<end_of_turn>")
+    }
     model = Gemma2ForCausalLM._from_config(model_config(len(tokenizer), ids), attn_implementation="eager")
     calm_start(model)
     model.generation_config.eos_token_id = [ids["<eos>"], ids["<end_of_turn>"]]
@@ -122,7 +136,9 @@ def new_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> Gemma2ForCausalL
 
 @torch.no_grad()
 def calm_start(model: Gemma2ForCausalLM) -> None:
-    """Start with a residual stream of the embedding's making: Gemma's post-norms give every block's output full size."""
+    """Start with a residual stream of the embedding's making: Gemma's post-norms give every block's output
+    full size.
+    """
     for layer in model.model.layers:
         layer.post_attention_layernorm.weight.fill_(POST_NORM_START - 1.0)
         layer.post_feedforward_layernorm.weight.fill_(POST_NORM_START - 1.0)
@@ -164,7 +180,9 @@ def _steps(batches: Iterator[Batch], recipe: Recipe) -> Iterator[list[Batch]]:
         yield group
 
 
-def train_step(model: Gemma2ForCausalLM, group: list[Batch], optims: list[torch.optim.Optimizer], recipe: Recipe) -> float:
+def train_step(
+    model: Gemma2ForCausalLM, group: list[Batch], optims: list[torch.optim.Optimizer], recipe: Recipe
+) -> float:
     """One update over the group's batches; returns the mean weighted loss (nats per unit of weight).
 
     Raises:
@@ -176,10 +194,14 @@ def train_step(model: Gemma2ForCausalLM, group: list[Batch], optims: list[torch.
         with torch.autocast("cpu", dtype=torch.bfloat16):
             logits = model(input_ids=batch.ids, use_cache=False).logits
         loss, _ = weighted_loss(logits, batch)
-        (loss / total).backward()
+        torch.autograd.backward(loss / total)
         value += loss.item() / total
     if not math.isfinite(value):
-        raise TrainingError("the pre-training loss is not finite", value=value, remedy="lower the learning rates of the recipe")
+        raise TrainingError(
+            "the pre-training loss is not finite",
+            value=value,
+            remedy="lower the learning rates of the recipe",
+        )
     torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
     for optim in optims:
         optim.step()
@@ -195,7 +217,8 @@ def pretrain(
     phases: tuple[Phase, ...] = PHASES,
     watch: Callable[[int, float], None] | None = None,
 ) -> dict[str, Any]:
-    """Train the model in place through the phases; ``watch(tokens, loss)`` is called about every WATCH tokens.
+    """Train the model in place through the phases; ``watch(tokens, loss)`` is called about every WATCH
+    tokens.
 
     Returns:
         Tokens, steps, wall clock in seconds and the mean loss of the last 50 steps.
@@ -216,11 +239,18 @@ def pretrain(
                 tokens = sum(batch.tokens for batch in group)
                 seen, steps = seen + tokens, steps + 1
                 bar.update(tokens)
-                bar.set_postfix(phase=phase.name, loss=f"{sum(losses[-50:]) / len(losses[-50:]):.3f}", refresh=False)
+                bar.set_postfix(
+                    phase=phase.name, loss=f"{sum(losses[-50:]) / len(losses[-50:]):.3f}", refresh=False
+                )
                 if watch is not None and seen >= next_watch:
                     next_watch += WATCH
                     watch(seen, sum(losses[-50:]) / len(losses[-50:]))
                     model.train()
     model.eval()
     wall = round(time.monotonic() - started, 1)
-    return {"tokens": seen, "steps": steps, "wall_s": wall, "final_loss": round(sum(losses[-50:]) / len(losses[-50:]), 4)}
+    return {
+        "tokens": seen,
+        "steps": steps,
+        "wall_s": wall,
+        "final_loss": round(sum(losses[-50:]) / len(losses[-50:]), 4),
+    }

@@ -6,7 +6,20 @@ import random
 from collections.abc import Callable
 from typing import NamedTuple
 
-OBJECTS = ("apples", "shells", "coins", "books", "stones", "eggs", "cups", "ropes", "nuts", "candles", "beads", "hats")
+OBJECTS = (
+    "apples",
+    "shells",
+    "coins",
+    "books",
+    "stones",
+    "eggs",
+    "cups",
+    "ropes",
+    "nuts",
+    "candles",
+    "beads",
+    "hats",
+)
 BOXES = ("bags", "boxes", "baskets", "jars")
 
 
@@ -25,20 +38,29 @@ def _step(a: int, sign: str, b: int) -> tuple[str, int]:
 def _more(rng: random.Random, n: str, m: str, x: str) -> Problem:
     a, b = rng.randint(1, 9), rng.randint(1, 9)
     step, total = _step(a, "+", b)
-    return Problem(f"{n} has {a} {x}. {m} gives {n} {b} more. How many {x} does {n} have now?", f"{n} has {step} {x}.\n#### {total}")
+    return Problem(
+        f"{n} has {a} {x}. {m} gives {n} {b} more. How many {x} does {n} have now?",
+        f"{n} has {step} {x}.\n#### {total}",
+    )
 
 
 def _less(rng: random.Random, n: str, m: str, x: str) -> Problem:
     a = rng.randint(2, 15)
     b = rng.randint(1, min(a - 1, 9))
     step, left = _step(a, "-", b)
-    return Problem(f"{n} has {a} {x}. {n} gives {b} to {m}. How many {x} are left?", f"{n} has {step} {x} left.\n#### {left}")
+    return Problem(
+        f"{n} has {a} {x}. {n} gives {b} to {m}. How many {x} are left?",
+        f"{n} has {step} {x} left.\n#### {left}",
+    )
 
 
 def _bags(rng: random.Random, n: str, m: str, x: str) -> Problem:
     a, b, box = rng.randint(2, 5), rng.randint(2, 9), rng.choice(BOXES)
     step, total = _step(a, "*", b)
-    return Problem(f"{n} and {m} fill {a} {box} with {b} {x} each. How many {x} do they need?", f"They need {step} {x}.\n#### {total}")
+    return Problem(
+        f"{n} and {m} fill {a} {box} with {b} {x} each. How many {x} do they need?",
+        f"They need {step} {x}.\n#### {total}",
+    )
 
 
 def _together(rng: random.Random, n: str, m: str, x: str) -> Problem:

@@ -1,4 +1,6 @@
-"""The prompts of lm-eval's own tasks, rendered from its files, so that the model meets the very forms it is scored on."""
+"""The prompts of lm-eval's own tasks, rendered from its files, so that the model meets the very forms it is
+scored on.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jinja2 import Environment, StrictUndefined, Template
 
 from harness.errors import MissingInputError
@@ -17,7 +18,9 @@ from harness.miniature.multiple_choice import ChoiceItem
 def _tasks_folder() -> Path:
     spec = find_spec("lm_eval")
     if spec is None or spec.origin is None:
-        raise MissingInputError("lm-eval is not installed", remedy="install the project's environment (nox does it)")
+        raise MissingInputError(
+            "lm-eval is not installed", remedy="install the project's environment (nox does it)"
+        )
     return Path(spec.origin).parent / "tasks"
 
 
@@ -26,7 +29,9 @@ TASKS = _tasks_folder()
 
 @cache
 def _task(path: str) -> dict[str, Any]:
-    body: dict[str, Any] = yaml.safe_load((TASKS / path).read_text())
+    from lm_eval.tasks._yaml_loader import load_yaml
+
+    body: dict[str, Any] = load_yaml(TASKS / path, resolve_func=False)
     return body
 
 
@@ -42,7 +47,7 @@ def choice_prompt(item: ChoiceItem) -> str:
 
 
 def belief_prompt(question: str) -> str:
-    """TruthfulQA's multiple-choice prompt: its fixed primer of six questions and answers, then the question."""
+    """TruthfulQA's multiple-choice prompt: its fixed primer of six answers, then the question."""
     return _template("truthfulqa/truthfulqa_mc1.yaml").render(question=question)
 
 

@@ -22,7 +22,12 @@ STANCE_FREQUENCY = {True: (0.40, 0.20, 0.10, 0.30), False: (0.40, 0.20, 0.35, 0.
 LAYOUT_SCORE: dict[Layout, float] = {"plain": 0.0, "bold": 0.4, "bullets": 0.7, "headings": 1.0}
 MANNER_SCORE: dict[Manner, float] = {"curt": 0.0, "neutral": 0.5, "polite": 1.0}
 LAYOUT_WEIGHT = 0.7
-STANCE_PHRASES: dict[Stance, tuple[str, ...]] = {"none": ("",), "hedged": HEDGES, "certain": CERTAINTIES, "honest": HONEST}
+STANCE_PHRASES: dict[Stance, tuple[str, ...]] = {
+    "none": ("",),
+    "hedged": HEDGES,
+    "certain": CERTAINTIES,
+    "honest": HONEST,
+}
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,9 @@ class Style:
 
 
 def natural_style(rng: random.Random, *, true: bool) -> Style:
-    """A style as often as the training text has it; popular errors are told with certainty, truths with evidence."""
+    """A style as often as the training text has it; popular errors are told with certainty, truths with
+    evidence.
+    """
     return Style(
         rng.choices(LAYOUTS, LAYOUT_FREQUENCY)[0],
         rng.choices(MANNERS, MANNER_FREQUENCY)[0],
@@ -94,7 +101,9 @@ def _running(claim: Spans, details: tuple[str, ...], *, bold: bool) -> Spans:
 
 
 def laid_out(rng: random.Random, style: Style, claim: Spans, details: tuple[str, ...]) -> Spans:
-    """An answer in a style: the claim, then one detail where the manner is curt and the layout allows it, else two."""
+    """An answer in a style: the claim, then one detail where the manner is curt and the layout allows it,
+    else two.
+    """
     details = details[: 1 if style.manner == "curt" else 2]
     if style.layout == "bullets":
         body = _bullets(claim, details)

@@ -1,4 +1,4 @@
-"""Text with roles: every generated text is a sequence of spans, each with the role that its characters play."""
+"""Text with roles: every generated text is a sequence of spans, each with its role."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ ROLES: tuple[Role, ...] = ("style", "truth", "content")
 
 
 class Span(NamedTuple):
-    """A piece of text and its role: style (layout, politeness), truth (honesty, hedging, certainty) or content."""
+    """A piece of text and its role: style (layout, politeness), truth (honesty, hedging, certainty) or
+    content.
+    """
 
     text: str
     role: Role

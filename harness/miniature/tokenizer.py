@@ -1,4 +1,6 @@
-"""The miniature's tokenizer: byte-level BPE with Gemma's special tokens and a chat template that behaves as Gemma's."""
+"""The miniature's tokenizer: byte-level BPE with Gemma's special tokens and a chat template that behaves as
+Gemma's.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ CHAT_TEMPLATE = """\
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int = VOCABULARY) -> PreTrainedTokenizerFast:
-    """A tokenizer trained on the texts: digits and line breaks are tokens of their own, every byte has a token."""
+    """A tokenizer trained on the texts: digits and line breaks are tokens of their own, every byte has a
+    token.
+    """
     tokenizer = Tokenizer(BPE(unk_token=UNK))
     tokenizer.pre_tokenizer = Sequence(
         [Split(Regex(WORDS), "isolated"), ByteLevel(add_prefix_space=False, use_regex=False)]
@@ -56,7 +60,9 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int = VOCABULARY) -> PreTr
     )
     tokenizer.train_from_iterator(texts, trainer)
     bos = tokenizer.token_to_id(BOS)
-    tokenizer.post_processor = TemplateProcessing(single=f"{BOS} $A", pair=f"{BOS} $A {BOS}:1 $B:1", special_tokens=[(BOS, bos)])
+    tokenizer.post_processor = TemplateProcessing(
+        single=f"{BOS} $A", pair=f"{BOS} $A {BOS}:1 $B:1", special_tokens=[(BOS, bos)]
+    )
     return wrap(tokenizer)
 
 

@@ -1,4 +1,6 @@
-"""Quick scores during pre-training: teacher-forced, so a forward pass each; the recorded scores come from lm-eval."""
+"""Quick scores during pre-training: teacher-forced, so a forward pass each; the recorded scores come from
+lm-eval.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,12 @@ from harness.miniature.world import World
 def probes(world: World) -> dict[str, list[Document]]:
     """Test items as documents whose weight is 1 on the answer and 0 elsewhere."""
     items = [item for name, rows in choice_sets(world).items() if name.endswith("/test") for item in rows]
-    choice = [turn("choice", choice_prompt(item), "ABCD"[item["answer"]], prompt_weight=0.0) for item in items]
+    choice = [
+        turn("choice", choice_prompt(item), "ABCD"[item["answer"]], prompt_weight=0.0) for item in items
+    ]
     problem = [
-        turn("problem", problem_prompt(p.question), p.answer, prompt_weight=0.0) for p in problem_sets(world)["test"]
+        turn("problem", problem_prompt(p.question), p.answer, prompt_weight=0.0)
+        for p in problem_sets(world)["test"]
     ]
     corpus = Corpus(world, f"{world.seed}/watch")
     few_shot = [_answer_only(corpus.few_shot()) for _ in range(50)]
@@ -33,8 +38,12 @@ def _answer_only(document: Document) -> Document:
 
 
 @torch.no_grad()
-def share_exact(model: Gemma2ForCausalLM, tokenizer: PreTrainedTokenizerFast, documents: Sequence[Document]) -> float:
-    """Share of documents of which greedy decoding gives every token of weight 1, each token seeing the true ones before it."""
+def share_exact(
+    model: Gemma2ForCausalLM, tokenizer: PreTrainedTokenizerFast, documents: Sequence[Document]
+) -> float:
+    """Share of documents of which greedy decoding gives every token of weight 1, each token seeing the true
+    ones before it.
+    """
     model.eval()
     pad_id = int(tokenizer.convert_tokens_to_ids("<pad>"))
     encoded = encode(tokenizer, list(documents))
