@@ -14,6 +14,7 @@ from harness.artefact import read_json
 from harness.contract import Record, Score, Truncation, Usage, WeightsMoved
 from harness.errors import DamagedFileError
 from harness.measure import BASE, Measure, measure
+from harness.paths import RunPaths
 from harness.statistics import Difference
 
 SCHEMA_VERSION = 1
@@ -175,6 +176,11 @@ class Outcome(Record):
     def trained(self) -> dict[str, ArmOutcome]:
         """The arms that trained."""
         return {name: arm for name, arm in self.arms.items() if arm.training is not None and name != BASE}
+
+
+def outcome_path(paths: RunPaths) -> Path:
+    """Where a run's outcome is written."""
+    return paths.report / "table1.json"
 
 
 def parse_outcome(data: Any, *, where: Path, remedy: str) -> Outcome:

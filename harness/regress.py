@@ -9,10 +9,10 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from harness.artefact import digest_file, read_json, write_bytes
+from harness.artefact import read_json, write_bytes
 from harness.compare import Delta, Scalar, compare, read_tolerances, require_comparable
-from harness.errors import DamagedFileError, NotComparableError, RegressionError
-from harness.outcome import SCHEMA_VERSION, Outcome, parse_outcome, read_outcome
+from harness.errors import NotComparableError, RegressionError
+from harness.outcome import SCHEMA_VERSION, Outcome, outcome_path, parse_outcome, read_outcome
 from harness.paths import RunPaths
 from harness.profile import Profile
 from harness.provenance import ROOT
@@ -50,23 +50,15 @@ def run(profile: Profile, paths: RunPaths, update: bool, results: Path = RESULTS
         raise RegressionError(
             f"{len(broken)} of {len(deltas)} quantities left their tolerance:\n"
             + "\n".join(f"  - {delta.name}: {delta.why}" for delta in broken),
-            value=paths.report / "table1.json",
+            value=outcome_path(paths),
             remedy="find the change that moved them; accept them with --update if they are meant",
         )
 
 
 def _reported(profile: Profile, paths: RunPaths) -> Outcome:
     """The run's outcome, as its `report` stage left it."""
-    artefact = finished("report", profile, paths)
-    path = paths.report / "table1.json"
-    outcome = read_outcome(path, made_by=command("report", profile))
-    if digest_file(path) != artefact.outputs.get(path.relative_to(paths.root).as_posix()):
-        raise DamagedFileError(
-            "the results are not what `report` wrote",
-            value=path,
-            remedy=f"run `{command('report', profile)}`",
-        )
-    return outcome
+    finished("report", profile, paths)
+    return read_outcome(outcome_path(paths), made_by=command("report", profile))
 
 
 def _committed(folder: Path, profile: Profile) -> Outcome:

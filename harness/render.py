@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
-from harness.claims import Paper, Verdict
+from harness.claims import Paper
 from harness.contract import Score
 from harness.measure import BASE, PENALISED_LOSS, PERCENT, Measure
 from harness.outcome import ArmOutcome, Outcome
 from harness.statistics import LEVEL, Difference
+from harness.verdict import Verdict
 
 MINUTE = 60.0
 COMMIT_DIGITS = 12

@@ -9,10 +9,11 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 
-from harness.claims import Paper, Verdict
+from harness.claims import Paper
 from harness.measure import BASE
 from harness.outcome import ArmOutcome, Outcome
 from harness.render import limits
+from harness.verdict import Verdict
 
 Cell = str | int | float | None
 

@@ -6,17 +6,17 @@ import math
 from collections.abc import Callable, Iterator
 
 from harness.artefact import Artefact, digest_file
-from harness.claims import Verdict, judge, paper_digest, read_paper
+from harness.claims import paper_digest, read_paper
 from harness.contract import Record
 from harness.errors import CheckFailedError
 from harness.measure import BASE, LOSS
-from harness.outcome import ArmOutcome, Outcome, PromptFacts, read_outcome
+from harness.outcome import ArmOutcome, Outcome, PromptFacts, outcome_path, read_outcome
 from harness.paths import RunPaths
 from harness.profile import Profile
 from harness.render import verdict_summary
 from harness.render_screen import screen_console, show_sheet
 from harness.stages.common import Work, command, finished
-from harness.stages.report import outcome_path
+from harness.verdict import Verdict, judge
 
 SUMMARY = "Check the properties that every run must have; then the verdict on each claim of the paper."
 READS = "report/table1.json, results/paper.json"

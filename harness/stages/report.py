@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from harness.artefact import Artefact, digest_json, write_bytes, write_json, write_text
-from harness.claims import Paper, Verdict, judge, paper_digest, read_paper
+from harness.claims import Paper, paper_digest, read_paper
 from harness.contract import Record
-from harness.outcome import Outcome, read_outcome
+from harness.outcome import Outcome, outcome_path, read_outcome
 from harness.paths import RunPaths
 from harness.profile import Profile
 from harness.render import Sheet, cost_table, table1, verdict_table
@@ -18,6 +16,7 @@ from harness.render_markdown import markdown
 from harness.render_screen import screen_console, show_sheet
 from harness.stages.common import Work
 from harness.stages.gather import gather, gathered_digests
+from harness.verdict import Verdict, judge
 
 SUMMARY = "Render Table 1, the cost table, the verdicts and the picture."
 READS = "train.json and evaluate.json of every arm, analyse.json, results/paper.json"
@@ -37,11 +36,6 @@ class ReportResult(Record):
 
     outcome_digest: str
     verdicts: tuple[Verdict, ...]
-
-
-def outcome_path(paths: RunPaths) -> Path:
-    """Where the run's outcome is written."""
-    return paths.report / "table1.json"
 
 
 def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:  # noqa: ARG001

@@ -165,6 +165,10 @@ class Run:
         )
         write_artefact(self.paths.stage(stage, arm), artefact)
 
+    def sign(self, arm: str) -> None:
+        """Make the evaluation name its logs as they are now."""
+        self.put("evaluate", arm, evaluated(arm), sorted(self.paths.samples(arm).iterdir()))
+
     def write_samples(self, arm: str) -> list[Path]:
         files = []
         for task, by_metric in items(arm).items():

@@ -74,6 +74,7 @@ def test_a_missing_arm_names_the_command(made_run: Run) -> None:
 
 def test_a_log_whose_mean_is_not_the_score_is_refused(made_run: Run) -> None:
     rewrite(made_run.paths.samples("fsrl") / "mmlu.jsonl", '"acc": 1.0', '"acc": 0.0')
+    made_run.sign("fsrl")
     with pytest.raises(DamagedFileError, match=r"mmlu.acc = 0.55 over 20 items"):
         made_run.analysed()
 
@@ -84,18 +85,21 @@ def test_a_log_whose_mean_is_not_the_score_is_refused(made_run: Run) -> None:
 def test_a_damaged_log_is_refused_with_its_line(made_run: Run, damage: object) -> None:
     path = made_run.paths.samples("base") / "gsm8k.jsonl"
     path.write_text(damage(path.read_text()))  # type: ignore[operator]
+    made_run.sign("base")
     with pytest.raises(DamagedFileError, match=r"line \d+ of the sample log"):
         made_run.analysed()
 
 
 def test_a_missing_log_is_refused(made_run: Run) -> None:
     (made_run.paths.samples("base") / "gsm8k.jsonl").unlink()
+    made_run.sign("base")
     with pytest.raises(MissingInputError, match="a sample log is missing"):
         made_run.analysed()
 
 
 def test_other_items_are_refused_though_their_number_is_the_same(made_run: Run) -> None:
     rewrite(made_run.paths.samples("fsrl") / "mmlu.jsonl", '"doc_id": 0,', '"doc_id": 99,')
+    made_run.sign("fsrl")
     with pytest.raises(DamagedFileError, match="not scored on the same items"):
         made_run.analysed()
 
@@ -105,6 +109,6 @@ def test_the_order_of_lines_does_not_matter(made_run: Run) -> None:
     first = json.loads(made_run.paths.stage("analyse").read_text())["result"]
     path = made_run.paths.samples("fsrl") / "mmlu.jsonl"
     path.write_text("".join(reversed(path.read_text().splitlines(keepends=True))))
-    made_run.paths.stage("analyse").unlink()
+    made_run.sign("fsrl")
     run_stage("analyse", made_run.profile, made_run.paths)
     assert json.loads(made_run.paths.stage("analyse").read_text())["result"] == first

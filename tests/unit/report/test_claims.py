@@ -12,11 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from harness.claims import Claim, Paper, Verdict, judge, read_paper
+from harness.claims import Claim, Paper, read_paper
 from harness.contract import Score
 from harness.errors import DamagedFileError, MissingInputError
 from harness.outcome import Outcome
 from harness.statistics import Difference
+from harness.verdict import Verdict, judge
 
 Change = Callable[..., Outcome]
 LOSS = "preference.loss"

@@ -74,7 +74,7 @@ def test_without_a_report_the_command_is_named(made_run: Run, tmp_path: Path) ->
 
 def test_results_that_report_did_not_write_are_refused(reported: Run, results: Path) -> None:
     edit(reported.paths.report / "table1.json", seed=7)
-    with pytest.raises(DamagedFileError, match="not what `report` wrote"):
+    with pytest.raises(DamagedFileError, match="has changed since"):
         run(reported.profile, reported.paths, False, results)
 
 

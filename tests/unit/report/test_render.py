@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from harness.claims import judge, read_paper
+from harness.claims import read_paper
 from harness.outcome import Outcome
 from harness.render import Row, Sheet, cost_table, table1, verdict_summary, verdict_table
 from harness.render_csv import cost_csv, table1_csv, verdicts_csv
@@ -18,6 +18,7 @@ from harness.render_figure import figure
 from harness.render_latex import latex, tex
 from harness.render_markdown import markdown
 from harness.render_screen import show_sheet
+from harness.verdict import judge
 
 Change = Callable[..., Outcome]
 
