@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 RESAMPLES = 10_000
 LEVEL = 0.05
 POWER = 0.8
+SMALLEST_EFFECT = 1e-4
 NUMBERS_AT_ONCE = 4_000_000
 
 
@@ -95,7 +96,10 @@ def holm(family: Sequence[float]) -> list[float]:
 
 
 def deciding_n(effect: float, sd: float, *, family: int) -> int | None:
-    """Items after which a true difference of this size is seen with 80 % power; None for no difference.
+    """Items after which a true difference of this size is seen with 80 % power.
+
+    None where there is no difference to size: below a ten-thousandth of the standard deviation the number
+    would pass a hundred million items.
 
     Two-sided normal test of a paired mean, at the level of the first and hardest step of Holm's correction.
 
@@ -105,7 +109,7 @@ def deciding_n(effect: float, sd: float, *, family: int) -> int | None:
     """
     from statsmodels.stats.power import normal_sample_size_one_tail
 
-    if effect == 0 or sd == 0:
+    if abs(effect) <= SMALLEST_EFFECT * sd or sd == 0:
         return None
     level = LEVEL / max(family, 1) / 2
     items = float(normal_sample_size_one_tail(abs(effect), POWER, level, std_null=sd, std_alternative=sd))

@@ -61,7 +61,7 @@ def gather(profile: Profile, paths: RunPaths) -> Outcome:
         device=first["hardware"]["device"],
         versions=first["versions"],
         commits=tuple(sorted({one.provenance["commit"] or "no commit" for one in artefacts.values()})),
-        dirty=any(one.provenance["dirty"] is not False for one in artefacts.values()),
+        dirty=any(bool(one.provenance["dirty"]) for one in artefacts.values()),
         seed=profile.training.seed,
         limits=_limits(profile),
         measures=tuple(column.name for column in measures(profile.evaluation.tasks, names)),

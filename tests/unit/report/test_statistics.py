@@ -99,6 +99,10 @@ def test_deciding_n_by_hand() -> None:
     # Ten tests: the level is 0.005, z = 2.807034: (2.807034 + 0.841621)^2 * 64 = 852.01
     assert deciding_n(0.05, 0.4, family=10) == 853
     assert deciding_n(0.0, 0.4, family=1) is None
+    assert deciding_n(0.3, 0.0, family=1) is None
+    # (2.801585 / 1e-3)^2 = 7,848,879.7 is still worth printing; what 1e-300 would need is not.
+    assert deciding_n(4e-4, 0.4, family=1) == 7_848_880
+    assert deciding_n(1e-300, 0.4, family=1) is None
 
 
 def test_normal_interval_by_hand() -> None:
