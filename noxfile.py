@@ -1,4 +1,5 @@
-"""Sessions. `nox -l` lists them; arguments behind `--` go to the harness, such as `-- --profile gemma-2-2b`."""
+"""Sessions. `nox -l` lists them; arguments behind `--` go to the harness, such as `-- --profile
+gemma-2-2b`."""
 
 import sys
 from pathlib import Path
@@ -70,7 +71,7 @@ def lint(session):
     """Formatting, lint rules and the direction of imports."""
     shared(session, "ruff", "check", ".")
     shared(session, "ruff", "format", "--check", ".")
-    shared(session, "importlinter.cli")
+    session.run(str(Path(PYTHON).with_name("lint-imports")), external=True)
 
 
 @nox.session

@@ -23,7 +23,8 @@ examples:
   python -m harness evaluate --profile smollm2-135m --data-root DIR
   python -m harness report   --profile miniature
 
-Stages run in the order prepare, train, evaluate, analyse, report, check; `nox -s reproduce-table1` runs them all.
+Stages run in the order prepare, train, evaluate, analyse, report, check; `nox -s reproduce-table1` runs
+them all.
 A finished stage is not run again unless something that it depends on has changed.
 """
 
@@ -31,7 +32,10 @@ A finished stage is not run again unless something that it depends on has change
 def parser() -> argparse.ArgumentParser:
     """The command line; each stage's help says what it reads and writes."""
     top = argparse.ArgumentParser(
-        prog="python -m harness", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawTextHelpFormatter
+        prog="python -m harness",
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawTextHelpFormatter,
     )
     top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = top.add_subparsers(dest="stage", required=True, metavar="STAGE")
@@ -47,16 +51,20 @@ def parser() -> argparse.ArgumentParser:
     regress = commands.add_parser(
         "regress",
         help="Compare a run with the committed results.",
-        description="Compares the run's table1.json with the one committed for this profile and hardware class.",
+        description="Compares the run's table1.json with the committed one of its profile and hardware class.",
     )
     _add_common(regress)
-    regress.add_argument("--update", action="store_true", help="accept this run's results as the committed ones")
+    regress.add_argument(
+        "--update", action="store_true", help="accept this run's results as the committed ones"
+    )
     return top
 
 
 def _add_common(one: argparse.ArgumentParser) -> None:
     names = ", ".join(profile_names())
-    one.add_argument("--profile", default="miniature", metavar="NAME", help=f"{names}, or a .toml file (%(default)s)")
+    one.add_argument(
+        "--profile", default="miniature", metavar="NAME", help=f"{names}, or a .toml file (%(default)s)"
+    )
     root = os.environ.get("HARNESS_DATA_ROOT")
     one.add_argument(
         "--data-root",
@@ -65,7 +73,9 @@ def _add_common(one: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of rows laid out ORG/NAME/CONFIG/SPLIT.jsonl (or the variable HARNESS_DATA_ROOT)",
     )
-    one.add_argument("--run-dir", type=Path, metavar="DIR", help="where the run keeps its files (runs/<profile>)")
+    one.add_argument(
+        "--run-dir", type=Path, metavar="DIR", help="where the run keeps its files (runs/<profile>)"
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -85,7 +95,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print(str(error), markup=False)
         return error.exit_code
     except KeyboardInterrupt:
-        console.print("interrupted: finished stages are kept, nothing is half-written; the same command goes on")
+        console.print(
+            "interrupted: finished stages are kept, nothing is half-written; the same command goes on"
+        )
         return INTERRUPTED
     return 0
 

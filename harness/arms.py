@@ -24,7 +24,8 @@ def load_arm(profile: Profile, name: str, scene: Scene) -> Arm:
     """The arm, configured and not yet attached to a model.
 
     Raises:
-        ProfileError: unknown arm, a module outside the two packages and the installed plug-ins, or options that the
+        ProfileError: unknown arm, a module outside the two packages and the installed plug-ins, or options
+            that the
             arm's `Config` refuses.
     """
     section = profile.arm(name)

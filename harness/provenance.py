@@ -37,8 +37,10 @@ def provenance(seed: int) -> dict[str, Any]:
     """Everything that is recorded with every artefact.
 
     Returns:
-        `harness` (version), `commit`, `dirty`, `versions` (by package), `python`, `platform`, `hardware` (`class`,
-        `device`, `cores`, `memory_gib`, `driver`), `seed`, `lock_sha256`; None where there is nothing to know.
+        `harness` (version), `commit`, `dirty`, `versions` (by package), `python`, `platform`, `hardware`
+        (`class`,
+        `device`, `cores`, `memory_gib`, `driver`), `seed`, `lock_sha256`; None where there is nothing to
+        know.
     """
     commit = _git("rev-parse", "HEAD")
     status = _git("status", "--porcelain", "--untracked-files=no")
@@ -92,7 +94,9 @@ def _gpus() -> list[tuple[str, str]]:
         return []
     query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
     done = subprocess.run(query, capture_output=True, text=True, check=False, timeout=30)
-    rows = [line.split(",") for line in done.stdout.splitlines() if "," in line] if done.returncode == 0 else []
+    rows = (
+        [line.split(",") for line in done.stdout.splitlines() if "," in line] if done.returncode == 0 else []
+    )
     return [(name.strip(), driver.strip()) for name, driver in rows]
 
 
@@ -107,5 +111,7 @@ def _git(*arguments: str) -> str | None:
     """A git command's output in the checkout, or None where there is no git, no checkout or no commit."""
     if shutil.which("git") is None:
         return None
-    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run(
+        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False, timeout=30
+    )
     return done.stdout.strip() if done.returncode == 0 else None

@@ -101,7 +101,7 @@ def _no_gpu() -> dict[str, str]:
         return {}
     build = "this torch is a CPU build" if torch.version.cuda is None else "torch sees no device"
     return {
-        f"there is no CUDA GPU ({build})": "use a machine with a CUDA GPU and a CUDA build of torch (see README)"
+        f"there is no CUDA GPU ({build})": "use a machine with a CUDA GPU and a CUDA build of torch (README)"
     }
 
 

@@ -32,7 +32,8 @@ class Work(NamedTuple):
 
 
 class Stage(Protocol):
-    """A module of `harness.stages`. `show(artefact, paths)`, where there is one, prints the result for a person."""
+    """A module of `harness.stages`. `show(artefact, paths)`, where there is one, prints the result for a
+    person."""
 
     SUMMARY: str
     READS: str
@@ -77,7 +78,10 @@ def first_changed(artefact: Artefact, paths: RunPaths) -> str | None:
     """The first of the artefact's files that is missing or has another digest, relative to the run folder."""
     for relative, digest in artefact.outputs.items():
         target = paths.root / relative
-        if not target.is_file() or _digest(target, target.stat().st_mtime_ns, target.stat().st_size) != digest:
+        if (
+            not target.is_file()
+            or _digest(target, target.stat().st_mtime_ns, target.stat().st_size) != digest
+        ):
             return relative
     return None
 

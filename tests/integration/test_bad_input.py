@@ -67,7 +67,9 @@ def test_a_truncated_weight_file(
     assert not (run / "prepare.json").exists()
 
 
-def test_a_file_that_the_bundle_lacks(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_the_bundle_lacks(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (bundle / "data/openai/gsm8k/main/test.jsonl").unlink()
     said = refused(
         capsys,
@@ -119,7 +121,9 @@ def test_a_run_folder_that_is_a_file(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert (tmp_path / "run").read_text() == "mine"
 
 
-def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
@@ -140,7 +144,9 @@ def test_help_teaches_and_does_not_import_torch() -> None:
         "except SystemExit as end:\n    assert end.code == 0\n"
         "assert 'torch' not in sys.modules, 'help imported torch'\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
     assert done.returncode == 0, done.stderr
     for stage in ("prepare", "train", "evaluate", "analyse", "report", "check", "regress"):
         assert stage in done.stdout

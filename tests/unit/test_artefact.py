@@ -93,4 +93,6 @@ def test_digests_do_not_depend_on_order_but_on_content(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "c").write_text("x")
     # sha256("x"), from any sha256sum
-    assert digest_tree(tmp_path) == {"b/c": "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"}
+    assert digest_tree(tmp_path) == {
+        "b/c": "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
+    }

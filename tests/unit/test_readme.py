@@ -19,7 +19,9 @@ def test_the_table_is_the_committed_one() -> None:
 def test_every_session_that_is_named_exists() -> None:
     noxfile = (ROOT / "noxfile.py").read_text(encoding="utf-8")
     named = set(re.findall(r"nox -s ([\w-]+)", README))
-    defined = set(re.findall(r'name="([\w-]+)"', noxfile)) | set(re.findall(r"^def (\w+)\(session", noxfile, re.M))
+    defined = set(re.findall(r'name="([\w-]+)"', noxfile)) | set(
+        re.findall(r"^def (\w+)\(session", noxfile, re.M)
+    )
     assert named
     assert named <= defined
 

@@ -38,9 +38,7 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
         file.write_text(f"{arm}")
         return Work(Counted(runs=int(state["runs"])), [file])
 
-    vars(module).update(
-        SUMMARY="", READS="", WRITES="", PER_ARM=True, needs=needs, work=work, state=state
-    )
+    vars(module).update(SUMMARY="", READS="", WRITES="", PER_ARM=True, needs=needs, work=work, state=state)
     monkeypatch.setitem(sys.modules, "harness.stages.toy", module)
     return module
 
@@ -91,13 +89,17 @@ def test_two_runs_in_one_folder_are_refused(toy: types.ModuleType, profile: Prof
         run_stage("toy", profile, RunPaths(root=tmp_path), "fsrl")
 
 
-def test_a_file_in_place_of_the_folder_is_refused(toy: types.ModuleType, profile: Profile, tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder_is_refused(
+    toy: types.ModuleType, profile: Profile, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunFolderError, match="cannot be used"):
         run_stage("toy", profile, RunPaths(root=tmp_path / "file" / "run"), "fsrl")
 
 
-def test_an_unknown_arm_is_refused_before_any_work(toy: types.ModuleType, profile: Profile, tmp_path: Path) -> None:
+def test_an_unknown_arm_is_refused_before_any_work(
+    toy: types.ModuleType, profile: Profile, tmp_path: Path
+) -> None:
     with pytest.raises(ProfileError, match="no such arm"):
         run_stage("toy", profile, RunPaths(root=tmp_path), "lora")
     assert list(tmp_path.iterdir()) == []
