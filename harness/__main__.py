@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     regress = commands.add_parser(
         "regress",
         help="Compare a run with the committed results.",
-        description="Compares the run's table1.json with the committed one of its profile and hardware class.",
+        description="Compares the run's table1.json with the committed one of this profile and hardware.",
     )
     _add_common(regress)
     regress.add_argument(
