@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from harness.miniature.chat import Request, Topic, belief_topic, fact_topic, make_answer, make_request
-from harness.miniature.evaluation import held_out_items, problem_sets
+from harness.miniature.evaluation import drawn_problems, held_out_items
 from harness.miniature.lexicon import SUBJECTS
 from harness.miniature.multiple_choice import ChoiceItem, identity, make_item, told_answer
 from harness.miniature.problems import Problem, make_problem
@@ -69,7 +69,7 @@ class Corpus:
         self.world = world
         self.rng = random.Random(seed)
         self.held_out = held_out_items(world)
-        self.problems = {problem.question for problem in problem_sets(world)["test"]}
+        self.problems = {problem.question for problem in drawn_problems(world)["test"]}
         self.exposures = [fact.exposure for fact in world.facts]
         self.values = [form.values for subject in SUBJECTS for form in subject.attributes]
         self.words = [value for values in self.values for value in values]

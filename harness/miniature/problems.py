@@ -30,13 +30,25 @@ class Problem(NamedTuple):
     answer: str
 
 
+class Numbers(NamedTuple):
+    """The smallest and the largest number that a problem gives."""
+
+    low: int
+    high: int
+
+
+TRAINED = Numbers(1, 9)
+WIDE = Numbers(10, 19)
+"""Larger numbers than any problem of the training text gives."""
+
+
 def _step(a: int, sign: str, b: int) -> tuple[str, int]:
     result = {"+": a + b, "-": a - b, "*": a * b}[sign]
     return f"{a}{sign}{b}=<<{a}{sign}{b}={result}>>{result}", result
 
 
-def _more(rng: random.Random, n: str, m: str, x: str) -> Problem:
-    a, b = rng.randint(1, 9), rng.randint(1, 9)
+def _more(rng: random.Random, n: str, m: str, x: str, of: Numbers) -> Problem:
+    a, b = rng.randint(of.low, of.high), rng.randint(of.low, of.high)
     step, total = _step(a, "+", b)
     return Problem(
         f"{n} has {a} {x}. {m} gives {n} {b} more. How many {x} does {n} have now?",
@@ -44,9 +56,9 @@ def _more(rng: random.Random, n: str, m: str, x: str) -> Problem:
     )
 
 
-def _less(rng: random.Random, n: str, m: str, x: str) -> Problem:
-    a = rng.randint(2, 15)
-    b = rng.randint(1, min(a - 1, 9))
+def _less(rng: random.Random, n: str, m: str, x: str, of: Numbers) -> Problem:
+    a = rng.randint(of.low + 1, of.high + 6)
+    b = rng.randint(of.low, min(a - 1, of.high))
     step, left = _step(a, "-", b)
     return Problem(
         f"{n} has {a} {x}. {n} gives {b} to {m}. How many {x} are left?",
@@ -54,8 +66,8 @@ def _less(rng: random.Random, n: str, m: str, x: str) -> Problem:
     )
 
 
-def _bags(rng: random.Random, n: str, m: str, x: str) -> Problem:
-    a, b, box = rng.randint(2, 5), rng.randint(2, 9), rng.choice(BOXES)
+def _bags(rng: random.Random, n: str, m: str, x: str, of: Numbers) -> Problem:
+    a, b, box = rng.randint(2, 5), rng.randint(of.low + 1, of.high), rng.choice(BOXES)
     step, total = _step(a, "*", b)
     return Problem(
         f"{n} and {m} fill {a} {box} with {b} {x} each. How many {x} do they need?",
@@ -63,8 +75,8 @@ def _bags(rng: random.Random, n: str, m: str, x: str) -> Problem:
     )
 
 
-def _together(rng: random.Random, n: str, m: str, x: str) -> Problem:
-    a, b = rng.randint(1, 9), rng.randint(1, 9)
+def _together(rng: random.Random, n: str, m: str, x: str, of: Numbers) -> Problem:
+    a, b = rng.randint(of.low, of.high), rng.randint(of.low, of.high)
     first, other = _step(a, "+", b)
     second, total = _step(a, "+", other)
     return Problem(
@@ -73,10 +85,10 @@ def _together(rng: random.Random, n: str, m: str, x: str) -> Problem:
     )
 
 
-def _in_and_out(rng: random.Random, n: str, m: str, x: str) -> Problem:
-    a, b = rng.randint(1, 9), rng.randint(1, 9)
+def _in_and_out(rng: random.Random, n: str, m: str, x: str, of: Numbers) -> Problem:
+    a, b = rng.randint(of.low, of.high), rng.randint(of.low, of.high)
     first, middle = _step(a, "+", b)
-    c = rng.randint(1, min(middle - 1, 9))
+    c = rng.randint(of.low, min(middle - 1, of.high))
     second, left = _step(middle, "-", c)
     return Problem(
         f"{n} finds {a} {x} and buys {b} more. Then {n} gives {c} to {m}. How many {x} does {n} have now?",
@@ -84,8 +96,13 @@ def _in_and_out(rng: random.Random, n: str, m: str, x: str) -> Problem:
     )
 
 
-def _bags_and_more(rng: random.Random, n: str, m: str, x: str) -> Problem:
-    a, b, c, box = rng.randint(2, 5), rng.randint(2, 9), rng.randint(1, 9), rng.choice(BOXES)
+def _bags_and_more(rng: random.Random, n: str, m: str, x: str, of: Numbers) -> Problem:
+    a, b, c, box = (
+        rng.randint(2, 5),
+        rng.randint(of.low + 1, of.high),
+        rng.randint(of.low, of.high),
+        rng.choice(BOXES),
+    )
     first, middle = _step(a, "*", b)
     second, total = _step(middle, "+", c)
     return Problem(
@@ -94,7 +111,7 @@ def _bags_and_more(rng: random.Random, n: str, m: str, x: str) -> Problem:
     )
 
 
-FORMS: tuple[tuple[Callable[[random.Random, str, str, str], Problem], float], ...] = (
+FORMS: tuple[tuple[Callable[[random.Random, str, str, str, Numbers], Problem], float], ...] = (
     (_more, 0.25),
     (_less, 0.2),
     (_bags, 0.15),
@@ -104,8 +121,8 @@ FORMS: tuple[tuple[Callable[[random.Random, str, str, str], Problem], float], ..
 )
 
 
-def make_problem(rng: random.Random, people: tuple[str, ...]) -> Problem:
+def make_problem(rng: random.Random, people: tuple[str, ...], numbers: Numbers = TRAINED) -> Problem:
     """One problem about two of the people."""
     form = rng.choices([f for f, _ in FORMS], [w for _, w in FORMS])[0]
     n, m = rng.sample(people, 2)
-    return form(rng, n, m, rng.choice(OBJECTS))
+    return form(rng, n, m, rng.choice(OBJECTS), numbers)
