@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from sae_lens import SAE
-from sae_lens.config import SAETrainerConfig
-from sae_lens.saes.batchtopk_sae import BatchTopKTrainingSAE, BatchTopKTrainingSAEConfig
-from sae_lens.training.sae_trainer import SAETrainer
 from torch import Tensor, nn
 from tqdm import tqdm
 from transformers import PreTrainedModel
 
 from harness.errors import DataError
+
+with warnings.catch_warnings():  # sae-lens imports a module that TransformerLens deprecates
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from sae_lens import SAE
+    from sae_lens.config import SAETrainerConfig
+    from sae_lens.saes.batchtopk_sae import BatchTopKTrainingSAE, BatchTopKTrainingSAEConfig
+    from sae_lens.training.sae_trainer import SAETrainer
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class SaeRecipe:
         lr: Adam's learning rate, decayed linearly to a tenth over the last fifth of the steps.
         samples: activation vectors seen in training; the given ones are passed over again in new orders.
         batch: activation vectors per step.
+        dead_after: steps without firing after which the auxiliary loss revives a feature.
         seed: of the initial weights and of the order.
     """
 
@@ -37,6 +42,7 @@ class SaeRecipe:
     lr: float = 1e-3
     samples: int = 2_000_000
     batch: int = 2048
+    dead_after: int = 100
     seed: int = 0
 
 
@@ -100,6 +106,11 @@ def collect_activations(
     return torch.cat(rows)
 
 
+def load_sae(folder: Path) -> SAE[Any]:
+    """The SAE that sae-lens saved in a folder, in float32 on the CPU."""
+    return SAE.load_from_disk(folder, dtype="float32")
+
+
 def _orders(activations: Tensor, batch: int, seed: int) -> Iterator[Tensor]:
     generator = torch.Generator().manual_seed(seed)
     while True:
@@ -141,13 +152,14 @@ def train_sae(
             lr_warm_up_steps=min(100, steps // 10),
             lr_decay_steps=steps // 5,
             n_batches_for_norm_estimate=min(100, len(activations) // recipe.batch),
+            dead_feature_window=recipe.dead_after,
             feature_sampling_window=max(1, steps // 4),
         ),
         BatchTopKTrainingSAE(config),
         _orders(activations, recipe.batch, recipe.seed),
     )
     trainer.fit().save_inference_model(out)
-    return SAE.load_from_disk(out)
+    return load_sae(out)
 
 
 @torch.no_grad()

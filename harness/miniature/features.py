@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from sae_lens import SAE
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from harness.miniature.text import ROLES, Role, Spans, plain, role_per_character
+
+if TYPE_CHECKING:
+    from sae_lens import SAE
 
 LABELS: tuple[tuple[Role, str], ...] = (("style", "style"), ("truth", "alignment"))
 SHARE, LIFT = 0.5, 2.0

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 import torch
-from sae_lens import SAE
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Gemma2Config, Gemma2ForCausalLM
 
 from harness.errors import DamagedFileError, MissingInputError
 from harness.miniature.features import label_of
 from harness.miniature.manifest import BUNDLE, read_manifest, verify
 from harness.miniature.tokenizer import SPECIAL_TOKENS
+from harness.sae_training import load_sae
 
 TWELVE_MB = 12_000_000
 
@@ -171,7 +171,7 @@ def test_the_base_model_is_neither_at_chance_nor_saturated(manifest: dict[str, A
 
 
 def test_the_sae_loads_and_fits_the_model(manifest: dict[str, Any]) -> None:
-    sae = SAE.load_from_disk(BUNDLE / "sae")
+    sae = load_sae(BUNDLE / "sae")
     config = AutoConfig.from_pretrained(BUNDLE / "model")
     assert sae.cfg.d_in == config.hidden_size
     assert sae.cfg.architecture() == manifest["sae"]["architecture"]
@@ -181,7 +181,7 @@ def test_the_sae_loads_and_fits_the_model(manifest: dict[str, Any]) -> None:
 
 
 def test_every_feature_is_labelled_by_the_rule(features: list[dict[str, Any]]) -> None:
-    sae = SAE.load_from_disk(BUNDLE / "sae")
+    sae = load_sae(BUNDLE / "sae")
     assert [row["feature"] for row in features] == list(range(sae.cfg.d_sae))
     for row in features:
         assert row["label"] == label_of(row["mass_share"], row["base_share"], row["active_tokens"])
