@@ -8,11 +8,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from sae_lens import SAE
 from transformers import Gemma2Config, Gemma2ForCausalLM
 
 from harness.errors import DataError
-from harness.sae_training import SaeRecipe, collect_activations, decoder_layers, measure_sae, train_sae
+from harness.sae_training import (
+    SaeRecipe,
+    collect_activations,
+    decoder_layers,
+    load_sae,
+    measure_sae,
+    train_sae,
+)
 
 
 @pytest.fixture
@@ -37,10 +43,10 @@ def test_activations_are_the_hidden_states_after_the_block(model: Gemma2ForCausa
     keep[:, 0] = False
     keep[2, 4:] = False
     found = collect_activations(model, [(ids, keep), (ids[:1], keep[:1])], 1)
+    assert not decoder_layers(model)[1]._forward_hooks
     states = model(input_ids=ids, output_hidden_states=True).hidden_states[2]
     torch.testing.assert_close(found[:18], states[keep], atol=1e-6, rtol=1e-5)
     assert found.shape == (18 + 5, 16)
-    assert not decoder_layers(model)[1]._forward_hooks
 
 
 def _sparse_data(n: int) -> torch.Tensor:
@@ -52,13 +58,13 @@ def _sparse_data(n: int) -> torch.Tensor:
 
 def test_an_sae_learns_sparse_data_and_survives_the_disk(tmp_path: Path) -> None:
     data = _sparse_data(4096)
-    recipe = SaeRecipe(d_sae=48, k=3, lr=3e-3, samples=100_000, batch=256)
+    recipe = SaeRecipe(d_sae=48, k=3, lr=3e-3, samples=160_000, batch=128)
     sae = train_sae(data, recipe, tmp_path / "sae", hook_name="blocks.1.hook_resid_post", model_name="toy")
     quality = measure_sae(sae, data)
     assert quality.explained_variance > 0.7
     assert 1 < quality.mean_l0 < 8
     assert quality.tokens == 4096
-    again = SAE.load_from_disk(tmp_path / "sae")
+    again = load_sae(tmp_path / "sae")
     assert again.cfg.architecture() == "jumprelu"
     assert again.cfg.metadata.hook_name == "blocks.1.hook_resid_post"
     assert measure_sae(again, data) == quality
