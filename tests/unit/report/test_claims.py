@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -202,6 +202,7 @@ numbers = st.floats(-1e3, 1e3)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(effect=7e-160, p=1.0, loss=0.0, paper=False)
 @given(effect=numbers, p=st.floats(0, 1), loss=numbers, paper=st.booleans())
 def test_lost_and_artefact_are_never_reproduced(
     outcome: Outcome, effect: float, p: float, loss: float, paper: bool
