@@ -5,15 +5,16 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import ConfigDict, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from harness.contract import Record, Score, Usage
 from harness.errors import DamagedFileError, NotComparableError
 from harness.measure import PREFERENCE
 from harness.outcome import ArmOutcome, Outcome, PromptFacts
 
+ROUNDING = 1e-12
 TOLERANCES = Path(__file__).parent / "tolerances.toml"
 
 Kind = Literal["loss", "score", "share", "sparsity", "count", "hash", "seconds", "tokens_per_s", "gib"]
@@ -28,6 +29,7 @@ class Rule(Record):
 
     rule: RuleName
     limit: float | None = None
+    items: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="after")
     def _limited(self) -> Rule:
@@ -35,7 +37,13 @@ class Rule(Record):
             raise ValueError(f"{self.rule}: `limit` is needed by every rule but `exact`")
         if self.limit is not None and self.limit <= 0:
             raise ValueError("`limit` must be above 0")
+        if self.items and self.rule != "standard_errors":
+            raise ValueError("`items` belongs to the rule standard_errors")
         return self
+
+    def __str__(self) -> str:
+        limit = "" if self.limit is None else f" {self.limit:g}"
+        return f"{self.rule}{limit}" + (f" or items {self.items}" if self.items else "")
 
 
 class Tolerances(Record):
@@ -58,11 +66,12 @@ class Tolerances(Record):
 
 
 class Quantity(NamedTuple):
-    """One number or digest of an outcome; `stderr` for means."""
+    """One number or digest of an outcome; `stderr` and the number of items `n` for means."""
 
     kind: Kind
     value: Scalar
-    stderr: float | None = None
+    stderr: float = 0.0
+    n: int = 0
 
 
 class Delta(NamedTuple):
@@ -143,8 +152,7 @@ def _delta(name: str, new: Quantity | None, old: Quantity | None, tolerances: To
         lost = "is not in this run" if new is None else "is not in the committed results"
         return Delta(name, old.value if old else None, new.value if new else None, "present", lost)
     rule = tolerances.of(old.kind)
-    allowed = rule.rule if rule.limit is None else f"{rule.rule} {rule.limit:g}"
-    return Delta(name, old.value, new.value, allowed, "" if _holds(rule, new, old) else f"left {allowed}")
+    return Delta(name, old.value, new.value, str(rule), "" if _holds(rule, new, old) else f"left {rule}")
 
 
 def _holds(rule: Rule, new: Quantity, old: Quantity) -> bool:
@@ -152,7 +160,8 @@ def _holds(rule: Rule, new: Quantity, old: Quantity) -> bool:
         return new.value == old.value
     limit, distance = rule.limit or 0.0, abs(new.value - old.value)
     if rule.rule == "standard_errors":
-        return distance <= limit * (old.stderr or 0.0)
+        some_items = rule.items / old.n if old.n else 0.0
+        return distance <= max(limit * old.stderr, some_items) + ROUNDING
     if rule.rule == "relative":
         return distance <= limit * abs(old.value)
     if rule.rule == "ratio":
@@ -188,7 +197,7 @@ def _arm(arm: ArmOutcome) -> Iterator[tuple[str, Quantity]]:
 
 
 def _score(name: str, score: Score, kind: Kind) -> Iterator[tuple[str, Quantity]]:
-    yield name, Quantity(kind, score.value, score.stderr)
+    yield name, Quantity(kind, score.value, score.stderr, score.n)
     yield f"{name}, n", Quantity("count", score.n)
 
 

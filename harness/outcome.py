@@ -169,7 +169,7 @@ class Outcome(Record):
         backward = self.comparisons.differences.get(reference, {}).get(arm, {}).get(name)
         if backward is None:
             return None
-        update = {"effect": -backward.effect, "low": -backward.high, "high": -backward.low}
+        update = {"effect": 0 - backward.effect, "low": 0 - backward.high, "high": 0 - backward.low}
         return backward.model_copy(update=update)
 
     @property

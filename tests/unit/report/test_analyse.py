@@ -50,6 +50,19 @@ def test_a_difference_can_be_asked_for_in_both_orders(outcome: Outcome) -> None:
     assert outcome.difference("fsrl", "nobody", "mmlu.acc") is None
 
 
+def test_no_difference_has_no_sign_in_either_order(outcome: Outcome) -> None:
+    none = outcome.comparisons.differences["fsrl"]["full-simpo"]["mmlu.acc"].model_copy(
+        update={"effect": 0.0}
+    )
+    differences = {"fsrl": {"full-simpo": {"mmlu.acc": none}}}
+    comparisons = outcome.comparisons.model_copy(update={"differences": differences})
+    turned = outcome.model_copy(update={"comparisons": comparisons}).difference(
+        "full-simpo", "fsrl", "mmlu.acc"
+    )
+    assert turned is not None
+    assert f"{turned.effect:+.1f}" == "+0.0"
+
+
 def test_subjects_are_no_columns_and_strict_comes_first(outcome: Outcome) -> None:
     assert outcome.measures == (
         "preference.loss",

@@ -85,7 +85,7 @@ def test_a_regression_is_shown_and_raised(
     capsys.readouterr()
     with pytest.raises(RegressionError, match=r"1 of \d+ quantities left their tolerance") as failure:
         run(reported.profile, reported.paths, False, results)
-    assert "fsrl: mmlu.acc: left standard_errors 1" in str(failure.value)
+    assert "fsrl: mmlu.acc: left standard_errors 1 or items 1" in str(failure.value)
     assert "fsrl: mmlu.acc" in capsys.readouterr().out
 
 
@@ -137,6 +137,25 @@ def test_scores_may_move_by_one_standard_error(outcome: Outcome, shift: float, h
     moved = old.model_copy(update={"value": old.value + shift * old.stderr})
     new = with_fsrl(outcome, scores={**outcome.arms["fsrl"].scores, "mmlu.acc": moved})
     assert (broken(new, outcome) == []) == holds
+
+
+@pytest.mark.parametrize(("lost", "holds"), [(0, True), (1, True), (2, False)])
+def test_a_score_at_its_ceiling_may_lose_one_item(outcome: Outcome, lost: int, holds: bool) -> None:
+    """Its standard error is 0."""
+    scores = outcome.arms["fsrl"].scores
+    ceiling = scores["mmlu.acc"].model_copy(update={"value": 1.0, "stderr": 0.0})
+    less = ceiling.model_copy(update={"value": 1.0 - lost / 20})
+    old = with_fsrl(outcome, scores={**scores, "mmlu.acc": ceiling})
+    assert (broken(with_fsrl(outcome, scores={**scores, "mmlu.acc": less}), old) == []) == holds
+
+
+def test_a_loss_has_no_such_room(outcome: Outcome) -> None:
+    scores = outcome.arms["fsrl"].scores
+    old = scores["preference.loss"]
+    moved = old.model_copy(update={"value": old.value + 0.6 * old.stderr})
+    assert broken(with_fsrl(outcome, scores={**scores, "preference.loss": moved}), outcome) == [
+        "fsrl: preference.loss: left standard_errors 0.5"
+    ]
 
 
 @pytest.mark.parametrize(
