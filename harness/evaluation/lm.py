@@ -71,6 +71,7 @@ class GuardedLM(HFLM):  # type: ignore[misc]
         self._on_forward: Callable[[list[list[int]], list[list[int]] | None], None] | None = None
         self._prefix: list[int] = []
         self._contexts: list[str] = []
+        self._padded = False
         self._bar: tqdm[Any] | None = None
 
     @contextmanager
@@ -170,6 +171,7 @@ class GuardedLM(HFLM):  # type: ignore[misc]
         """
         self._contexts = list(strings)
         ids_BxT, mask_BxT = super().tok_batch_encode(self._contexts, padding_side, None, truncation)
+        self._padded = not bool(mask_BxT.all())
         if left_truncate_len is not None and ids_BxT.shape[1] > left_truncate_len:
             longest = int(mask_BxT.sum(dim=1).argmax())
             raise self.log.too_long(ids_BxT.shape[1], left_truncate_len, self._contexts[longest])
@@ -196,6 +198,8 @@ class GuardedLM(HFLM):  # type: ignore[misc]
     def _generation_rows(self, ids_BxT: list[list[int]], mask_BxT: list[list[int]] | None) -> None:
         """Only a batch's first forward pass carries the prompts; the later ones carry one new token a row."""
         self._on_forward = None
+        if mask_BxT is None and not self._padded:  # transformers drops a mask of ones
+            mask_BxT = [[1] * len(row) for row in ids_BxT]
         if mask_BxT is None or len(ids_BxT) != len(self._contexts):
             raise EvaluationError(
                 f"{self.log.task}: a batch reached the model without its attention mask",

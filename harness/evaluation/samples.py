@@ -19,7 +19,8 @@ def sample_rows(samples: Mapping[str, list[Json]]) -> list[Json]:
 
     Returns:
         rows with `task` (the subtask), `doc_id`, `doc_hash`, `prompt_hash`, `target`, `responses` by filter
-        (of each choice of a likelihood task: log-probability, whether greedy) and `metrics` by name.
+        (of each choice of a likelihood task: log-probability, whether greedy), `metrics` by name, and
+        `generated`, the whole text, of a generation task.
     """
     return [row for part in sorted(samples) for row in _documents(part, samples[part])]
 
@@ -35,7 +36,10 @@ def _documents(part: str, samples: list[Json]) -> list[Json]:
 
 
 def _document(part: str, sample: Json) -> Json:
+    first = sample["resps"][0][0]
+    generated = {"generated": first} if isinstance(first, str) else {}
     return {
+        **generated,
         "task": part,
         "doc_id": sample["doc_id"],
         "doc_hash": sample["doc_hash"],

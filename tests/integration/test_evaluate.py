@@ -115,6 +115,13 @@ def test_every_item_is_lm_evals_own(toy: Toy, task: str, tmp_path: Path) -> None
         for sample in samples
     }
     assert ours == theirs
+    texts = [
+        sample["resps"][0][0]
+        for sample in alone["samples"].get("gsm8k", [])
+        if sample["filter"] == "strict-match"
+    ]
+    assert [row["generated"] for row in rows if "generated" in row] == texts
+    assert (len(set(texts)) > 1) == (task == "gsm8k")
     assert len(rows) == LIMIT * (len(SUBJECTS) if task == "mmlu" else 1)
     assert scores(task, alone["results"]).items() <= toy.base.scores.items()
 
