@@ -210,8 +210,10 @@ def quiet() -> Iterator[None]:
     logger = logging.getLogger("lm_eval")
     level, verbosity = logger.level, transformers.logging.get_verbosity()
     bars, build_bar = datasets.utils.are_progress_bars_disabled(), lm_eval_task.tqdm
+    loading_bars = transformers.utils.logging.is_progress_bar_enabled()
     logger.setLevel(logging.ERROR)
     transformers.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
     datasets.disable_progress_bars()
     lm_eval_task.tqdm = lambda rows, **_: rows
     try:
@@ -222,5 +224,7 @@ def quiet() -> Iterator[None]:
         logger.setLevel(level)
         transformers.logging.set_verbosity(verbosity)
         lm_eval_task.tqdm = build_bar
+        if loading_bars:
+            transformers.utils.logging.enable_progress_bar()
         if not bars:
             datasets.enable_progress_bars()

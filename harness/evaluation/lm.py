@@ -80,7 +80,7 @@ class GuardedLM(HFLM):  # type: ignore[misc]
         self.log = RequestLog(task, self.rule)
         handle = self.model.register_forward_pre_hook(self._pre_forward, with_kwargs=True)
         try:
-            with tqdm(desc=f"  {task}", unit="row", leave=False) as self._bar:
+            with tqdm(desc=f"  {task}", unit="row", leave=False, disable=None) as self._bar:
                 yield self.log
         finally:
             handle.remove()

@@ -68,7 +68,7 @@ def score_pairs(
     order = sorted(range(len(tokenised.rows)), key=lambda i: (-_length(tokenised.rows[i]), i))
     scored: dict[int, PairScore] = {}
     parts: list[Steered] = []
-    with tqdm(total=len(order), desc="  preference", unit="pair", leave=False) as bar:
+    with tqdm(total=len(order), desc="  preference", unit="pair", leave=False, disable=None) as bar:
         for start in range(0, len(order), batch_size):
             chosen = order[start : start + batch_size]
             rows = [tokenised.rows[i] for i in chosen]

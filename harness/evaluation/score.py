@@ -50,8 +50,9 @@ def evaluate_arm(profile: Profile, paths: RunPaths, name: str, prepared: Prepare
         HarnessError: inputs that are missing or damaged, or an evaluation that cannot be believed.
     """
     started = time.perf_counter()
-    ready = load_ready(profile, paths, name, prepared)
-    lm = guarded(profile, ready)
+    with quiet():
+        ready = load_ready(profile, paths, name, prepared)
+        lm = guarded(profile, ready)
     startup_s = time.perf_counter() - started
     wall_s: dict[str, float] = {}
     outcomes: dict[str, TaskOutcome] = {}
@@ -91,14 +92,13 @@ def load_ready(profile: Profile, paths: RunPaths, name: str, prepared: PrepareRe
 def guarded(profile: Profile, ready: Ready) -> GuardedLM:
     """The arm as lm-eval sees it."""
     section = profile.evaluation
-    with quiet():
-        return GuardedLM(
-            ready.model,
-            ready.tokenizer,
-            batch_size=section.batch_size,
-            chat_template=section.chat_template,
-            share_prefix=section.share_prefix,
-        )
+    return GuardedLM(
+        ready.model,
+        ready.tokenizer,
+        batch_size=section.batch_size,
+        chat_template=section.chat_template,
+        share_prefix=section.share_prefix,
+    )
 
 
 def score_preferences(profile: Profile, prepared: PrepareResult, ready: Ready) -> PreferenceOutcome:

@@ -176,6 +176,14 @@ def test_an_adapter_forced_to_zero_is_the_base_item_for_item(toy: Toy, tmp_path:
     assert zero.preference.penalised_loss == toy.base.preference.loss
 
 
+def test_zero_is_the_base_with_a_shared_prefix_too(toy: Toy, tmp_path: Path) -> None:
+    profile, paths = toy_profile(share_prefix=True), RunPaths(root=tmp_path)
+    save_adapter(toy, paths, 0.0)
+    for arm in ("base", "fsrl"):
+        evaluate_arm(profile, paths, arm, toy.inputs)
+    assert toy.logs("fsrl", tmp_path) == toy.logs("base", tmp_path)
+
+
 def test_an_adapter_that_steers_changes_the_items_and_not_the_requests(toy: Toy, tmp_path: Path) -> None:
     paths = RunPaths(root=tmp_path)
     save_adapter(toy, paths, STEERED)
