@@ -124,7 +124,7 @@ def _sae(
     section = profile.sae
     text: dict[str, str] = {}
     if bundle is not None and section.source == "bundle":
-        part = Part(bundle.root / "sae", bundle.part("sae"), {"manifest": bundle.manifest.get("sae", {})})
+        part = Part(bundle.root / "sae", bundle.part("sae"), dict(bundle.manifest["sae"]))
     elif section.training is not None:
         from harness.sources.trained_sae import trained_sae
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 HELD_OUT = 20
 SEQUENCES_AT_ONCE = 8
+MASSIVE = 3.0
 
 
 def trained_sae(
@@ -25,9 +26,11 @@ def trained_sae(
 ) -> Cached:
     """The SAE of a profile, trained at the first call and cached by all that determines it.
 
-    The first position of every sequence is an attention sink whose norm is many times that of the others; it
-    is left out of training and of the measured quality. In training activations are scaled to the norm that
-    sae-lens expects; the scale is folded into the saved weights, so a steered x' = x + v W_dec needs none.
+    The first position of every sequence, and now and then a later one, is an attention sink: its norm is a
+    hundred times that of the others, and a squared error would see nothing else. First positions and those
+    above three times the median norm are left out of training and of the measured quality, and counted. In
+    training activations are scaled to the norm that sae-lens expects; the scale is folded into the saved
+    weights, so a steered x' = x + v W_dec needs none.
 
     Args:
         model_digest: over the files in `model_dir`.
@@ -54,13 +57,25 @@ def _train(profile: Profile, training: SaeTraining, model_dir: Path, text: Path,
     import torch
 
     from harness.model import load_model, load_tokenizer, pick_device
-    from harness.sae_training import SaeRecipe, collect_activations, measure_sae, train_sae
+    from harness.sae_training import (
+        SaeRecipe,
+        collect_activations,
+        decoder_layers,
+        measure_sae,
+        train_sae,
+    )
 
     model = load_model(model_dir, profile.model, pick_device())
     ids_NxC = _sequences(load_tokenizer(model_dir), text.read_text(encoding="utf-8"), training)
+    model.get_decoder().layers = decoder_layers(model)[
+        : profile.sae.layer + 1
+    ]  # what lies above is not needed
     batches = list(_batches(ids_NxC, model.device))
     rows_NxD = collect_activations(model, batches, profile.sae.layer, total=len(batches)).cpu()
-    held = len(rows_NxD) // HELD_OUT
+    norms_N = torch.linalg.vector_norm(rows_NxD, dim=1)
+    usual_N = norms_N <= MASSIVE * norms_N.median()
+    kept_MxD = rows_NxD[usual_N]
+    held = len(kept_MxD) // HELD_OUT
     recipe = SaeRecipe(
         d_sae=training.d_sae,
         k=training.k,
@@ -70,15 +85,14 @@ def _train(profile: Profile, training: SaeTraining, model_dir: Path, text: Path,
         seed=training.seed,
     )
     sae = train_sae(
-        rows_NxD[:-held], recipe, out, hook_name=hook_name(profile.sae), model_name=profile.model.id
+        kept_MxD[:-held], recipe, out, hook_name=hook_name(profile.sae), model_name=profile.model.id
     )
-    norms_N = torch.linalg.vector_norm(rows_NxD, dim=1)
     return {
         "hook": hook_name(profile.sae),
         "text_tokens": ids_NxC.numel(),
-        "activation_norm": {"median": float(norms_N.median()), "max": float(norms_N.max())},
-        "first_position": "left out",
-        "held_out": asdict(measure_sae(sae, rows_NxD[-held:])),
+        "left_out": {"first_positions": len(ids_NxC), "massive_norms": int((~usual_N).sum())},
+        "norm": {"median": float(norms_N.median()), "largest_kept": float(norms_N[usual_N].max())},
+        "held_out": asdict(measure_sae(sae, kept_MxD[-held:])),
     }
 
 
