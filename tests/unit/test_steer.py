@@ -55,6 +55,17 @@ def test_by_hand() -> None:
     assert (readings.l1_BxT.tolist(), readings.l0_BxT.tolist()) == ([[2.0]], [[1.0]])
 
 
+def test_l0_counts_the_features_above_one_millionth() -> None:
+    adapter = toy_adapter(1, 4)
+    with torch.no_grad():
+        adapter.weight.zero_()
+        adapter.bias.copy_(torch.tensor([0.9e-6, 1.1e-6, 0.25, -1.0]))
+    steering = Steering(adapter, toy_sae(1, 4))
+    steering(torch.zeros(1, 1, 1))
+    assert steering.readings is not None
+    assert steering.readings.l0_BxT.tolist() == [[2.0]]
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     batch=st.integers(1, 3),
