@@ -36,7 +36,7 @@ from harness.sae_training import SaeRecipe, collect_activations, measure_sae, tr
 STAGES = ("data", "model", "sae", "score")
 SAE_LAYER = 3
 HOOK = f"blocks.{SAE_LAYER}.hook_resid_post"
-SAE_RECIPE = SaeRecipe(d_sae=1024, k=24, dead_after=1000)
+SAE_RECIPE = SaeRecipe(d_sae=1024, k=10, lr=3e-3, batch=1024, dead_after=50)
 SAE_TOKENS = 600_000
 MEASURE_TOKENS = 60_000
 LABEL_TOKENS = 150_000
