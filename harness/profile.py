@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeGuard, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -346,10 +346,14 @@ def _known_keys(location: tuple[Any, ...]) -> list[str]:
     """Keys of the section at a location; a key of a dict of sections is passed over."""
     section: Any = Profile
     for part in location:
-        if isinstance(section, type) and part in section.model_fields:
+        if is_section(section) and part in section.model_fields:
             section = section.model_fields[part].annotation
         elif get_origin(section) is dict:
             section = get_args(section)[1]
         options = [kind for kind in get_args(section) if kind is not type(None)]
         section = options[0] if get_origin(section) is UnionType else section
-    return sorted(section.model_fields) if isinstance(section, type) else []
+    return sorted(section.model_fields) if is_section(section) else []
+
+
+def is_section(annotation: Any) -> TypeGuard[type[BaseModel]]:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
