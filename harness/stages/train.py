@@ -135,6 +135,9 @@ def _workshop(home: Path) -> Iterator[Path]:
     except HarnessError:
         with contextlib.suppress(OSError):
             os.replace(Exchange(folder).log, home / FAILED_LOG)
+        for checkpoints in home.glob("checkpoints-*"):
+            with contextlib.suppress(OSError):
+                checkpoints.rmdir()  # an empty one; one that holds a checkpoint stays
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
