@@ -49,6 +49,7 @@ def made_once(folder: Path, make: Callable[[Path], dict[str, Any]]) -> Cached:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.parent / f".{folder.name}.lock"):
             if not folder.exists():
+                _remove_leftovers(folder)
                 _make(folder, make)
     except (OSError, SafetensorError) as error:
         raise RunFolderError(
@@ -77,6 +78,13 @@ def read_cached(folder: Path) -> Cached:
         if not path.is_file() or digest_file(path) != sha:
             raise DamagedFileError("a file of the cache is missing or changed", value=path, remedy=remedy)
     return Cached(folder, expected, made["facts"])
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """What a killed maker left; this folder's lock is held, so nobody is at work in one."""
+    for path in folder.parent.glob(f".{folder.name}.*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _make(folder: Path, make: Callable[[Path], dict[str, Any]]) -> None:

@@ -11,6 +11,7 @@ from harness.artefact import digest_file
 from harness.errors import DamagedFileError, UnavailableError
 from harness.profile import ModelSection
 from harness.sources.cache import Cached, cache_home, made_once
+from harness.sources.quiet import quiet
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -79,9 +80,12 @@ def converted(file: GgufFile) -> Cached:
         UnavailableError: the `gguf` package is not installed.
         DamagedFileError: the GGUF file lacks what a chat model needs, or the cached files changed.
     """
-    return made_once(
-        cache_home() / "models" / f"{file.sha256[:16]}-{FORMAT}", lambda out: _convert(file, out)
-    )
+
+    def make(out: Path) -> dict[str, Any]:
+        with quiet():
+            return _convert(file, out)
+
+    return made_once(cache_home() / "models" / f"{file.sha256[:16]}-{FORMAT}", make)
 
 
 def _convert(file: GgufFile, out: Path) -> dict[str, Any]:

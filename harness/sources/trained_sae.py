@@ -12,6 +12,7 @@ from harness.artefact import digest_json
 from harness.errors import DataError
 from harness.profile import Profile, SaeSection, SaeTraining
 from harness.sources.cache import Cached, cache_home, made_once
+from harness.sources.quiet import quiet
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,9 +49,12 @@ def trained_sae(
             "versions": [metadata.version("sae-lens"), metadata.version("torch")],
         }
     )
-    return made_once(
-        cache_home() / "saes" / key[:16], lambda out: _train(profile, training, model_dir, text, out)
-    )
+
+    def make(out: Path) -> dict[str, Any]:
+        with quiet():
+            return _train(profile, training, model_dir, text, out)
+
+    return made_once(cache_home() / "saes" / key[:16], make)
 
 
 def _train(profile: Profile, training: SaeTraining, model_dir: Path, text: Path, out: Path) -> dict[str, Any]:

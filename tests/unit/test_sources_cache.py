@@ -43,6 +43,14 @@ def test_a_maker_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert made_once(tmp_path / "a", write_one).facts == {"entries": 1}
 
 
+def test_what_a_killed_maker_left_goes_away(tmp_path: Path) -> None:
+    (tmp_path / ".a.left").mkdir()
+    (tmp_path / ".a.left" / "half").write_text("half")
+    (tmp_path / ".b.left").mkdir()
+    made_once(tmp_path / "a", write_one)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == [".b.left", "a"]
+
+
 @pytest.mark.parametrize("lost", [True, False])
 def test_a_changed_file_is_named(tmp_path: Path, lost: bool) -> None:
     made_once(tmp_path / "a", write_one)
