@@ -5,9 +5,9 @@ A cell is empty where nothing was measured.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
+
+import pandas as pd
 
 from harness.claims import Paper
 from harness.measure import BASE
@@ -101,8 +101,5 @@ def _run(outcome: Outcome) -> dict[str, Cell]:
 
 
 def _csv(records: Sequence[Mapping[str, Cell]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(records[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(records)
-    return text.getvalue()
+    # object columns: a count beside an empty cell stays a whole number
+    return str(pd.DataFrame(records, dtype=object).to_csv(index=False, lineterminator="\n"))

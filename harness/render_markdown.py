@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from tabulate import tabulate
 
 from harness.render import Sheet
 
 
 def markdown(sheet: Sheet) -> str:
     """The title, the table in GitHub's form, and the notes as a list."""
-    rule = ["---"] * len(sheet.headings)
-    table = "\n".join(_line(cells) for cells in (sheet.headings, rule, *(row.cells for row in sheet.rows)))
+    table = tabulate(
+        [[_cell(cell) for cell in row.cells] for row in sheet.rows],
+        headers=[_cell(heading) for heading in sheet.headings],
+        tablefmt="github",
+        disable_numparse=True,
+    )
     notes = "\n".join(f"- {_cell(note)}" for note in sheet.notes)
     return f"**{_cell(sheet.title)}**\n\n{table}\n\n{notes}\n"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(map(_cell, cells))} |"
 
 
 def _cell(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -98,12 +99,25 @@ def collect_activations(
     handle = decoder_layers(model)[layer].register_forward_hook(catch)
     rows: list[Tensor] = []
     try:
-        for ids, keep in tqdm(batches, total=total, desc="collecting activations", mininterval=2):
-            model.get_decoder()(input_ids=ids, use_cache=False)
-            rows.append(caught.pop()[keep].float())
+        with _cut_behind(model, layer):
+            for ids, keep in tqdm(batches, total=total, desc="collecting activations", mininterval=2):
+                model.get_decoder()(input_ids=ids, use_cache=False)
+                rows.append(caught.pop()[keep].float())
     finally:
         handle.remove()
     return torch.cat(rows)
+
+
+@contextmanager
+def _cut_behind(model: PreTrainedModel, layer: int) -> Iterator[None]:
+    """Leave out the blocks behind a layer: nobody reads what they would compute."""
+    decoder = model.get_decoder()
+    whole = decoder_layers(model)
+    decoder.layers = whole[: layer + 1]
+    try:
+        yield
+    finally:
+        decoder.layers = whole
 
 
 def load_sae(folder: Path) -> SAE[Any]:

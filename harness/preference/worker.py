@@ -149,7 +149,7 @@ def make_trainer(
 ) -> SimpoTrainer:
     """The trainer of a prepared arm, with the engine's settings of the spec (none: plain PyTorch)."""
     if profile.training.gradient_checkpointing:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        model.activation_checkpointing_enable({"use_reentrant": False})
     arguments = trainer_arguments(
         profile.training,
         rows=len(rows.order),

@@ -49,6 +49,16 @@ def test_activations_are_the_hidden_states_after_the_block(model: Gemma2ForCausa
     assert found.shape == (18 + 5, 16)
 
 
+def test_the_blocks_behind_the_layer_are_not_run_and_come_back(model: Gemma2ForCausalLM) -> None:
+    runs: list[int] = []
+    for index, block in enumerate(decoder_layers(model)):
+        block.register_forward_hook(lambda *_, index=index: runs.append(index))
+    ids = torch.ones(1, 4, dtype=torch.long)
+    collect_activations(model, [(ids, ids.bool())], 1)
+    assert runs == [0, 1]
+    assert len(decoder_layers(model)) == 3
+
+
 def _sparse_data(n: int) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
     directions = torch.nn.functional.normalize(torch.randn(24, 16, generator=generator), dim=1)

@@ -27,11 +27,16 @@ TABLE1 = """\
 
 | Arm | SimPO loss ↓ (nats, n = 10) | SimPO loss + penalty ↓ (nats, n = 10) | MMLU ↑ (%, n = 20) | \
 TruthfulQA MC2 ↑ (%, n = 20) | GSM8K strict ↑ (%, n = 20) | GSM8K flexible ↑ (%, n = 20) |
-| --- | --- | --- | --- | --- | --- | --- |
+|---|---|---|---|---|---|---|
 | Base | 6.000 ±0.180 | 6.000 ±0.180 | 50.0 ±11.5 | 41.0 ±0.2 | 60.0 ±11.2 | 60.0 ±11.2 |
 | paper | not printed | not printed | lost | lost | lost | lost |
 | Full SimPO | 4.000 ±0.082 | 4.000 ±0.082 | 90.0 ±6.9 | 56.0 ±0.2 | 20.0 ±9.2 | 20.0 ±9.2 |
 """
+
+
+def squeezed(text: str) -> str:
+    """Markdown without the padding that lines its columns up."""
+    return re.sub(r"-{3,}", "---", re.sub(r" +", " ", text))
 
 
 def all_sheets(outcome: Outcome) -> list[Sheet]:
@@ -42,11 +47,10 @@ def all_sheets(outcome: Outcome) -> list[Sheet]:
 
 def test_table_1_in_markdown(outcome: Outcome) -> None:
     text = markdown(table1(outcome, read_paper()))
-    assert text.startswith(TABLE1)
-    lines = text.splitlines()
+    assert squeezed(text).startswith(TABLE1)
+    lines = squeezed(text).splitlines()
     assert [line.split(" | ")[0] for line in lines if line.startswith("| ")] == [
         "| Arm",
-        "| ---",
         "| Base",
         "| paper",
         "| Full SimPO",
@@ -175,8 +179,8 @@ def test_latex_is_booktabs_with_as_many_columns_as_cells(outcome: Outcome) -> No
 
 def test_markdown_cells_cannot_break_out() -> None:
     sheet = Sheet("x", "t", ("a|b",), (Row(("<script> * \n new",), True),), ("n",))
-    assert "| a\\|b |" in markdown(sheet)
-    assert "| &lt;script> \\* new |" in markdown(sheet)
+    assert "| a\\|b |" in squeezed(markdown(sheet))
+    assert "| &lt;script> \\* new |" in squeezed(markdown(sheet))
 
 
 def test_csv_has_full_precision_and_empty_cells(outcome: Outcome) -> None:
