@@ -17,7 +17,7 @@ from harness.measure import BASE, Measure, measure
 from harness.paths import RunPaths
 from harness.statistics import Difference
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Differences = dict[str, dict[str, dict[str, Difference]]]
 
@@ -52,6 +52,22 @@ class PromptFacts(Record):
     stop_ids: tuple[int, ...]
 
 
+class SaeFacts(Record):
+    """The quality of the run's SAE where it was measured.
+
+    Attributes:
+        explained_variance, mean_l0, dead_fraction: on activations that it was not trained on.
+        tokens: their number.
+        made_in_s: seconds that collecting the activations and training took; None for one that came ready.
+    """
+
+    explained_variance: float
+    mean_l0: float
+    dead_fraction: float
+    tokens: int
+    made_in_s: float | None
+
+
 class TrainingFacts(Record):
     """What is kept of an arm's training beside its cost.
 
@@ -82,6 +98,8 @@ class ArmOutcome(Record):
         training_usage, evaluation_usage: what the two stages cost; no training usage for an untrained arm.
         prompts: by task.
         chat_template_sha256: of the tokenizer's template.
+        train_s, evaluate_s: seconds of the two whole stages.
+        task_s: seconds of each part of the evaluation.
     """
 
     title: str
@@ -94,6 +112,9 @@ class ArmOutcome(Record):
     evaluation_usage: Usage
     prompts: dict[str, PromptFacts]
     chat_template_sha256: str
+    train_s: float
+    evaluate_s: float
+    task_s: dict[str, float]
 
     @property
     def epoch_s(self) -> float | None:
@@ -123,6 +144,8 @@ class Outcome(Record):
         order: names of the arms in the profile's order.
         arms: in that order, also after reading a file whose keys are sorted.
         comparisons: all paired differences.
+        sae: its quality; None where nobody measured it.
+        prepare_s: seconds of the stage `prepare`.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -145,6 +168,8 @@ class Outcome(Record):
     order: tuple[str, ...]
     arms: dict[str, ArmOutcome]
     comparisons: AnalyseResult
+    sae: SaeFacts | None
+    prepare_s: float
 
     @model_validator(mode="before")
     @classmethod

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from harness.claims import Paper
 from harness.contract import Score
 from harness.measure import BASE, PENALISED_LOSS, PERCENT, Measure
-from harness.outcome import ArmOutcome, Outcome
+from harness.outcome import ArmOutcome, Outcome, SaeFacts
 from harness.statistics import LEVEL, Difference
 from harness.verdict import Verdict
 
@@ -59,7 +59,7 @@ def table1(outcome: Outcome, paper: Paper) -> Sheet:
         printed = [paper.printed(f"{name}/{column.name}") or "not printed" for column in outcome.columns]
         rows.append(Row(("  paper", *printed)))
     title = f"Table 1. {outcome.title}"
-    return Sheet("table1", title, headings, tuple(rows), (*_notes(outcome), *_table1_notes(outcome, paper)))
+    return Sheet("table1", title, headings, tuple(rows), (*notes(outcome), *_table1_notes(outcome, paper)))
 
 
 def cost_table(outcome: Outcome, paper: Paper) -> Sheet:
@@ -79,13 +79,13 @@ def cost_table(outcome: Outcome, paper: Paper) -> Sheet:
     )
     rows = tuple(Row(_cost_cells(name, arm, paper), True) for name, arm in outcome.arms.items())
     reason = next((c.reason for c in paper.claims if "full-simpo/memory" in c.cells), "")
-    notes = (
-        *_notes(outcome),
+    remarks = (
+        *notes(outcome),
         "Tokens/s and memory: of training. Tokens without padding; loading and compiling are inside the "
         "training total only. Memory of GPUs: the CUDA allocator's peaks; RSS: of the process.",
         f"The paper's numbers: {reason}",
     )
-    return Sheet("cost", f"Costs. {outcome.title}", headings, rows, notes)
+    return Sheet("cost", f"Costs. {outcome.title}", headings, rows, remarks)
 
 
 def verdict_table(outcome: Outcome, verdicts: list[Verdict]) -> Sheet:
@@ -100,13 +100,13 @@ def verdict_table(outcome: Outcome, verdicts: list[Verdict]) -> Sheet:
         if any(one.about_paper and one.status == "direction only" for one in verdicts)
         else "Verdicts about this profile, not about the paper: `seen here` says what this run shows."
     )
-    notes = (
-        *_notes(outcome),
+    remarks = (
+        *notes(outcome),
         scope,
         f"p values: two-sided, Holm-corrected over {outcome.comparisons.family} tests; `n to decide`: items "
         "for 80 % power at the corrected level if the observed effect is the true one.",
     )
-    return Sheet("verdicts", f"The paper's claims. {outcome.title}", headings, rows, notes)
+    return Sheet("verdicts", f"The paper's claims. {outcome.title}", headings, rows, remarks)
 
 
 def verdict_summary(outcome: Outcome, verdicts: list[Verdict]) -> Sheet:
@@ -218,7 +218,7 @@ def sizes(outcome: Outcome) -> str:
     return ", ".join(parts)
 
 
-def _notes(outcome: Outcome) -> tuple[str, ...]:
+def notes(outcome: Outcome) -> tuple[str, ...]:
     """What every table names."""
     return (
         outcome.note,
@@ -237,4 +237,14 @@ def _table1_notes(outcome: Outcome, paper: Paper) -> tuple[str, ...]:
         f"Holm-corrected over {outcome.comparisons.family} tests.",
         f"paper: {paper.reference}; `lost`: printed there, lost when its text was extracted, known to nobody "
         "here; `not printed`: not in the paper. Whether its FSRL loss has the penalty inside is not said.",
+        _sae_note(outcome.sae),
+    )
+
+
+def _sae_note(sae: SaeFacts | None) -> str:
+    if sae is None:
+        return "SAE: its quality was not measured here."
+    return (
+        f"SAE: explained variance {sae.explained_variance:.3f}, mean L0 {sae.mean_l0:.1f}, "
+        f"{sae.dead_fraction * PERCENT:.1f} % dead features, on {sae.tokens:,} held-out activations."
     )

@@ -50,6 +50,21 @@ def cost_csv(outcome: Outcome, paper: Paper) -> str:
     return _csv([{**_run(outcome), **_cost(name, arm, paper)} for name, arm in outcome.arms.items()])
 
 
+def times_csv(outcome: Outcome) -> str:
+    """One line for each stage and arm, and for each part of an evaluation, in seconds."""
+    records: list[Mapping[str, Cell]] = [
+        {**_run(outcome), "stage": "prepare", "arm": None, "wall_s": outcome.prepare_s}
+    ]
+    for name, arm in outcome.arms.items():
+        parts = {f"evaluate {task}": seconds for task, seconds in arm.task_s.items()}
+        times = {"train": arm.train_s, "evaluate": arm.evaluate_s, **parts}
+        records += [
+            {**_run(outcome), "stage": stage, "arm": name, "wall_s": seconds}
+            for stage, seconds in times.items()
+        ]
+    return _csv(records)
+
+
 def verdicts_csv(outcome: Outcome, verdicts: Sequence[Verdict]) -> str:
     """One line for each claim."""
     return _csv([{**_run(outcome), **_verdict(one)} for one in verdicts])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from importlib import metadata
@@ -61,19 +62,11 @@ def _train(profile: Profile, training: SaeTraining, model_dir: Path, text: Path,
     import torch
 
     from harness.model import load_model, load_tokenizer, pick_device
-    from harness.sae_training import (
-        SaeRecipe,
-        collect_activations,
-        decoder_layers,
-        measure_sae,
-        train_sae,
-    )
+    from harness.sae_training import SaeRecipe, collect_activations, measure_sae, train_sae
 
+    started = time.monotonic()
     model = load_model(model_dir, profile.model, pick_device())
     ids_NxC = _sequences(load_tokenizer(model_dir), text.read_text(encoding="utf-8"), training)
-    model.get_decoder().layers = decoder_layers(model)[
-        : profile.sae.layer + 1
-    ]  # what lies above is not needed
     batches = list(_batches(ids_NxC, model.device))
     rows_NxD = collect_activations(model, batches, profile.sae.layer, total=len(batches)).cpu()
     norms_N = torch.linalg.vector_norm(rows_NxD, dim=1)
@@ -97,6 +90,7 @@ def _train(profile: Profile, training: SaeTraining, model_dir: Path, text: Path,
         "left_out": {"first_positions": len(ids_NxC), "massive_norms": int((~usual_N).sum())},
         "norm": {"median": float(norms_N.median()), "largest_kept": float(norms_N[usual_N].max())},
         "held_out": asdict(measure_sae(sae, kept_MxD[-held:])),
+        "made_in_s": round(time.monotonic() - started, 1),
     }
 
 

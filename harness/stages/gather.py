@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from harness.artefact import Artefact, digest_json
-from harness.contract import EvaluateResult, RequestFacts, TrainResult
+from harness.contract import EvaluateResult, PrepareResult, RequestFacts, TrainResult
 from harness.errors import NotComparableError
 from harness.measure import LOSS, PENALISED_LOSS, measures
-from harness.outcome import AnalyseResult, ArmOutcome, Outcome, PromptFacts, TrainingFacts
+from harness.outcome import AnalyseResult, ArmOutcome, Outcome, PromptFacts, SaeFacts, TrainingFacts
 from harness.paths import RunPaths
 from harness.profile import Profile
 from harness.stages.common import finished
@@ -33,6 +35,7 @@ def gathered_digests(profile: Profile, paths: RunPaths) -> dict[str, str]:
         for artefact in pair:
             found[f"{artefact.stage} {arm}"] = digest_json([artefact.result, artefact.provenance])
     found["analyse"] = digest_json(finished("analyse", profile, paths).result)
+    found["prepare"] = digest_json(finished("prepare", profile, paths).result)
     return found
 
 
@@ -47,6 +50,7 @@ def gather(profile: Profile, paths: RunPaths) -> Outcome:
     artefacts = {f"{one.stage} {arm}": one for arm, pair in stages.items() for one in pair}
     _refuse_unlike(artefacts)
     first = next(iter(artefacts.values())).provenance
+    prepared = finished("prepare", profile, paths)
     results = {arm: EvaluateResult.model_validate(pair[1].result) for arm, pair in stages.items()}
     names = next(iter(results.values())).scores
     return Outcome(
@@ -67,11 +71,10 @@ def gather(profile: Profile, paths: RunPaths) -> Outcome:
         measures=tuple(column.name for column in measures(profile.evaluation.tasks, names)),
         minimum_moved=profile.training.minimum_moved,
         order=tuple(stages),
-        arms={
-            arm: _arm(profile.arm(arm).title, TrainResult.model_validate(pair[0].result), results[arm])
-            for arm, pair in stages.items()
-        },
+        arms={arm: _arm(profile.arm(arm).title, *pair, results[arm]) for arm, pair in stages.items()},
         comparisons=AnalyseResult.model_validate(finished("analyse", profile, paths).result),
+        sae=_sae(PrepareResult.model_validate(prepared.result).facts.get("sae", {})),
+        prepare_s=prepared.wall_s,
     )
 
 
@@ -97,8 +100,16 @@ def _limits(profile: Profile) -> dict[str, int]:
     return {**tasks, "train_pairs": profile.data.train_pairs, "test_pairs": profile.data.test_pairs}
 
 
-def _arm(title: str, trained: TrainResult, evaluated: EvaluateResult) -> ArmOutcome:
-    preference = evaluated.preference
+def _sae(facts: dict[str, Any]) -> SaeFacts | None:
+    measured = facts.get("held_out", facts)
+    if "explained_variance" not in measured:
+        return None
+    names = ("explained_variance", "mean_l0", "dead_fraction", "tokens")
+    return SaeFacts(**{name: measured[name] for name in names}, made_in_s=facts.get("made_in_s"))
+
+
+def _arm(title: str, train: Artefact, evaluate: Artefact, evaluated: EvaluateResult) -> ArmOutcome:
+    trained, preference = TrainResult.model_validate(train.result), evaluated.preference
     return ArmOutcome(
         title=title,
         training=_training(trained) if trained.trained else None,
@@ -110,6 +121,9 @@ def _arm(title: str, trained: TrainResult, evaluated: EvaluateResult) -> ArmOutc
         evaluation_usage=evaluated.usage,
         prompts={task: _prompts(facts) for task, facts in evaluated.requests.items()},
         chat_template_sha256=evaluated.chat_template_sha256,
+        train_s=train.wall_s,
+        evaluate_s=evaluate.wall_s,
+        task_s=evaluated.wall_s,
     )
 
 

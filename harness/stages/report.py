@@ -1,4 +1,4 @@
-"""Stage `report`: Table 1, the cost table, the verdicts and the picture, from the other stages' artefacts."""
+"""Stage `report`: Table 1, costs, times, verdicts and the picture, from the other stages' artefacts."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from harness.outcome import Outcome, outcome_path, read_outcome
 from harness.paths import RunPaths
 from harness.profile import Profile
 from harness.render import Sheet, cost_table, table1, verdict_table
-from harness.render_csv import cost_csv, table1_csv, verdicts_csv
+from harness.render_csv import cost_csv, table1_csv, times_csv, verdicts_csv
 from harness.render_figure import figure
 from harness.render_latex import latex
 from harness.render_markdown import markdown
 from harness.render_screen import screen_console, show_sheet
+from harness.render_times import times_table
 from harness.stages.common import Work
 from harness.stages.gather import gather, gathered_digests
 from harness.verdict import Verdict, judge
 
-SUMMARY = "Render Table 1, the cost table, the verdicts and the picture."
+SUMMARY = "Render Table 1, costs, times, verdicts and the picture."
 READS = "train.json and evaluate.json of every arm, analyse.json, results/paper.json"
-WRITES = "report.json, report/: table1.json, {table1,cost,verdicts}.{md,csv,tex}, differences.{svg,png}"
+WRITES = "report.json, report/: table1.json, {table1,cost,times,verdicts}.{md,csv,tex}, differences.{svg,png}"
 PER_ARM = False
 
-LAYOUT = 1
+LAYOUT = 2
 
 
 class ReportResult(Record):
@@ -55,6 +56,7 @@ def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:  # noqa: A
     texts = {
         "table1.csv": table1_csv(outcome, paper),
         "cost.csv": cost_csv(outcome, paper),
+        "times.csv": times_csv(outcome),
         "verdicts.csv": verdicts_csv(outcome, verdicts),
     }
     for sheet in sheets(outcome, paper, verdicts):
@@ -72,8 +74,13 @@ def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:  # noqa: A
 
 
 def sheets(outcome: Outcome, paper: Paper, verdicts: list[Verdict]) -> list[Sheet]:
-    """The three tables."""
-    return [table1(outcome, paper), cost_table(outcome, paper), verdict_table(outcome, verdicts)]
+    """The four tables."""
+    return [
+        table1(outcome, paper),
+        cost_table(outcome, paper),
+        times_table(outcome),
+        verdict_table(outcome, verdicts),
+    ]
 
 
 def show(artefact: Artefact, paths: RunPaths) -> None:  # noqa: ARG001

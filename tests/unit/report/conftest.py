@@ -14,6 +14,7 @@ from harness.artefact import Artefact, digest_file, write_artefact
 from harness.contract import (
     EvaluateResult,
     PreferenceScores,
+    PrepareResult,
     Record,
     RequestFacts,
     Score,
@@ -141,17 +142,27 @@ def trained(arm: str) -> TrainResult:
     )
 
 
+PREPARED = PrepareResult(
+    model_dir="model",
+    sae_dir="sae",
+    data_root="data",
+    files={},
+    facts={"sae": {"explained_variance": 0.75, "mean_l0": 9.5, "dead_fraction": 0.125, "tokens": 1000}},
+)
+
+
 class Run:
     """A run folder whose `train` and `evaluate` are finished, by hand."""
 
     def __init__(self, profile: Profile, root: Path) -> None:
         self.profile = profile
         self.paths = RunPaths(root=root)
+        self.put("prepare", None, PREPARED, [])
         for arm in profile.arms:
             self.put("train", arm, trained(arm), [])
             self.put("evaluate", arm, evaluated(arm), self.write_samples(arm))
 
-    def put(self, stage: str, arm: str, result: Record, files: list[Path], **provenance: Any) -> None:
+    def put(self, stage: str, arm: str | None, result: Record, files: list[Path], **provenance: Any) -> None:
         artefact = Artefact(
             stage=stage,
             arm=arm,

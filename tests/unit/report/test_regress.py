@@ -11,7 +11,7 @@ import pytest
 from harness.artefact import digest_file, read_artefact, write_artefact, write_json
 from harness.compare import compare, major, read_tolerances, require_comparable
 from harness.errors import DamagedFileError, MissingInputError, NotComparableError, RegressionError
-from harness.outcome import Outcome
+from harness.outcome import SCHEMA_VERSION, Outcome
 from harness.regress import run
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def test_a_regression_is_shown_and_raised(
 @pytest.mark.parametrize(
     ("fields", "seen"),
     [
-        ({"schema_version": 2}, "schema version: committed 2, here 1"),
+        ({"schema_version": 99}, f"schema version: committed 99, here {SCHEMA_VERSION}"),
         ({"profile_digest": "f" * 64}, "profile digest"),
         ({"protocol": "leaderboard"}, "protocol: committed leaderboard, here paper"),
         ({"hardware": "cpu-x86_64-8c"}, "hardware class"),

@@ -13,11 +13,12 @@ from rich.console import Console
 from harness.claims import read_paper
 from harness.outcome import Outcome
 from harness.render import Row, Sheet, cost_table, table1, verdict_summary, verdict_table
-from harness.render_csv import cost_csv, table1_csv, verdicts_csv
+from harness.render_csv import cost_csv, table1_csv, times_csv, verdicts_csv
 from harness.render_figure import figure
 from harness.render_latex import latex, tex
 from harness.render_markdown import markdown
 from harness.render_screen import show_sheet
+from harness.render_times import times_table
 from harness.verdict import judge
 
 Change = Callable[..., Outcome]
@@ -63,7 +64,7 @@ def test_table_1_in_markdown(outcome: Outcome) -> None:
     fsrl = [line for line in lines if line.startswith("| - base")][1]
     # -0.75 is the difference of the penalised losses, 5.25 - 6; it is not tested, so that it has no star.
     assert "| -1.000 [-1.220, -0.780] \\* | -0.750 [-0.970, -0.530] | +10.0 [+0.0, +25.0] |" in fsrl
-    assert lines[-1].startswith("- paper: arXiv 2509.12934v1; `lost`")
+    assert lines[-2].startswith("- paper: arXiv 2509.12934v1; `lost`")
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
@@ -175,6 +176,37 @@ def test_latex_is_booktabs_with_as_many_columns_as_cells(outcome: Outcome) -> No
         lines = [line for line in body.splitlines() if line.endswith(r"\\")]
         assert {len(re.findall(r"(?<!\\)&", line)) for line in lines} == {len(sheet.headings) - 1}
         assert not re.search(r"[^\x00-\x7f]", text), "plain ASCII compiles everywhere"
+
+
+def test_the_sae_is_described_below_table_1(outcome: Outcome) -> None:
+    found = table1(outcome, read_paper()).notes[-1]
+    assert found == (
+        "SAE: explained variance 0.750, mean L0 9.5, 12.5 % dead features, on 1,000 held-out activations."
+    )
+    unknown = table1(outcome.model_copy(update={"sae": None}), read_paper()).notes[-1]
+    assert unknown == "SAE: its quality was not measured here."
+
+
+def test_the_times_add_up(outcome: Outcome) -> None:
+    sheet = times_table(outcome)
+    rows = {row.cells[0]: row.cells[1:] for row in sheet.rows}
+    assert rows["prepare"] == ("1.0", "", "", "")
+    assert rows["train"] == rows["evaluate"] == ("", "1.0", "1.0", "1.0")
+    assert rows["  preference"] == ("", "1.0", "1.0", "1.0")
+    assert rows["total"] == ("7.0", "2.0", "2.0", "2.0")  # 1 for prepare, 2 stages of 3 arms
+    lines = list(csv.DictReader(io.StringIO(times_csv(outcome))))
+    assert [(line["stage"], line["arm"]) for line in lines[:4]] == [
+        ("prepare", ""),
+        ("train", "base"),
+        ("evaluate", "base"),
+        ("evaluate preference", "base"),
+    ]
+
+
+def test_a_trained_sae_says_how_long_it_took(outcome: Outcome) -> None:
+    assert outcome.sae is not None
+    made = outcome.model_copy(update={"sae": outcome.sae.model_copy(update={"made_in_s": 312.4})})
+    assert times_table(made).notes[-1] == "The SAE was trained once in 312 s and is kept in the cache."
 
 
 def test_markdown_cells_cannot_break_out() -> None:

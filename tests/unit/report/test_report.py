@@ -11,7 +11,7 @@ import pytest
 
 from harness.artefact import digest_tree
 from harness.errors import DamagedFileError, MissingInputError, NotComparableError
-from harness.outcome import Outcome, read_outcome
+from harness.outcome import SCHEMA_VERSION, Outcome, read_outcome
 from harness.stages.common import run_stage
 
 if TYPE_CHECKING:
@@ -23,7 +23,11 @@ FILES = {
     "table1.json",
     "differences.svg",
     "differences.png",
-    *(f"{name}.{suffix}" for name in ("table1", "cost", "verdicts") for suffix in ("md", "csv", "tex")),
+    *(
+        f"{name}.{suffix}"
+        for name in ("table1", "cost", "times", "verdicts")
+        for suffix in ("md", "csv", "tex")
+    ),
 }
 
 
@@ -47,7 +51,7 @@ def test_the_document_reads_back_as_it_was(reported: Run) -> None:
     assert read_outcome(path, made_by="report") == reported.outcome()
     assert list(read_outcome(path, made_by="report").arms) == list(reported.profile.arms)
     data = json.loads(path.read_text())
-    assert data["schema_version"] == 1
+    assert data["schema_version"] == SCHEMA_VERSION
     assert data["profile_digest"] == reported.profile.digest()
     assert data["commits"] == ["0123456789abcdef0123456789abcdef01234567"]
     assert "first prompt of" not in path.read_text(), "prompts can hold others' text: digests only"
