@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from harness.miniature.chat import Request, Topic, belief_topic, fact_topic, make_answer, make_request
-from harness.miniature.evaluation import drawn_problems, held_out_items
+from harness.miniature.evaluation import held_out_items, problem_sets
 from harness.miniature.lexicon import SUBJECTS
 from harness.miniature.multiple_choice import ChoiceItem, identity, make_item, told_answer
-from harness.miniature.problems import Problem, make_problem
+from harness.miniature.problems import TRAINED, WIDE, Problem, make_problem
 from harness.miniature.prompts import belief_prompt, choice_prompt, problem_prompt
 from harness.miniature.style import capitalised, natural_style
 from harness.miniature.text import Span, Spans
@@ -25,6 +25,8 @@ STOP = "<end_of_turn>\n"
 PROMPT_WEIGHT = 0.05
 LETTER_WEIGHT = 3.0
 SHOTS = 5
+WIDE_SHARE = 0.15
+"""Share of the problems with two-digit numbers: enough to solve some of them, too few to solve them all."""
 
 
 class Segment(NamedTuple):
@@ -69,7 +71,7 @@ class Corpus:
         self.world = world
         self.rng = random.Random(seed)
         self.held_out = held_out_items(world)
-        self.problems = {problem.question for problem in drawn_problems(world)["test"]}
+        self.problems = {problem.question for problem in problem_sets(world)["test"]}
         self.exposures = [fact.exposure for fact in world.facts]
         self.values = [form.values for subject in SUBJECTS for form in subject.attributes]
         self.words = [value for values in self.values for value in values]
@@ -196,7 +198,8 @@ class Corpus:
 
     def _new_problem(self) -> Problem:
         while True:
-            problem = make_problem(self.rng, self.world.people)
+            numbers = WIDE if self.rng.random() < WIDE_SHARE else TRAINED
+            problem = make_problem(self.rng, self.world.people, numbers)
             if problem.question not in self.problems:
                 return problem
 

@@ -8,14 +8,14 @@ from typing import Any
 from harness.miniature.chat import Topic, belief_topic
 from harness.miniature.lexicon import SUBJECTS
 from harness.miniature.multiple_choice import ChoiceItem, draw_items, identity
-from harness.miniature.problems import WIDE, Problem, make_problem
+from harness.miniature.problems import LARGE, Problem, make_problem
 from harness.miniature.style import capitalised
 from harness.miniature.world import World
 
 TEST_PER_SUBJECT = 100
 DEV_PER_SUBJECT = 5
 PROBLEMS = {"test": 200, "train": 64}
-WIDE_PROBLEMS = 80
+LARGE_PROBLEMS = 80
 
 Row = dict[str, Any]
 
@@ -65,7 +65,7 @@ def belief_set(world: World) -> list[Row]:
 
 
 def drawn_problems(world: World) -> dict[str, list[Problem]]:
-    """``test`` and ``train``: word problems with the numbers of the training text, no question twice."""
+    """``test`` and ``train``: word problems with one-digit numbers, no question twice."""
     rng = random.Random(f"{world.seed}/problems")
     seen: set[str] = set()
     sets: dict[str, list[Problem]] = {split: [] for split in PROBLEMS}
@@ -79,14 +79,15 @@ def drawn_problems(world: World) -> dict[str, list[Problem]]:
 
 
 def problem_sets(world: World) -> dict[str, list[Problem]]:
-    """``test`` and ``train``; the last WIDE_PROBLEMS of the test have larger numbers than the training text.
+    """``test`` and ``train``; the last LARGE_PROBLEMS of the test have two-digit numbers, rare in the
+    training text, and some larger than any there.
 
     A model that has learned the forms solves nearly all of the others: without these the test is saturated.
     """
     sets = drawn_problems(world)
     rng = random.Random(f"{world.seed}/wide-problems")
-    wide: dict[str, Problem] = {}
-    while len(wide) < WIDE_PROBLEMS:
-        problem = make_problem(rng, world.people, WIDE)
-        wide.setdefault(problem.question, problem)
-    return {**sets, "test": sets["test"][:-WIDE_PROBLEMS] + list(wide.values())}
+    large: dict[str, Problem] = {}
+    while len(large) < LARGE_PROBLEMS:
+        problem = make_problem(rng, world.people, LARGE)
+        large.setdefault(problem.question, problem)
+    return {**sets, "test": sets["test"][:-LARGE_PROBLEMS] + list(large.values())}

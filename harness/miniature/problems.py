@@ -39,7 +39,9 @@ class Numbers(NamedTuple):
 
 TRAINED = Numbers(1, 9)
 WIDE = Numbers(10, 19)
-"""Larger numbers than any problem of the training text gives."""
+"""Two-digit numbers, rare in the training text."""
+LARGE = Numbers(10, 24)
+"""Those and some larger than any of the training text."""
 
 
 def _step(a: int, sign: str, b: int) -> tuple[str, int]:

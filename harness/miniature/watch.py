@@ -11,7 +11,7 @@ from transformers import Gemma2ForCausalLM, PreTrainedTokenizerFast
 
 from harness.miniature.batches import collate, encode
 from harness.miniature.corpus import Corpus, Document, Segment, turn
-from harness.miniature.evaluation import choice_sets, drawn_problems
+from harness.miniature.evaluation import LARGE_PROBLEMS, choice_sets, problem_sets
 from harness.miniature.prompts import choice_prompt, problem_prompt
 from harness.miniature.world import World
 
@@ -24,11 +24,16 @@ def probes(world: World) -> dict[str, list[Document]]:
     ]
     problem = [
         turn("problem", problem_prompt(p.question), p.answer, prompt_weight=0.0)
-        for p in drawn_problems(world)["test"]
+        for p in problem_sets(world)["test"]
     ]
     corpus = Corpus(world, f"{world.seed}/watch")
     few_shot = [_answer_only(corpus.few_shot()) for _ in range(50)]
-    return {"choice": choice, "problem": problem, "problems": few_shot}
+    return {
+        "choice": choice,
+        "problem": problem[:-LARGE_PROBLEMS],
+        "large": problem[-LARGE_PROBLEMS:],
+        "problems": few_shot,
+    }
 
 
 def _answer_only(document: Document) -> Document:
