@@ -192,7 +192,7 @@ def test_the_times_add_up(outcome: Outcome) -> None:
     rows = {row.cells[0]: row.cells[1:] for row in sheet.rows}
     assert rows["prepare"] == ("1.0", "", "", "")
     assert rows["train"] == rows["evaluate"] == ("", "1.0", "1.0", "1.0")
-    assert rows["  preference"] == ("", "1.0", "1.0", "1.0")
+    assert rows["evaluate: preference"] == ("", "1.0", "1.0", "1.0")
     assert rows["total"] == ("7.0", "2.0", "2.0", "2.0")  # 1 for prepare, 2 stages of 3 arms
     lines = list(csv.DictReader(io.StringIO(times_csv(outcome))))
     assert [(line["stage"], line["arm"]) for line in lines[:4]] == [
