@@ -137,7 +137,7 @@ class TrainingSection(Section):
         gradient_checkpointing: recompute activations in the backward pass.
         seed: of every random draw.
         checkpoint_steps: optimiser steps between checkpoints; 0 writes none.
-        minimum_moved: least fraction of trainable entries that training must change.
+        minimum_moved: least fraction of trainable entries, in float32, that training must change.
     """
 
     beta: float
