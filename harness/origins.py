@@ -75,9 +75,9 @@ HEAD = f"""\
 Made from the profiles by `python -m harness.origins`; a test fails where the two differ.
 
 *The paper* is arXiv 2509.12934v1 as text; its extraction lost formulas and several numbers. **A value that is
-lost is never guessed**: what stands in its place is marked *assumed*, with its reason, and is overridden by one
-line of a profile that says `extends = "{PAPER}"`. *The authors' code* is Jazhyc/feature-steering-RL at commit
-fb467f1 of 2025-08-18 where nothing else is said. *SimPO* is princeton-nlp/SimPO.
+lost is never guessed**: what stands in its place is marked *assumed*, with its reason, and is overridden by
+one line of a profile that says `extends = "{PAPER}"`. *The authors' code* is Jazhyc/feature-steering-RL at
+commit fb467f1 of 2025-08-18 where nothing else is said. *SimPO* is princeton-nlp/SimPO.
 """
 
 
@@ -157,11 +157,12 @@ def _differences(paper: Profile, variant: Profile) -> Iterable[Sequence[str]]:
     before, after = values(paper), values(variant)
     for key in after:
         assumed, why = origin(variant, key)
-        same_reason = key in before and (assumed, why) == origin(paper, key)
-        if before.get(key) != after[key] or not same_reason:
+        said_anew = key in {**variant.sources, **variant.assumed} and (assumed, why) != origin(paper, key)
+        if before.get(key) != after[key] or said_anew:
             yield f"`{key}`", _shown(before.get(key, "")), _shown(after[key]), _mark(assumed), why
-    for arm in paper.arms.keys() - variant.arms.keys():
-        yield f"`arms.{arm}`", paper.arms[arm].title, "left out", "", ""
+    for arm, section in paper.arms.items():
+        if arm not in variant.arms:
+            yield f"`arms.{arm}`", section.title, "left out", "", ""
 
 
 def _shown(value: Any) -> str:
