@@ -233,6 +233,18 @@ class ArmSection(BaseModel):
         return dict(self.model_extra or {})
 
 
+class PublishedScore(Section):
+    """A score of the base arm that others published under the profile's protocol.
+
+    Attributes:
+        value: in the measure's own unit (a share for accuracies).
+        source: where it was published.
+    """
+
+    value: float
+    source: str
+
+
 class Profile(Section):
     """Everything that defines a run.
 
@@ -242,6 +254,7 @@ class Profile(Section):
         note: what the numbers are not; printed under every table.
         revisions: hub repository -> branch, tag or commit, where it is not `main` (the model's and the pairs'
             own tables name theirs).
+        published: score of the base arm (`mmlu.acc`) -> what others have published; `check` compares.
         sources: dotted path of a key, or of a table -> where its value is from.
         assumed: dotted path of each default that the paper lost -> why this value.
     """
@@ -256,6 +269,7 @@ class Profile(Section):
     evaluation: EvaluationSection
     arms: dict[Name, ArmSection]
     revisions: dict[str, str] = {}
+    published: dict[str, PublishedScore] = {}
     sources: dict[str, str] = {}
     assumed: dict[str, str] = {}
 
@@ -275,11 +289,11 @@ class Profile(Section):
         return self.model_dump(mode="json")
 
     def digest(self) -> str:
-        """sha256 of what a number can depend on: the resolved profile without the origin of its values.
+        """sha256 of what a number can depend on: all but the origin of values and others' scores.
 
         An empty table of revisions stays out, so that results from before it existed keep their digest.
         """
-        left_out = {"sources"} if self.revisions else {"sources", "revisions"}
+        left_out = {"sources", "published"} | (set() if self.revisions else {"revisions"})
         return digest_json(self.model_dump(mode="json", exclude=left_out))
 
     def arm(self, name: str) -> ArmSection:

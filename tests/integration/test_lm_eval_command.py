@@ -38,6 +38,11 @@ limit = 6
 limit = 4
 max_new_tokens = 96
 """
+PUBLISHED = """
+[published."mmlu.acc"]
+value = 0.75
+source = "a test"
+"""
 PROTOCOLS = {"paper": ("true", 0), "leaderboard": ("false", 5)}
 
 
@@ -45,7 +50,7 @@ def ours(folder: Path, protocol: str) -> tuple[Profile, dict[str, Any], Path]:
     """The harness' own command: its profile, the artefact of the evaluation, the run folder."""
     template, shots = PROTOCOLS[protocol]
     path, run = folder / "few-items.toml", folder / "run"
-    path.write_text(PROFILE.format(protocol=protocol, template=template, shots=shots))
+    path.write_text(PROFILE.format(protocol=protocol, template=template, shots=shots) + PUBLISHED)
     for stage in ("prepare", "train", "evaluate"):
         assert main([stage, "--profile", str(path), "--run-dir", str(run)]) == 0
     artefact = json.loads((run / "base/evaluate.json").read_text())
@@ -116,8 +121,20 @@ def test_the_base_arm_has_lm_evals_own_scores(protocol: str, tmp_path: Path) -> 
         score = found["scores"][f"{task}.{'strict-match' if task == 'gsm8k' else 'acc'}"]
         assert (score["value"], score["n"]) == (results[task][metric], items)
         assert score["stderr"] == pytest.approx(results[task][metric.replace(",", "_stderr,")])
+    check_alone(tmp_path)
     facts = found["requests"]
     assert {task: (one["bos_min"], one["bos_max"]) for task, one in facts.items()} == dict.fromkeys(
         facts, (1, 1)
     )
     assert ("<start_of_turn>" in facts["mmlu"]["first_prompt"]) == (protocol == "paper")
+
+
+def check_alone(folder: Path) -> None:
+    """A run of the base arm alone is analysed, reported and held against published scores."""
+    for stage in ("analyse", "report", "check"):
+        assert (
+            main([stage, "--profile", str(folder / "few-items.toml"), "--run-dir", str(folder / "run")]) == 0
+        )
+    (one,) = json.loads((folder / "run/check.json").read_text())["result"]["published"]
+    assert (one["measure"], one["published"], one["source"]) == ("mmlu.acc", 0.75, "a test")
+    assert one["agrees"] == (abs(one["found"]["value"] - 0.75) <= 1.96 * one["found"]["stderr"])
