@@ -83,7 +83,7 @@ def show(artefact: Artefact, paths: RunPaths) -> None:
 
 
 def properties(profile: Profile) -> dict[str, Test]:
-    """The properties that a run of the profile must have; one of the base arm alone has no loss to compare."""
+    """The properties that a run of the profile must have; the base arm alone has no loss to compare."""
     alone = list(profile.arms) == [BASE]
     return {name: test for name, test in PROPERTIES.items() if not (alone and test is _losses)}
 

@@ -32,6 +32,13 @@ def test_losses_are_the_official_ones(golden: dict[str, torch.Tensor]) -> None:
     torch.testing.assert_close(losses, golden["losses"], atol=1e-5, rtol=0)
 
 
+def test_rewards_are_the_official_ones(golden: dict[str, torch.Tensor]) -> None:
+    """Beta times the mean log-probability, as `harness.evaluation.preference` reports them."""
+    for side in ("chosen", "rejected"):
+        rewards = 10.0 * golden[f"{side}_logps"]
+        torch.testing.assert_close(rewards, golden[f"{side}_rewards"], atol=1e-5, rtol=0)
+
+
 def test_template_is_the_official_one(golden_dir: Path) -> None:
     for case in json.loads((golden_dir / "simpo_template.json").read_text(encoding="utf-8")):
         chosen, rejected = case["input"]["chosen"], case["input"]["rejected"]
