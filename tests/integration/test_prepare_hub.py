@@ -18,8 +18,10 @@ from hub_server import SECRET, Hub, Repo
 from fsrl.sae import Sae
 from harness.__main__ import main
 from harness.errors import ProfileError, UnavailableError
-from harness.profile import load_profile
+from harness.profile import SaeSection, load_profile
 from harness.sources.data_root import read_files, read_manifest
+from harness.sources.hub import Repository
+from harness.sources.hub_sae import fetch_sae
 
 D_IN, D_SAE = 16, 96
 PAIRS, GSM8K, MMLU, TRUTHFUL = (
@@ -188,6 +190,28 @@ def test_a_gemma_scope_file_goes_through_sae_lens(world: Path, tmp_path: Path) -
     f = torch.where(z > arrays["threshold"], z, 0.0)
     assert torch.allclose(sae.encode(x), f, atol=1e-6)
     assert torch.allclose(sae.decode(f), f @ arrays["W_dec"] + arrays["b_dec"], atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_gemma_scope_file_of_the_true_shape(hub: Hub, tmp_path: Path) -> None:
+    """16k features of Gemma-2-2B, nothing of sae-lens replaced: its directory, its loader, its shapes."""
+    section = SaeSection(
+        source="release", layer=12, release="gemma-scope-2b-pt-res", sae_id="layer_12/width_16k/average_l0_22"
+    )
+    shapes = {"W_enc": (2304, 16384), "W_dec": (16384, 2304), "b_enc": (16384,), "b_dec": (2304,)}
+    arrays = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    arrays["threshold"] = np.full(16384, 0.5, np.float32)
+    for i in range(2304):
+        arrays["W_enc"][i, 7 * i], arrays["W_dec"][7 * i, i] = 1.0, 2.0
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **arrays)
+    hub.repos[SCOPE] = Repo("model")
+    commit = hub.repos[SCOPE].push({f"{section.sae_id}/params.npz": stream.getvalue()})
+    made = fetch_sae(section, Repository(SCOPE, "main", "model", "revisions"), commit, tmp_path / "lock.json")
+    assert made.facts["d_sae"] == 16384
+    sae = Sae.from_folder(made.folder)
+    x = torch.randn(3, 2304, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(sae.decode(sae.encode(x)), 2 * torch.where(x > 0.5, x, 0.0))
 
 
 def test_without_the_token_all_that_is_missing_is_said(
