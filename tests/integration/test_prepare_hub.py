@@ -51,16 +51,18 @@ def parquet(rows: list[dict[str, Any]]) -> bytes:
 
 
 def dataset(splits: dict[tuple[str, str], list[dict[str, Any]]], licence: str | None) -> Repo:
-    """A dataset repository as `push_to_hub` lays it out: a card with configurations, parquet files."""
+    """A dataset repository as `push_to_hub` lays it out; without a licence its card declares nothing."""
     configs: dict[str, list[dict[str, str]]] = {}
-    files: dict[str, bytes] = {"extra.bin": b"never wanted"}
+    files: dict[str, bytes] = {}
     for (config, split), rows in splits.items():
         folder = "data" if config == "default" else config
         files[f"{folder}/{split}-00000-of-00001.parquet"] = parquet(rows)
         configs.setdefault(config, []).append({"split": split, "path": f"{folder}/{split}-*"})
-    card: dict[str, Any] = {"configs": [{"config_name": k, "data_files": v} for k, v in configs.items()]}
+    card: dict[str, Any] = {}
     if licence:
         card["license"] = licence
+        card["configs"] = [{"config_name": k, "data_files": v} for k, v in configs.items()]
+        files["extra.bin"] = b"never wanted"
     files["README.md"] = f"---\n{json.dumps(card)}\n---\nwords\n".encode()
     repo = Repo("dataset")
     repo.push(files)
