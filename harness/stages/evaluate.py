@@ -22,9 +22,10 @@ def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:
 
     Raises:
         MissingInputError: `prepare` or the arm's `train` has not run, or a task of the profile has no file.
-        ProfileError: no arm was named, or the profile does not have it.
+        ProfileError: the profile evaluates on rows of another source than it prepares.
     """
     name = _named(arm)
+    _check_source(profile)
     section = profile.arm(name)
     prepared = prepare_result(profile, paths)
     trained = finished("train", profile, paths, name)
@@ -66,3 +67,13 @@ def _named(arm: str | None) -> str:
     if arm is None:
         raise ProfileError("evaluate works on one arm at a time", value=arm, remedy="name one with --arm")
     return arm
+
+
+def _check_source(profile: Profile) -> None:
+    source = profile.evaluation.source
+    if source != profile.data.source:
+        raise ProfileError(
+            f"evaluation.source is {source} while data.source is {profile.data.source}",
+            value=profile.name,
+            remedy="give both the same source",
+        )
