@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from harness import __version__
-from harness.errors import HarnessError
+from harness.errors import HarnessError, RunFolderError
 from harness.paths import RunPaths
 from harness.profile import Profile, load_profile
 from harness.profile_file import lock_path, profile_names
-from harness.stages.common import console, load_stage, run_stage
+from harness.stages.common import console, load_stage, refuse_stale, run_stage
 from harness.stages.order import STAGES
 
 INTERRUPTED = 130
+FULL_OR_CLOSED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 EXAMPLES = """\
 examples:
   python -m harness prepare  --profile miniature
@@ -104,6 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         profile = load_profile(given.profile)
         paths = RunPaths.of(profile.name, given.run_dir, given.data_root, lock_path(given.profile))
+        refuse_stale(given.stage, profile, paths, getattr(given, "arm", None))
         if given.stage == "regress":
             from harness.regress import run
 
@@ -113,15 +116,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             run_stage(given.stage, profile, paths, getattr(given, "arm", None))
     except HarnessError as error:
-        console.print(f"[bold red]{error.title}:[/bold red] ", end="")
-        console.print(str(error), markup=False)
-        return error.exit_code
+        return _refused(error)
+    except OSError as error:
+        if error.errno not in FULL_OR_CLOSED:
+            raise
+        refused = RunFolderError(
+            f"a file cannot be written ({error.strerror})",
+            value=error.filename,
+            remedy="free disk space, also for temporary files (TMPDIR), or give a writable --run-dir DIR",
+        )
+        return _refused(refused)
     except KeyboardInterrupt:
         console.print(
             "interrupted: finished stages are kept, nothing is half-written; the same command goes on"
         )
         return INTERRUPTED
     return 0
+
+
+def _refused(error: HarnessError) -> int:
+    console.print(f"[bold red]{error.title}:[/bold red] ", end="")
+    console.print(str(error), markup=False)
+    return error.exit_code
 
 
 if __name__ == "__main__":

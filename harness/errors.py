@@ -104,3 +104,10 @@ class CheckFailedError(HarnessError):
 
     exit_code = 12
     title = "check failed"
+
+
+class StaleError(HarnessError):
+    """An earlier stage's result whose inputs have changed since."""
+
+    exit_code = 13
+    title = "result out of date"

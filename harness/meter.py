@@ -49,6 +49,10 @@ class Meter:
         self.wall_s = time.perf_counter() - self._started
         self.peak_rss_gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / GIB
 
+    def so_far(self) -> float:
+        """Seconds since entry."""
+        return time.perf_counter() - self._started
+
     def usage(
         self, *, trainable_parameters: int, total_parameters: int, tokens: int, startup_s: float
     ) -> Usage:

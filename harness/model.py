@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from harness.errors import DamagedFileError, MissingInputError
+from harness.errors import DamagedFileError, HarnessError, MissingInputError
 
 if TYPE_CHECKING:
     from harness.profile import ModelSection
@@ -19,6 +21,28 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 def pick_device() -> torch.device:
     """The first CUDA device where there is one, else the CPU; the caller records which."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@contextlib.contextmanager
+def out_of_memory(kind: type[HarnessError], setting: str) -> Iterator[None]:
+    """Turn PyTorch's out-of-memory errors, of a GPU and of the machine, into one of ours.
+
+    Args:
+        kind: of the error.
+        setting: dotted name of what to lower in the profile.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise _exhausted(kind, "the GPU's memory is exhausted", error, setting) from error
+    except RuntimeError as error:
+        if "DefaultCPUAllocator" not in str(error):
+            raise
+        raise _exhausted(kind, "the machine's memory is exhausted", error, setting) from error
+
+
+def _exhausted(kind: type[HarnessError], cause: str, error: Exception, setting: str) -> HarnessError:
+    return kind(cause, value=_first_line(error), remedy=f"lower {setting} in the profile")
 
 
 def load_model(model_dir: Path, section: ModelSection, device: torch.device) -> PreTrainedModel:

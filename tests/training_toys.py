@@ -159,6 +159,6 @@ def order(
         checkpoints=str(folder / "checkpoints"),
         engine=engine,
         threads=1,
-        started=time.time(),
+        started=time.monotonic(),
         parent=os.getpid(),
     )

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from harness.arms import load_arm, scene
-from harness.contract import EvaluateResult, PrepareResult
+from harness.contract import EvaluateResult, PreferenceScores, PrepareResult, Usage
 from harness.evaluation.benchmark import TaskOutcome, quiet, run_task
 from harness.evaluation.lm import GuardedLM
+from harness.evaluation.parts import PREFERENCE, Part, Parts, whole_usage
 from harness.evaluation.preference import PreferenceOutcome, score_pairs
 from harness.evaluation.samples import sample_rows, write_rows
 from harness.meter import Meter
@@ -43,8 +43,13 @@ class Scored(NamedTuple):
     files: list[Path]
 
 
-def evaluate_arm(profile: Profile, paths: RunPaths, name: str, prepared: PrepareResult) -> Scored:
+def evaluate_arm(
+    profile: Profile, paths: RunPaths, name: str, prepared: PrepareResult, unfinished: Path | None = None
+) -> Scored:
     """Load an arm as trained and score it on the test pairs and on every task of the profile.
+
+    Args:
+        unfinished: folder of the parts that an interrupted evaluation of the same inputs has finished; None keeps none.
 
     Raises:
         HarnessError: inputs that are missing or damaged, or an evaluation that cannot be believed.
@@ -54,30 +59,53 @@ def evaluate_arm(profile: Profile, paths: RunPaths, name: str, prepared: Prepare
         ready = load_ready(profile, paths, name, prepared)
         lm = guarded(profile, ready)
     startup_s = time.perf_counter() - started
-    wall_s: dict[str, float] = {}
-    outcomes: dict[str, TaskOutcome] = {}
+    kept = Parts(unfinished)
+    parts = {PREFERENCE: kept.once(PREFERENCE, lambda: preference_part(profile, prepared, ready))}
+    for task in profile.evaluation.tasks:
+        parts[task] = kept.once(task, functools.partial(task_part, profile, prepared, ready, lm, task))
+    files = [write_rows(paths.samples(name) / f"{part}.jsonl", parts[part].rows) for part in parts]
+    return Scored(whole(parts, ready, startup_s), files)
+
+
+def whole(parts: dict[str, Part], ready: Ready, startup_s: float) -> EvaluateResult:
+    """The result of an evaluation from its parts."""
+    template = str(ready.tokenizer.chat_template).encode()
+    return EvaluateResult(
+        preference=cast(PreferenceScores, parts[PREFERENCE].preference),
+        scores={key: score for part in parts.values() for key, score in part.scores.items()},
+        requests={task: part.requests for task, part in parts.items() if part.requests is not None},
+        wall_s={name: round(part.usage.wall_s, 3) for name, part in parts.items()},
+        usage=whole_usage(parts, startup_s),
+        chat_template_sha256=hashlib.sha256(template).hexdigest(),
+        lm_eval={task: part.lm_eval for task, part in parts.items() if part.requests is not None},
+    )
+
+
+def preference_part(profile: Profile, prepared: PrepareResult, ready: Ready) -> Part:
+    """SimPO on the test pairs, metered."""
     with Meter() as meter:
-        with _timed(wall_s, "preference"):
-            preference = score_preferences(profile, prepared, ready)
-        for task in profile.evaluation.tasks:
-            with _timed(wall_s, task):
-                outcomes[task] = score_task(profile, prepared, lm, task)
-    usage = meter.usage(
-        trainable_parameters=0,
-        total_parameters=sum(parameter.numel() for parameter in ready.model.parameters()),
-        tokens=preference.tokens + lm.tokens,
-        startup_s=startup_s,
+        found = score_preferences(profile, prepared, ready)
+    usage = _usage(meter, ready, found.tokens)
+    return Part(usage=usage, rows=list(found.rows), preference=found.scores)
+
+
+def task_part(profile: Profile, prepared: PrepareResult, ready: Ready, lm: GuardedLM, task: str) -> Part:
+    """One lm-eval task, metered."""
+    before = lm.tokens
+    with Meter() as meter:
+        found = score_task(profile, prepared, lm, task)
+    return Part(
+        usage=_usage(meter, ready, lm.tokens - before),
+        rows=sample_rows(found.samples),
+        scores=found.scores,
+        requests=found.requests,
+        lm_eval=found.results,
     )
-    result = EvaluateResult(
-        preference=preference.scores,
-        scores={key: score for outcome in outcomes.values() for key, score in outcome.scores.items()},
-        requests={task: outcome.requests for task, outcome in outcomes.items()},
-        wall_s=wall_s,
-        usage=usage,
-        chat_template_sha256=hashlib.sha256(str(ready.tokenizer.chat_template).encode()).hexdigest(),
-        lm_eval={task: outcome.results for task, outcome in outcomes.items()},
-    )
-    return Scored(result, write_samples(paths.samples(name), preference, outcomes))
+
+
+def _usage(meter: Meter, ready: Ready, tokens: int) -> Usage:
+    total = sum(parameter.numel() for parameter in ready.model.parameters())
+    return meter.usage(trainable_parameters=0, total_parameters=total, tokens=tokens, startup_s=0.0)
 
 
 def load_ready(profile: Profile, paths: RunPaths, name: str, prepared: PrepareResult) -> Ready:
@@ -128,20 +156,3 @@ def score_task(profile: Profile, prepared: PrepareResult, lm: GuardedLM, task: s
             Path(prepared.data_root),
             Path(folder).resolve(),
         )
-
-
-def write_samples(
-    folder: Path, preference: PreferenceOutcome, outcomes: Mapping[str, TaskOutcome]
-) -> list[Path]:
-    """Write the sample logs: `preference.jsonl` and one file a task."""
-    files = [write_rows(folder / "preference.jsonl", preference.rows)]
-    for task, outcome in outcomes.items():
-        files.append(write_rows(folder / f"{task}.jsonl", sample_rows(outcome.samples)))
-    return files
-
-
-@contextmanager
-def _timed(wall_s: dict[str, float], part: str) -> Iterator[None]:
-    started = time.perf_counter()
-    yield
-    wall_s[part] = round(time.perf_counter() - started, 3)

@@ -26,7 +26,7 @@ class TrainSpec(BaseModel):
         checkpoints: where unfinished training may be resumed from.
         engine: DeepSpeed's settings; None trains in plain PyTorch, for tests.
         threads: CPU threads of one rank.
-        started: Unix time at which the stage began.
+        started: when the stage began, on the monotonic clock, which all processes of a machine share.
         parent: process id that waits for the result; when it is gone, training stops.
     """
 

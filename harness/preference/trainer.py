@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -17,9 +16,9 @@ from torch.utils.data import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback
 from trl.experimental.cpo import CPOConfig, CPOTrainer
 
-from harness.artefact import write_json
 from harness.errors import TrainingError
 from harness.model import pad_id
+from harness.preference.checkpoint import Step, last_checkpoint, write_record
 from harness.preference.data import PairBatch, PairTokens, collate
 from harness.preference.loss import response_logprobs
 from harness.preference.schedule import step_count, warmup_count
@@ -27,9 +26,6 @@ from harness.preference.schedule import step_count, warmup_count
 if TYPE_CHECKING:
     from harness.contract import Arm
     from harness.profile import TrainingSection
-
-
-STEPS = "steps.json"
 
 
 class ResponseModel(nn.Module):
@@ -71,23 +67,6 @@ class Rows(Dataset[PairTokens]):
     def map(self, *_args: object, **_kwargs: object) -> Rows:
         """trl prepares its datasets by mapping functions over them; these rows are ready."""
         return self
-
-
-class Step(NamedTuple):
-    """What one optimiser step did.
-
-    Attributes:
-        loss, penalised_loss: mean over the step's pairs, without and with the arm's penalty.
-        rates: learning rate of each parameter group.
-        grad_norm: global norm before clipping; None where the engine reports none.
-        tokens: real tokens that went through the model.
-    """
-
-    loss: float
-    penalised_loss: float
-    rates: tuple[float, ...]
-    grad_norm: float | None
-    tokens: int
 
 
 def batch_order(pairs: int, epochs: int, seed: int) -> list[int]:
@@ -156,6 +135,8 @@ class SimpoTrainer(CPOTrainer):  # type: ignore[misc]
     Attributes:
         steps: what each optimiser step did.
         on_step: called after each step with steps done, steps in all, and the step.
+        elapsed_s: seconds of the training loop so far, without those before the checkpoint.
+        wall_s_before: seconds that the steps before the checkpoint took.
     """
 
     def __init__(
@@ -171,6 +152,8 @@ class SimpoTrainer(CPOTrainer):  # type: ignore[misc]
         self.arm = arm
         self.section = section
         self.on_step: Callable[[int, int, Step], None] | None = None
+        self.elapsed_s: Callable[[], float] = lambda: 0.0
+        self.wall_s_before = 0.0
         self.steps: list[Step] = []
         self._sums = torch.zeros(4, dtype=torch.float64)
         self._rates: tuple[float, ...] = ()
@@ -259,27 +242,21 @@ class SimpoTrainer(CPOTrainer):  # type: ignore[misc]
         """Nothing: a checkpoint is no published model."""
 
     def _save_checkpoint(self, model: nn.Module, trial: object) -> None:
-        """The record of the steps goes last: a checkpoint with it is complete."""
+        """The record goes last, once every rank has written: a checkpoint with it is complete."""
         super()._save_checkpoint(model, trial)
+        self.accelerator.wait_for_everyone()
         if self.is_world_process_zero():
             folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
-            write_json(folder / STEPS, self.steps)
+            write_record(folder, self.steps, self.wall_s_before + self.elapsed_s())
 
     def resume_or_start(self) -> int:
         """Train, from the last complete checkpoint where there is one; the number of steps it had done."""
-        folder = last_checkpoint(Path(self.args.output_dir))
-        if folder is not None:
-            taken = json.loads((folder / STEPS).read_text(encoding="utf-8"))
-            self.steps = [Step(loss, total, tuple(rates), *rest) for loss, total, rates, *rest in taken]
+        taken = last_checkpoint(Path(self.args.output_dir))
+        if taken is not None:
+            self.steps, self.wall_s_before = taken.steps, taken.wall_s
         done = len(self.steps)
-        self.train(resume_from_checkpoint=str(folder) if folder else None)
+        self.train(resume_from_checkpoint=str(taken.folder) if taken else None)
         return done
-
-
-def last_checkpoint(folder: Path) -> Path | None:
-    """The complete checkpoint with the most steps."""
-    complete = [path.parent for path in folder.glob(f"checkpoint-*/{STEPS}")]
-    return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
 def optimizer_class(section: TrainingSection) -> Any:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
+import os
+import shutil
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from importlib import import_module
@@ -14,21 +18,32 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from harness import __version__
-from harness.artefact import Artefact, digest_file, digest_json, read_artefact, write_artefact
+from harness.artefact import Artefact, digest_file, digest_json, read_artefact, write_artefact, write_json
 from harness.contract import Record
-from harness.errors import DamagedFileError, MissingInputError, RunFolderError
+from harness.errors import DamagedFileError, MissingInputError, RunFolderError, StaleError
 from harness.paths import RunPaths
 from harness.profile import Profile
 from harness.provenance import provenance
+from harness.stages.order import STAGES
+
+HOLDER = ".holder.json"
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 class Work(NamedTuple):
-    """What a stage's work leaves: its result and the files that it wrote below the run folder."""
+    """What a stage's work leaves.
+
+    Attributes:
+        result: what it found.
+        files: what it wrote below the run folder.
+        scratch: files and folders with which it would have gone on after an interruption; they go away once
+            the artefact is written, and not before.
+    """
 
     result: Record
     files: Sequence[Path]
+    scratch: Sequence[Path] = ()
 
 
 class Stage(Protocol):
@@ -109,20 +124,44 @@ def run_stage(name: str, profile: Profile, paths: RunPaths, arm: str | None = No
         return [_run_one(name, stage, profile, paths, chosen) for chosen in arms]
 
 
+def refuse_stale(name: str, profile: Profile, paths: RunPaths, arm: str | None = None) -> None:
+    """Refuse to go on from an earlier stage's result that was made with something else.
+
+    Raises:
+        StaleError: names the stage to run again and what has changed.
+    """
+    for earlier in STAGES[: STAGES.index(name)] if name in STAGES else STAGES:
+        stage = load_stage(earlier)
+        arms: list[str | None] = [None] if not stage.PER_ARM else [arm] if arm else list(profile.arms)
+        for one in arms:
+            if not paths.stage(earlier, one).is_file():
+                continue
+            made_by = command(earlier, profile) + (f" --arm {one}" if one else "")
+            artefact = read_artefact(paths.stage(earlier, one), made_by=made_by)
+            changed = _different(artefact.inputs, stage.needs(profile, paths, one))
+            if changed:
+                raise StaleError(
+                    f"the result of {earlier} was made with something else than this run has",
+                    value=f"changed: {', '.join(changed)}",
+                    remedy=f"run `{made_by}`, which makes it again",
+                )
+
+
 @contextlib.contextmanager
 def held(root: Path) -> Iterator[None]:
-    """Hold a run folder: two runs in one folder are refused.
+    """Hold a run folder: two runs in one folder are refused. What a killed run half wrote goes away.
 
     Raises:
         RunFolderError: another process holds it, or it cannot be written.
     """
+    holder = root / HOLDER
     try:
         root.mkdir(parents=True, exist_ok=True)
         lock = FileLock(root / ".lock", timeout=0)
         lock.acquire()
     except Timeout as error:
         raise RunFolderError(
-            "another run is at work in this run folder",
+            f"another run is at work in this run folder ({_held_by(holder)})",
             value=root,
             remedy="wait for it, or give another folder with --run-dir DIR",
         ) from error
@@ -133,9 +172,24 @@ def held(root: Path) -> Iterator[None]:
             remedy="give a writable folder with --run-dir DIR",
         ) from error
     try:
+        for pattern in (".*.part", "*/.*.part", "*/*/.*.part"):
+            for half in root.glob(pattern):
+                half.unlink(missing_ok=True)
+        write_json(holder, {"pid": os.getpid(), "command": " ".join(sys.argv)})
         yield
     finally:
+        with contextlib.suppress(OSError):
+            holder.unlink()
         lock.release()
+
+
+def _held_by(holder: Path) -> str:
+    """Who holds a run folder, as far as its holder has said."""
+    try:
+        found = json.loads(holder.read_text(encoding="utf-8"))
+        return f"process {int(found['pid'])}: {found['command']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "a process that has only just begun"
 
 
 def _run_one(name: str, stage: Stage, profile: Profile, paths: RunPaths, arm: str | None) -> Artefact:
@@ -164,8 +218,17 @@ def _run_one(name: str, stage: Stage, profile: Profile, paths: RunPaths, arm: st
         result=work.result.model_dump(mode="json"),
     )
     write_artefact(paths.stage(name, arm), artefact)
+    for left in work.scratch:
+        _remove(left)
     console.print(f"{label}: done in {artefact.wall_s:.1f} s")
     return _shown(stage, artefact, paths)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _shown(stage: Stage, artefact: Artefact, paths: RunPaths) -> Artefact:
@@ -184,7 +247,12 @@ def _reusable(path: Path, key: str, inputs: dict[str, str], paths: RunPaths) -> 
     except DamagedFileError as error:
         return None, f"running again ({error.cause})"
     if old.key != key:
-        changed = sorted(k for k in old.inputs.keys() | inputs.keys() if old.inputs.get(k) != inputs.get(k))
+        changed = _different(old.inputs, inputs)
         return None, f"running again (changed: {', '.join(changed[:5]) or 'the harness'})"
     bent = first_changed(old, paths)
     return (None, f"running again ({bent} is missing or changed)") if bent else (old, "")
+
+
+def _different(old: dict[str, str], new: dict[str, str]) -> list[str]:
+    """Names of the inputs that are not the same in both."""
+    return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))

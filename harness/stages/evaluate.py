@@ -5,16 +5,19 @@ from __future__ import annotations
 from harness.arms import arm_module
 from harness.artefact import digest_json
 from harness.contract import PrepareResult
-from harness.errors import ProfileError
+from harness.errors import EvaluationError, ProfileError
 from harness.evaluation.tasks import digest_tasks
 from harness.paths import RunPaths
 from harness.profile import Profile
+from harness.provenance import hardware, versions
 from harness.stages.common import Work, finished
 
 SUMMARY = "Score each arm on the test pairs (SimPO) and with lm-eval (MMLU, TruthfulQA, GSM8K)."
 READS = "prepare.json, <arm>/train.json, <arm>/weights/, the test pairs and the evaluation rows"
 WRITES = "<arm>/evaluate.json, <arm>/samples/*.jsonl (one file a task, and preference.jsonl)"
 PER_ARM = True
+
+UNFINISHED = "unfinished-"
 
 
 def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:
@@ -51,11 +54,20 @@ def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:
 
 
 def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:
-    """Score the arm and write its sample logs."""
-    from harness.evaluation.score import evaluate_arm
+    """Score the arm and write its sample logs; a part that is finished survives an interruption.
 
-    scored = evaluate_arm(profile, paths, _named(arm), prepare_result(profile, paths))
-    return Work(result=scored.result, files=scored.files)
+    Raises:
+        EvaluationError: memory is exhausted, or the evaluation cannot be believed.
+    """
+    from harness.evaluation.score import evaluate_arm
+    from harness.model import out_of_memory
+
+    name = _named(arm)
+    key = digest_json([needs(profile, paths, arm), versions(), hardware()["class"]])
+    unfinished = paths.folder(name) / f"{UNFINISHED}{key[:12]}"
+    with out_of_memory(EvaluationError, "evaluation.batch_size or evaluation.loss_batch_size"):
+        scored = evaluate_arm(profile, paths, name, prepare_result(profile, paths), unfinished)
+    return Work(scored.result, scored.files, scratch=list(paths.folder(name).glob(f"{UNFINISHED}*")))
 
 
 def prepare_result(profile: Profile, paths: RunPaths) -> PrepareResult:

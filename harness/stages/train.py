@@ -74,10 +74,7 @@ def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:
         spec = _spec(profile, paths, name, folder)
         result = launch(spec, profile.training.ranks, f"train {name}")
         files = _publish(Exchange(folder).weights, paths.weights(name))
-    for checkpoints in home.glob("checkpoints-*"):
-        shutil.rmtree(checkpoints, ignore_errors=True)
-    (home / FAILED_LOG).unlink(missing_ok=True)
-    return Work(result, files)
+    return Work(result, files, scratch=[*home.glob("checkpoints-*"), home / FAILED_LOG])
 
 
 def check_batches(profile: Profile) -> None:
@@ -111,7 +108,7 @@ def _spec(profile: Profile, paths: RunPaths, name: str, folder: Path) -> TrainSp
         checkpoints=str((paths.folder(name) / f"checkpoints-{key[:12]}").absolute()),
         engine=engine_settings(profile),
         threads=threads_per_rank(profile.training.ranks),
-        started=time.time(),
+        started=time.monotonic(),
         parent=os.getpid(),
     )
 
