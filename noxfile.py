@@ -46,6 +46,12 @@ def tests_gpu(session):
 
 
 @nox.session
+def faults(session):
+    """Real runs, killed and damaged: they go on, or are refused with a cause and a remedy."""
+    shared(session, "pytest", "-m", "faults", "tests/faults", *session.posargs)
+
+
+@nox.session
 def smoke(session):
     """All three arms through training, lm-eval and rendering, small."""
     for stage in STAGES:

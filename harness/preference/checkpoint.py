@@ -108,14 +108,17 @@ def alone(folder: Path) -> Iterator[None]:
 def without_code() -> None:
     """Make DeepSpeed read its checkpoints as tensors and plain values.
 
-    Its own loader unpickles whatever a file holds. Only the engine's loss scaler is let through beside
-    what PyTorch allows.
+    Its own loader unpickles whatever a file holds. Four of the engine's own small classes are let through
+    beside what PyTorch allows.
     """
     from deepspeed.runtime.checkpoint_engine.torch_checkpoint_engine import TorchCheckpointEngine
     from deepspeed.runtime.fp16.loss_scaler import DynamicLossScaler, LossScaler
+    from deepspeed.runtime.zero.config import ZeroStageEnum
+    from deepspeed.utils.tensor_fragment import fragment_address
 
+    allowed = [DynamicLossScaler, LossScaler, ZeroStageEnum, fragment_address]
     TorchCheckpointEngine.load = lambda _self, path, map_location=None: load_tensors(
-        path, map_location, [LossScaler, DynamicLossScaler]
+        path, map_location, allowed
     )
 
 
