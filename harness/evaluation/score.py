@@ -49,7 +49,8 @@ def evaluate_arm(
     """Load an arm as trained and score it on the test pairs and on every task of the profile.
 
     Args:
-        unfinished: folder of the parts that an interrupted evaluation of the same inputs has finished; None keeps none.
+        unfinished: folder of the parts that an interrupted evaluation of the same inputs has finished;
+            None keeps none.
 
     Raises:
         HarnessError: inputs that are missing or damaged, or an evaluation that cannot be believed.

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from harness import __version__
 from harness.artefact import Artefact, digest_file, digest_json, read_artefact, write_artefact, write_json
-from harness.contract import Record
+from harness.contract import PrepareResult, Record
 from harness.errors import DamagedFileError, MissingInputError, RunFolderError, StaleError
 from harness.paths import RunPaths
 from harness.profile import Profile
@@ -87,6 +87,23 @@ def finished(stage: str, profile: Profile, paths: RunPaths, arm: str | None = No
             remedy=f"run `{made_by}`, which makes it again",
         )
     return artefact
+
+
+def prepared_inputs(profile: Profile, paths: RunPaths) -> PrepareResult:
+    """What `prepare` found, with the folders of this run: those whose files were just checked.
+
+    A run folder that was copied or moved still names the old one's folders in its artefact.
+
+    Raises:
+        MissingInputError, DamagedFileError: as `finished`.
+    """
+    found = PrepareResult.model_validate(finished("prepare", profile, paths).result)
+    own = {
+        "model_dir": paths.assets / "model",
+        "sae_dir": paths.assets / "sae",
+        "data_root": paths.assets / "data",
+    }
+    return found.model_copy(update={name: str(folder) for name, folder in own.items() if folder.is_dir()})
 
 
 def first_changed(artefact: Artefact, paths: RunPaths) -> str | None:

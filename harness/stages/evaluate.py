@@ -10,7 +10,7 @@ from harness.evaluation.tasks import digest_tasks
 from harness.paths import RunPaths
 from harness.profile import Profile
 from harness.provenance import hardware, versions
-from harness.stages.common import Work, finished
+from harness.stages.common import Work, finished, prepared_inputs
 
 SUMMARY = "Score each arm on the test pairs (SimPO) and with lm-eval (MMLU, TruthfulQA, GSM8K)."
 READS = "prepare.json, <arm>/train.json, <arm>/weights/, the test pairs and the evaluation rows"
@@ -72,7 +72,7 @@ def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:
 
 def prepare_result(profile: Profile, paths: RunPaths) -> PrepareResult:
     """Where `prepare` put the inputs."""
-    return PrepareResult.model_validate(finished("prepare", profile, paths).result)
+    return prepared_inputs(profile, paths)
 
 
 def _named(arm: str | None) -> str:

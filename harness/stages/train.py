@@ -18,7 +18,7 @@ from harness.launch import engine_settings, launch, threads_per_rank
 from harness.paths import RunPaths
 from harness.preference.spec import Exchange, TrainSpec
 from harness.profile import Profile
-from harness.stages.common import Work, command, finished
+from harness.stages.common import Work, command, prepared_inputs
 
 SUMMARY = "Train each arm with SimPO on the preference pairs, under DeepSpeed ZeRO-1."
 READS = "prepare.json, the base model, the SAE where the arm uses one, preference pairs"
@@ -156,7 +156,7 @@ def _publish(made: Path, target: Path) -> list[Path]:
 
 
 def _prepared(profile: Profile, paths: RunPaths) -> PrepareResult:
-    return PrepareResult.model_validate(finished("prepare", profile, paths).result)
+    return prepared_inputs(profile, paths)
 
 
 def _training_data(profile: Profile) -> dict[str, object]:

@@ -57,7 +57,11 @@ def test_a_bit_of_trained_weights(copy: Bench, whole: Bench) -> None:
 def test_an_sae_of_the_wrong_width(copy: Bench) -> None:
     folder = own_asset(copy, "sae")
     tensors = load_file(folder / "sae_weights.safetensors")
-    narrow = {"W_enc": tensors["W_enc"][:-8], "W_dec": tensors["W_dec"][:, :-8], "b_dec": tensors["b_dec"][:-8]}
+    narrow = {
+        "W_enc": tensors["W_enc"][:-8],
+        "W_dec": tensors["W_dec"][:, :-8],
+        "b_dec": tensors["b_dec"][:-8],
+    }
     save_file({n: t.contiguous() for n, t in (tensors | narrow).items()}, folder / "sae_weights.safetensors")
     config = json.loads((folder / "cfg.json").read_text())
     config["d_in"] -= 8

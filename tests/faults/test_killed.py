@@ -77,7 +77,7 @@ def test_killed_in_the_middle_of_evaluation(copy: Bench, whole: Bench) -> None:
 
 
 def test_killed_while_an_artefact_is_written(copy: Bench) -> None:
-    """The process dies between the bytes and the rename: the old artefact stays, the next run makes the new."""
+    """Dead between the bytes and the rename: the old artefact stays, the next run makes the new one."""
     path = copy.run / "base" / "train.json"
     old = path.read_bytes()
     (copy.run / "base" / "train.json").write_bytes(old.replace(b'"arm": "base"', b'"arm": "base" '))

@@ -84,13 +84,15 @@ def mounted(size: str, mode: str) -> list[str]:
     """A command prefix with a small file system of its own over a folder, in a namespace of its own."""
     if shutil.which("unshare") is None:
         return []
-    inside = f"mount -t tmpfs -o size={size} tmpfs \"$0\" && {mode} exec \"$@\""
+    inside = f'mount -t tmpfs -o size={size} tmpfs "$0" && {mode} exec "$@"'
     return ["unshare", "--map-root-user", "--mount", "sh", "-c", inside]
 
 
 def may_mount(folder: Path) -> bool:
     prefix = mounted("1m", "")
-    return bool(prefix) and subprocess.run([*prefix, str(folder), "true"], capture_output=True).returncode == 0
+    return (
+        bool(prefix) and subprocess.run([*prefix, str(folder), "true"], capture_output=True).returncode == 0
+    )
 
 
 def test_no_disk_space(tmp_path: Path) -> None:
