@@ -19,6 +19,17 @@ from harness.stages.order import STAGES
 
 INTERRUPTED = 130
 FULL_OR_CLOSED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+COMPARISONS = {
+    "regress": (
+        "results",
+        "Compares the run's table1.json with the committed one of this profile and hardware.",
+    ),
+    "prompts": (
+        "prompts",
+        "Compares the first prompt of each task and arm, templates, BOS counts and stop ids with "
+        "results/<profile>/prompts.json.",
+    ),
+}
 EXAMPLES = """\
 examples:
   python -m harness prepare  --profile miniature
@@ -60,15 +71,12 @@ def parser() -> argparse.ArgumentParser:
             )
         if stage.PER_ARM:
             one.add_argument("--arm", metavar="NAME", help="one arm of the profile (default: all of them)")
-    regress = commands.add_parser(
-        "regress",
-        help="Compare a run with the committed results.",
-        description="Compares the run's table1.json with the committed one of this profile and hardware.",
-    )
-    _add_common(regress)
-    regress.add_argument(
-        "--update", action="store_true", help="accept this run's results as the committed ones"
-    )
+    for name, (what, summary) in COMPARISONS.items():
+        one = commands.add_parser(name, help=f"Compare a run with the committed {what}.", description=summary)
+        _add_common(one)
+        one.add_argument(
+            "--update", action="store_true", help=f"accept this run's {what} as the committed ones"
+        )
     return top
 
 
@@ -113,6 +121,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             run(profile, paths, given.update)
         elif getattr(given, "export", None):
             _export(profile, paths, given.export)
+        elif given.stage == "prompts":
+            from harness.snapshot import run as compare_prompts
+
+            compare_prompts(profile, paths, given.update)
         else:
             run_stage(given.stage, profile, paths, getattr(given, "arm", None))
     except HarnessError as error:

@@ -13,6 +13,7 @@ from harness.measure import BASE, LOSS
 from harness.outcome import ArmOutcome, Outcome, PromptFacts, outcome_path, read_outcome
 from harness.paths import RunPaths
 from harness.profile import Profile
+from harness.prompts import changes, outcome_prompts, read_snapshot, snapshot_path
 from harness.published import Agreement, agreements
 from harness.render import verdict_summary
 from harness.render_screen import screen_console, show_sheet
@@ -20,10 +21,12 @@ from harness.stages.common import Work, command, finished
 from harness.verdict import Verdict, judge
 
 SUMMARY = "Check the properties that every run must have; then the verdict on each claim of the paper."
-READS = "report/table1.json, results/paper.json"
+READS = "report/table1.json, results/paper.json, results/<profile>/prompts.json where it is committed"
 WRITES = "check.json"
 PER_ARM = False
 Test = Callable[[Outcome], Iterator[str]]
+
+COMMITTED = "prompts, templates and stop tokens are those of results/<profile>/prompts.json"
 
 
 class CheckResult(Record):
@@ -43,7 +46,12 @@ class CheckResult(Record):
 def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:  # noqa: ARG001
     """The report's outcome, the paper's claims and published scores."""
     finished("report", profile, paths)
-    found = {"outcome": digest_file(outcome_path(paths)), "paper": paper_digest()}
+    committed = snapshot_path(profile.name)
+    found = {
+        "outcome": digest_file(outcome_path(paths)),
+        "paper": paper_digest(),
+        "prompts": digest_file(committed) if committed.is_file() else "none committed",
+    }
     if profile.published:
         found["published"] = digest_json(profile.model_dump(mode="json", include={"published"}))
     return found
@@ -57,7 +65,11 @@ def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:  # noqa: A
     """
     outcome = read_outcome(outcome_path(paths), made_by=command("report", profile))
     tests = properties(profile)
-    broken = violations(outcome, tests)
+    held, broken = [*tests], violations(outcome, tests)
+    committed = read_snapshot(snapshot_path(profile.name))
+    if committed is not None:
+        held.append(COMMITTED)
+        broken += [f"{COMMITTED}: {line}" for line in changes(committed, outcome_prompts(outcome))]
     if broken:
         raise CheckFailedError(
             f"this run does not have {len(broken)} of the properties that every run must have:\n"
@@ -67,7 +79,7 @@ def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:  # noqa: A
         )
     verdicts = tuple(judge(read_paper(), outcome))
     published = agreements(profile, outcome.arms[BASE].scores)
-    return Work(CheckResult(held=tuple(tests), verdicts=verdicts, published=published), [])
+    return Work(CheckResult(held=tuple(held), verdicts=verdicts, published=published), [])
 
 
 def show(artefact: Artefact, paths: RunPaths) -> None:
