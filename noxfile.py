@@ -72,6 +72,13 @@ def build_miniature(session):
     shared(session, "harness.miniature.build", *session.posargs)
 
 
+@nox.session(venv_backend="venv")
+def audit(session):
+    """The locked packages against the published advisories; needs a connection to pypi.org."""
+    session.install("pip-audit")
+    session.run("pip-audit", "--strict", "--no-deps", "--disable-pip", "-r", "constraints.txt")
+
+
 @nox.session
 def lint(session):
     """Formatting, lint rules and the direction of imports."""

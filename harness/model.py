@@ -15,6 +15,7 @@ from harness.errors import DamagedFileError, HarnessError, MissingInputError
 if TYPE_CHECKING:
     from harness.profile import ModelSection
 
+PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -53,6 +54,7 @@ def load_model(model_dir: Path, section: ModelSection, device: torch.device) -> 
         DamagedFileError: its files cannot be read, or weights are missing from them.
     """
     _require(model_dir, "config.json")
+    _refuse_pickles(model_dir)
     dtype = DTYPES[section.dtype]
     try:
         model, info = AutoModelForCausalLM.from_pretrained(
@@ -61,6 +63,7 @@ def load_model(model_dir: Path, section: ModelSection, device: torch.device) -> 
             attn_implementation=section.attention,
             local_files_only=True,
             use_safetensors=True,
+            trust_remote_code=False,
             output_loading_info=True,
         )
     except Exception as error:
@@ -80,7 +83,7 @@ def load_tokenizer(model_dir: Path) -> PreTrainedTokenizerBase:
     """
     _require(model_dir, "tokenizer_config.json")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(model_dir, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(model_dir, local_files_only=True, trust_remote_code=False)
     except Exception as error:
         raise _damaged(f"the tokenizer cannot be loaded ({_first_line(error)})", model_dir) from error
     if not tokenizer.chat_template:
@@ -99,6 +102,17 @@ def pad_id(tokenizer: PreTrainedTokenizerBase) -> int:
             remedy="add `pad_token` to its tokenizer_config.json",
         )
     return found
+
+
+def _refuse_pickles(model_dir: Path) -> None:
+    """A folder without safetensors whose weights are pickles is refused by the pickle's name."""
+    pickles = sorted(path for path in model_dir.iterdir() if path.suffix in PICKLES)
+    if pickles and not any(model_dir.glob("*.safetensors")):
+        raise DamagedFileError(
+            "the model's weights are a pickle, which can run code when it is read, and is not read here",
+            value=pickles[0],
+            remedy="convert it to model.safetensors on a machine where you trust it",
+        )
 
 
 def _require(model_dir: Path, name: str) -> None:

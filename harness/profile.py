@@ -216,7 +216,7 @@ class EvaluationSection(Section):
     loss_batch_size: Positive
     share_prefix: bool = False
     seed: int
-    tasks: dict[str, TaskSection]
+    tasks: dict[Name, TaskSection]
 
 
 class ArmSection(BaseModel):

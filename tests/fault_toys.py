@@ -18,6 +18,7 @@ from harness.profile import PROFILES
 
 ROOT = Path(__file__).parent.parent
 LIMIT_S = 240
+TOKEN = "hf_plantedTokenThatNobodyMayEverSee"
 SMALL = {
     'name = "miniature-smoke"': 'name = "tiny"',
     "train_pairs = 2000": "train_pairs = 48",
@@ -61,6 +62,8 @@ class Bench:
         self.environment = {
             **os.environ,
             "HF_HUB_OFFLINE": "1",
+            "HF_TOKEN": TOKEN,
+            "HUGGING_FACE_HUB_TOKEN": TOKEN,
             "OMP_NUM_THREADS": "1",
             "PYTHONPATH": os.pathsep.join([*path, str(ROOT)]),
         }
@@ -86,6 +89,7 @@ class Bench:
         said, _ = process.communicate(timeout=LIMIT_S)
         assert process.returncode == code, f"{stage} ended with {process.returncode}:\n{said}"
         assert "Traceback" not in said
+        assert TOKEN not in said
         if code:
             assert "remedy:" in said
         return said
