@@ -136,7 +136,7 @@ def read_json(path: Path, *, made_by: str) -> Any:
         raise MissingInputError("an earlier result is missing", value=path, remedy=f"run `{made_by}` first")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise DamagedFileError(
             f"the file is not readable JSON ({error})", value=path, remedy=f"delete it and run `{made_by}`"
         ) from error

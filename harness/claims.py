@@ -159,7 +159,7 @@ def read_paper(path: Path = PAPER) -> Paper:
         raise MissingInputError("the paper's claims are missing", value=path, remedy=remedy)
     try:
         return Paper.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, ValidationError) as error:
+    except (ValueError, OSError, RecursionError, ValidationError) as error:
         raise DamagedFileError(
             f"the paper's claims cannot be read: {error}", value=path, remedy=remedy
         ) from error

@@ -92,7 +92,7 @@ def read_tolerances(path: Path = TOLERANCES) -> Tolerances:
     """
     try:
         return Tolerances.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, ValidationError) as error:
+    except (OSError, ValueError, RecursionError, ValidationError) as error:
         raise DamagedFileError(
             f"the tolerances cannot be read: {error}",
             value=path,

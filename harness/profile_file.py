@@ -28,13 +28,21 @@ def profile_path(name: str) -> Path:
         ProfileError: there is no such file; the message lists the bundled profiles.
     """
     path = Path(name) if name.endswith(".toml") else PROFILES / f"{name}.toml"
-    if not path.is_file():
+    if not is_file(path):
         raise ProfileError(
             "no such profile",
             value=name,
             remedy=f"choose one of: {', '.join(profile_names())}; or a .toml file",
         )
     return path
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file has this name; a name that no file can have is no file's."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def lock_path(name: str) -> Path:
@@ -67,7 +75,7 @@ def _read(path: Path, extended_by: tuple[Path, ...]) -> Table:
     above = path.parent / other if other.endswith(".toml") else profile_path(other)
     if above.resolve() in {one.resolve() for one in (path, *extended_by)}:
         raise _refused(f"the profile extends itself, through {other}", path)
-    if not above.is_file():
+    if not is_file(above):
         raise _refused(f"the profile extends {other}, which is not there", path)
     base = _read(above, (path, *extended_by))
     for dotted in without:
@@ -91,7 +99,7 @@ def leaves(tables: Table, prefix: str = "") -> Table:
 def _parse(path: Path) -> Table:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProfileError(
             f"the profile is not TOML: {error}", value=path, remedy="correct that line"
         ) from error

@@ -25,7 +25,7 @@ def check_rows(paths: Iterable[Path]) -> int:
 def _check_file(path: Path) -> int:
     shape: dict[str, type] | None = None
     count = 0
-    with path.open(encoding="utf-8") as lines:
+    with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             row = _parse(line, f"{path}:{number}")
             shape = shape or {field: type(value) for field, value in row.items()}
@@ -36,10 +36,11 @@ def _check_file(path: Path) -> int:
     return count
 
 
-def _parse(line: str, where: str) -> dict[str, Any]:
+def _parse(line: bytes, where: str) -> dict[str, Any]:
     try:
-        row = json.loads(line)
-    except ValueError as error:
+        row = json.loads(line.decode())
+        json.dumps(row, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
         raise _refuse(f"the line is not JSON ({error})", where) from error
     if not isinstance(row, dict) or not row:
         raise _refuse("the line is not a JSON object with fields", where)
@@ -73,6 +74,10 @@ def _check_targets(targets: Any, field: str, where: str) -> None:
     if not isinstance(targets, dict) or {"choices", "labels"} - targets.keys():
         raise _refuse(f"`{field}` must have choices and labels", where)
     choices, labels = targets["choices"], targets["labels"]
+    if not isinstance(choices, list) or not isinstance(labels, list):
+        raise _refuse(f"`{field}` must have lists of choices and labels", where)
+    if not all(isinstance(label, int) for label in labels):
+        raise _refuse(f"`{field}` has a label that is not 0 or 1", where)
     if len(choices) != len(labels) or set(labels) - {0, 1} or 1 not in labels or not all(choices):
         raise _refuse(f"`{field}` needs one label (0 or 1) for each text, and a 1 among them", where)
 

@@ -90,7 +90,7 @@ def read_pairs(path: Path, limit: int) -> list[Pair]:
             "the preference file is missing", value=path, remedy="run `prepare` first, or correct --data-root"
         )
     pairs: list[Pair] = []
-    with path.open(encoding="utf-8") as lines:
+    with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             if limit and len(pairs) == limit:
                 break
@@ -104,14 +104,17 @@ def read_pairs(path: Path, limit: int) -> list[Pair]:
     return pairs
 
 
-def _parse(line: str, where: str) -> Pair:
+def _parse(line: bytes, where: str) -> Pair:
     try:
-        pair = Pair.model_validate(json.loads(line))
+        pair = Pair.model_validate(json.loads(line.decode()))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise _refused(f"{'.'.join(map(str, first['loc'])) or 'row'}: {first['msg']}", where) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _refused(f"the row is not JSON ({error})", where) from error
+    for message in (*pair.prompt, *pair.chosen, *pair.rejected):
+        if not is_text(message.content):
+            raise _refused("a message holds half of a character (a lone surrogate)", where)
     if pair.prompt[-1].role != "user":
         raise _refused("the prompt's last turn is not the user's", where)
     for name in ("chosen", "rejected"):
@@ -121,6 +124,15 @@ def _parse(line: str, where: str) -> Pair:
         if not message.content.strip():
             raise _refused(f"the {name} response is empty", where)
     return pair
+
+
+def is_text(text: str) -> bool:
+    """Whether a string can be written as UTF-8; JSON can spell some that cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _refused(cause: str, where: str) -> DataError:

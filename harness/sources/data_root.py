@@ -116,15 +116,19 @@ def inside(root: Path, name: str) -> Path:
     """The file below the root.
 
     Raises:
-        DataError: the path, or a link on it, leads out of the root.
+        DataError: the path, or a link on it, leads out of the root, or no file can have it.
     """
     path = root / name
-    if Path(name).is_absolute() or not path.resolve().is_relative_to(root.resolve()):
+    remedy = "put the file below the data root and name it relative to it"
+    try:
+        path.is_file()
+        below = path.resolve().is_relative_to(root.resolve())
+    except (OSError, ValueError) as error:
         raise DataError(
-            "a path leads out of the data root",
-            value=name,
-            remedy="put the file below the data root and name it relative to it",
-        )
+            f"no file can have this name ({error})", value=repr(name[:80]), remedy=remedy
+        ) from error
+    if Path(name).is_absolute() or not below:
+        raise DataError("a path leads out of the data root", value=name, remedy=remedy)
     return path
 
 

@@ -89,11 +89,11 @@ def _read_items(path: Path, metric: str, remedy: str) -> Items:
     if not path.is_file():
         raise MissingInputError("a sample log is missing", value=path, remedy=remedy)
     items: Items = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_bytes().removesuffix(b"\n").split(b"\n"), start=1):
         try:
-            row = json.loads(line)
+            row = json.loads(line.decode())
             items[_item_key(row)] = _value(row["metrics"], metric)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise DamagedFileError(
                 f"line {number} of the sample log cannot be read ({type(error).__name__}: {error})",
                 value=path,
