@@ -30,6 +30,7 @@ COMPARISONS = {
         "results/<profile>/prompts.json.",
     ),
 }
+READS_UP_TO = {"regress": "check", "prompts": "analyse"}
 EXAMPLES = """\
 examples:
   python -m harness prepare  --profile miniature
@@ -114,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         profile = load_profile(given.profile)
         paths = RunPaths.of(profile.name, given.run_dir, given.data_root, lock_path(given.profile))
-        refuse_stale(given.stage, profile, paths, getattr(given, "arm", None))
+        refuse_stale(READS_UP_TO.get(given.stage, given.stage), profile, paths, getattr(given, "arm", None))
         if given.stage == "regress":
             from harness.regress import run
 

@@ -176,7 +176,9 @@ class Outcome(Record):
     def _in_order(cls, data: Any) -> Any:
         if not isinstance(data, dict) or not isinstance(data.get("arms"), dict):
             return data
-        arms, order = data["arms"], data.get("order") or ()
+        arms, order = data["arms"], data.get("order")
+        if not isinstance(order, list | tuple) or not all(isinstance(name, str) for name in order):
+            return data
         if sorted(arms) != sorted(order):
             raise ValueError("`order` does not name the arms, each once")
         return {**data, "arms": {name: arms[name] for name in order}}

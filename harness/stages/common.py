@@ -142,12 +142,12 @@ def run_stage(name: str, profile: Profile, paths: RunPaths, arm: str | None = No
 
 
 def refuse_stale(name: str, profile: Profile, paths: RunPaths, arm: str | None = None) -> None:
-    """Refuse to go on from an earlier stage's result that was made with something else.
+    """Refuse to go on to a stage from an earlier one's result that was made with something else.
 
     Raises:
         StaleError: names the stage to run again and what has changed.
     """
-    for earlier in STAGES[: STAGES.index(name)] if name in STAGES else STAGES:
+    for earlier in STAGES[: STAGES.index(name)]:
         stage = load_stage(earlier)
         arms: list[str | None] = [None] if not stage.PER_ARM else [arm] if arm else list(profile.arms)
         for one in arms:
