@@ -209,6 +209,12 @@ def at(profile: Profile, root: Path) -> Run:
     return run
 
 
+@pytest.fixture(autouse=True)
+def _no_committed_prompts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The committed prompts are those of real runs, not of the one made by hand."""
+    monkeypatch.setattr("harness.stages.check.snapshot_path", lambda _profile: tmp_path / "none.json")
+
+
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run that tests copy: analysing and rendering take a second."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness.artefact import write_json
 from harness.contract import Score
 from harness.errors import CheckFailedError, MissingInputError
 from harness.outcome import ArmOutcome, Outcome
-from harness.stages.check import violations
+from harness.profile import Profile
+from harness.prompts import Snapshot, outcome_prompts
+from harness.stages.check import COMMITTED, violations
 from harness.stages.common import run_stage
 
 if TYPE_CHECKING:
@@ -147,3 +151,18 @@ def test_the_stage_fails_and_names_every_violation(made_run: Run) -> None:
 def test_without_a_report_the_stage_names_the_command(made_run: Run) -> None:
     with pytest.raises(MissingInputError, match="python -m harness report --profile miniature"):
         run_stage("check", made_run.profile, made_run.paths)
+
+
+def test_prompts_that_are_not_the_committed_ones(
+    reported: Run, outcome: Outcome, profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    committed = tmp_path / "prompts.json"
+    arms = outcome_prompts(outcome)
+    write_json(committed, Snapshot(first_prompts={}, arms=arms).model_dump(mode="json"))
+    monkeypatch.setattr("harness.stages.check.snapshot_path", lambda _name: committed)
+    (artefact,) = run_stage("check", profile, reported.paths)
+    assert COMMITTED in artefact.result["held"]
+    other = arms["fsrl"].model_copy(update={"chat_template_sha256": "0"})
+    write_json(committed, Snapshot(first_prompts={}, arms={**arms, "fsrl": other}).model_dump(mode="json"))
+    with pytest.raises(CheckFailedError, match="fsrl: another chat template"):
+        run_stage("check", profile, reported.paths)
