@@ -70,6 +70,11 @@ def parser() -> argparse.ArgumentParser:
                 help="only write the profile's rows to DIR as a data root, for --data-root on a machine "
                 "without a network; needs no model and no GPU",
             )
+        one.add_argument(
+            "--seeds",
+            metavar="N,N,...",
+            help="run the stage once for each training seed, below seed-N; report adds the table over seeds",
+        )
         if stage.PER_ARM:
             one.add_argument("--arm", metavar="NAME", help="one arm of the profile (default: all of them)")
     for name, (what, summary) in COMPARISONS.items():
@@ -113,21 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; a HarnessError becomes one screen of text and its exit code."""
     given = parser().parse_args(arguments)
     try:
-        profile = load_profile(given.profile)
-        paths = RunPaths.of(profile.name, given.run_dir, given.data_root, lock_path(given.profile))
-        refuse_stale(READS_UP_TO.get(given.stage, given.stage), profile, paths, getattr(given, "arm", None))
-        if given.stage == "regress":
-            from harness.regress import run
-
-            run(profile, paths, given.update)
-        elif getattr(given, "export", None):
-            _export(profile, paths, given.export)
-        elif given.stage == "prompts":
-            from harness.snapshot import run as compare_prompts
-
-            compare_prompts(profile, paths, given.update)
-        else:
-            run_stage(given.stage, profile, paths, getattr(given, "arm", None))
+        _run(given)
     except HarnessError as error:
         return _refused(error)
     except OSError as error:
@@ -145,6 +136,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return INTERRUPTED
     return 0
+
+
+def _run(given: argparse.Namespace) -> None:
+    profile = load_profile(given.profile)
+    paths = RunPaths.of(profile.name, given.run_dir, given.data_root, lock_path(given.profile))
+    seeds = getattr(given, "seeds", None)
+    if seeds is not None:
+        from harness.seeds import parse_seeds
+        from harness.seeds import run as run_seeds
+
+        run_seeds(given.stage, profile, paths, parse_seeds(seeds), getattr(given, "arm", None))
+        return
+    upto = READS_UP_TO.get(given.stage, given.stage)
+    if upto in STAGES:
+        refuse_stale(upto, profile, paths, getattr(given, "arm", None))
+    if given.stage == "regress":
+        from harness.regress import run
+
+        run(profile, paths, given.update)
+    elif getattr(given, "export", None):
+        _export(profile, paths, given.export)
+    elif given.stage == "prompts":
+        from harness.snapshot import run as compare_prompts
+
+        compare_prompts(profile, paths, given.update)
+    else:
+        run_stage(given.stage, profile, paths, getattr(given, "arm", None))
 
 
 def _refused(error: HarnessError) -> int:

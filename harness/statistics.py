@@ -86,6 +86,48 @@ def paired_difference(
     )
 
 
+class SeedDifference(Record):
+    """A difference between arms with training seeds as the unit, paired by seed.
+
+    Attributes:
+        effect, sd: mean and standard deviation (n - 1) of the differences.
+        low, high: 95 % interval of `effect`, Student's t with seeds - 1 degrees of freedom.
+        seeds: number of seeds.
+        p: two-sided, of the paired t test; None where every seed has the same difference.
+        p_holm: after Holm's correction across the table.
+    """
+
+    effect: float
+    low: float
+    high: float
+    sd: float
+    seeds: int
+    p: float | None
+    p_holm: float | None = None
+
+
+def seed_difference(arm: Sequence[float], reference: Sequence[float]) -> SeedDifference:
+    """Compare two arms over the same seeds by the paired t test.
+
+    Raises:
+        DataError: unequal numbers of seeds, fewer than two, or a value that is not finite.
+    """
+    import numpy as np
+    from scipy.stats import ttest_rel
+
+    first, second = np.asarray(arm, dtype=np.float64), np.asarray(reference, dtype=np.float64)
+    _refuse_unpaired(first, second)
+    deltas = first - second
+    effect, sd = float(deltas.mean()), float(deltas.std(ddof=1))
+    if sd <= SMALLEST_EFFECT * SMALLEST_EFFECT * max(abs(effect), 1.0):
+        return SeedDifference(effect=effect, low=effect, high=effect, sd=sd, seeds=len(deltas), p=None)
+    test = ttest_rel(first, second)
+    low, high = test.confidence_interval(1 - LEVEL)
+    return SeedDifference(
+        effect=effect, low=float(low), high=float(high), sd=sd, seeds=len(deltas), p=float(test.pvalue)
+    )
+
+
 def holm(family: Sequence[float]) -> list[float]:
     """Holm's step-down correction of a family of p values, in the given order."""
     from statsmodels.stats.multitest import multipletests

@@ -5,37 +5,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from safetensors import SafetensorError
-from transformers import TrainerCallback, set_seed
+from transformers import set_seed
 
-from harness.arms import load_arm
-from harness.artefact import digest_json, write_json
-from harness.contract import Scene, TrainResult, Truncation, WeightsMoved
-from harness.errors import HarnessError, RunFolderError, TrainingError
-from harness.meter import Meter
+from harness.artefact import write_json
+from harness.contract import TrainResult, Truncation
+from harness.errors import HarnessError, TrainingError
 from harness.model import load_model, load_tokenizer, out_of_memory, pick_device
-from harness.preference.checkpoint import Step, alone, without_code
-from harness.preference.data import PairTokens, collate, read_pairs, tokenise_pairs
-from harness.preference.movement import check_moved, check_reload, masters_moved, snapshot, weights_moved
-from harness.preference.schedule import check_rates, declared_rates, step_count
+from harness.preference.checkpoint import without_code
+from harness.preference.data import PairTokens
+from harness.preference.movement import check_moved, masters_moved, snapshot
 from harness.preference.spec import Exchange, TrainSpec
-from harness.preference.trainer import ResponseModel, SimpoTrainer, batch_order, trainer_arguments
 
 if TYPE_CHECKING:
-    from torch import Tensor
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-    from harness.contract import Arm
-    from harness.profile import Profile
+    pass
 
 
 ACCUMULATION = "training.accumulation by the same factor"

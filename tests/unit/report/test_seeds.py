@@ -1,0 +1,106 @@
+"""Several seeds: the paired t test by hand, the table, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.contract import Score
+from harness.errors import DataError, NotComparableError, ProfileError
+from harness.outcome import Outcome, outcome_path
+from harness.paths import RunPaths
+from harness.profile import Profile
+from harness.seeds import over_seeds, parse_seeds, report, seed_paths, seed_table, with_seed
+from harness.statistics import seed_difference
+
+if TYPE_CHECKING:
+    pass
+
+LOSS = "preference.loss"
+MMLU = "mmlu.acc"
+
+
+def test_the_paired_t_test_by_hand() -> None:
+    # Differences 1, 2, 3: mean 2, sd 1, t = 2 / (1 / sqrt 3) = 3.4641 with 2 degrees of freedom.
+    # p = 2 (1/2 - t / (2 sqrt(2 + t^2))) = 1 - 3.4641 / sqrt 14 = 0.074180; t(0.975; 2) = 4.302653.
+    found = seed_difference([2.0, 4.0, 6.0], [1.0, 2.0, 3.0])
+    assert (found.effect, found.sd, found.seeds) == (2.0, 1.0, 3)
+    assert found.p == pytest.approx(0.0741799, abs=1e-6)
+    assert found.low == pytest.approx(2 - 4.302653 / 3**0.5, abs=1e-5)
+    assert found.high == pytest.approx(2 + 4.302653 / 3**0.5, abs=1e-5)
+
+
+def test_seeds_without_a_spread_have_no_p() -> None:
+    found = seed_difference([0.5, 0.5], [0.25, 0.25])
+    assert (found.effect, found.low, found.high, found.p) == (0.25, 0.25, 0.25, None)
+
+
+@pytest.mark.parametrize(("arm", "reference"), [([1.0], [1.0]), ([1.0, 2.0], [1.0])])
+def test_fewer_than_two_pairs_of_seeds_are_refused(arm: list[float], reference: list[float]) -> None:
+    with pytest.raises(DataError):
+        seed_difference(arm, reference)
+
+
+@pytest.mark.parametrize("text", ["", "1", "1,1", "1,x", "1,,2", "-1,2", "1.5,2"])
+def test_seeds_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(ProfileError, match="1,2,3"):
+        parse_seeds(text)
+
+
+def test_only_the_training_seed_changes(profile: Profile) -> None:
+    assert parse_seeds("3,1,2") == (3, 1, 2)
+    one, other = profile.resolved(), with_seed(profile, 7).resolved()
+    other["training"]["seed"] = one["training"]["seed"]
+    assert one == other
+    assert with_seed(profile, 7).training.seed == 7
+
+
+def seeded(outcome: Outcome, losses: dict[str, float]) -> Outcome:
+    """The outcome with the losses of some arms replaced, as another seed would have them."""
+    arms = {
+        name: arm.model_copy(
+            update={"scores": {**arm.scores, LOSS: Score(value=losses.get(name, 6.0), stderr=0.1, n=10)}}
+        )
+        for name, arm in outcome.arms.items()
+    }
+    return outcome.model_copy(update={"arms": arms})
+
+
+def test_means_spreads_and_tests_over_seeds(outcome: Outcome) -> None:
+    # fsrl - base: -1, -2, -3, as in the test by hand; full-simpo: -2 in each.
+    runs = {n: seeded(outcome, {"full-simpo": 4.0, "fsrl": 6.0 - n}) for n in (1, 2, 3)}
+    result = over_seeds(runs)
+    spread = result.spreads["fsrl"][LOSS]
+    assert (spread.mean, spread.sd, spread.seeds) == (4.0, 1.0, 3)
+    one = result.differences["fsrl"][LOSS]
+    assert one.effect == pytest.approx(-2.0)
+    assert one.p == one.p_holm == pytest.approx(0.0741799, abs=1e-6)
+    assert result.family == 1, "the other measures have no spread here"
+    assert result.differences["full-simpo"][LOSS].p is None
+    shown = seed_table(result, outcome)
+    assert "3 training seeds an arm (1, 2, 3)" in shown.notes[1]
+    assert [row.cells[1] for row in shown.rows if row.cells[0] == "FSRL"] == ["4.000 ±1.000"]
+    assert "-2.000 [-4.484, +0.484]" in [row.cells[1] for row in shown.rows]
+
+
+def test_runs_that_differ_in_more_than_the_seed_are_refused(outcome: Outcome) -> None:
+    other = outcome.model_copy(update={"dtype": "bfloat16"})
+    with pytest.raises(NotComparableError, match="dtype"):
+        over_seeds({1: outcome, 2: other})
+
+
+def test_the_table_is_written_from_the_runs_of_the_seeds(
+    outcome: Outcome, profile: Profile, tmp_path: Path
+) -> None:
+    paths = RunPaths(root=tmp_path)
+    for seed in (1, 2):
+        where = outcome_path(seed_paths(paths, seed))
+        where.parent.mkdir(parents=True)
+        where.write_text(seeded(outcome, {"fsrl": 5.0 - seed}).model_dump_json())
+    result = report(profile, paths, (1, 2))
+    assert json.loads((paths.report / "seeds.json").read_text()) == result.model_dump(mode="json")
+    assert "2 training seeds an arm (1, 2)" in (paths.report / "seeds.md").read_text()
+    assert (paths.report / "seeds.tex").is_file()
