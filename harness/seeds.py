@@ -185,9 +185,9 @@ def seed_table(result: SeedResult, outcome: Outcome) -> Sheet:
     remarks = (
         notes(outcome)[0],
         f"{n} training seeds an arm ({', '.join(map(str, result.seeds))}): mean ± standard deviation over "
-        f"seeds, n = {n}. Difference to base: paired by seed, 95 % interval of Student's t with {n - 1} degrees "
-        f"of freedom; * p < {LEVEL:g}, Holm-corrected over {result.family} tests. The base is not trained: its "
-        "scores do not depend on the seed.",
+        f"seeds, n = {n}. Difference to base: paired by seed, 95 % interval of Student's t with {n - 1} "
+        f"degrees of freedom; * p < {LEVEL:g}, Holm-corrected over {result.family} tests. The base is not "
+        "trained: its scores do not depend on the seed.",
     )
     return Sheet(SEEDS, f"Seeds. {outcome.title}", headings, tuple(rows), remarks)
 

@@ -17,7 +17,7 @@ import psutil
 from harness.profile import PROFILES
 
 ROOT = Path(__file__).parent.parent
-LIMIT_S = 240
+LIMIT_S = 300
 TOKEN = "hf_plantedTokenThatNobodyMayEverSee"
 SMALL = {
     'name = "miniature-smoke"': 'name = "tiny"',

@@ -1,0 +1,31 @@
+"""Two training seeds on the real pipeline, small: `--seeds` from the pairs to the table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from fault_toys import Bench, tiny_profile
+
+
+@pytest.mark.slow
+def test_two_seeds_from_the_command_line(tmp_path: Path) -> None:
+    bench = Bench(tiny_profile(tmp_path), tmp_path / "run")
+    said = ""
+    for stage in ("prepare", "train", "evaluate", "analyse", "report"):
+        said = bench.do(stage, "--seeds", "1,2")
+    assert "2 training seeds an arm (1, 2)" in " ".join(said.split())
+    result = json.loads((bench.run / "report" / "seeds.json").read_text())
+    losses = result["values"]["fsrl"]["preference.loss"]
+    assert losses[0] != losses[1], "another seed is another training"
+    base = result["values"]["base"]["preference.loss"]
+    assert base[0] == base[1], "the base does not train"
+    spread = result["spreads"]["fsrl"]["preference.loss"]
+    assert spread["mean"] == pytest.approx(sum(losses) / 2)
+    assert spread["sd"] == pytest.approx(abs(losses[0] - losses[1]) / 2**0.5)
+    assert result["differences"]["fsrl"]["preference.loss"]["seeds"] == 2
+    for seed in (1, 2):
+        trained = json.loads((bench.run / f"seed-{seed}" / "fsrl" / "train.json").read_text())
+        assert trained["profile"]["training"]["seed"] == trained["provenance"]["seed"] == seed
+    assert "reused" in bench.do("train", "--seeds", "1,2")
