@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness import __version__
 from harness.arms import arm_module
 from harness.artefact import digest_json
 from harness.contract import PrepareResult
@@ -63,7 +64,7 @@ def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:
     from harness.model import out_of_memory
 
     name = _named(arm)
-    key = digest_json([needs(profile, paths, arm), versions(), hardware()["class"]])
+    key = digest_json([needs(profile, paths, arm), __version__, versions(), hardware()["class"]])
     unfinished = paths.folder(name) / f"{UNFINISHED}{key[:12]}"
     with out_of_memory(EvaluationError, "evaluation.batch_size or evaluation.loss_batch_size"):
         scored = evaluate_arm(profile, paths, name, prepare_result(profile, paths), unfinished)

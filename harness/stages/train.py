@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness import __version__
 from harness.arms import arm_config, arm_module
 from harness.artefact import digest_json
 from harness.contract import PrepareResult, TrainResult
@@ -18,6 +19,7 @@ from harness.launch import engine_settings, launch, threads_per_rank
 from harness.paths import RunPaths
 from harness.preference.spec import Exchange, TrainSpec
 from harness.profile import Profile
+from harness.provenance import versions
 from harness.stages.common import Work, command, prepared_inputs
 
 SUMMARY = "Train each arm with SimPO on the preference pairs, under DeepSpeed ZeRO-1."
@@ -95,7 +97,7 @@ def check_batches(profile: Profile) -> None:
 
 def _spec(profile: Profile, paths: RunPaths, name: str, folder: Path) -> TrainSpec:
     prepared = _prepared(profile, paths)
-    key = digest_json(needs(profile, paths, name))
+    key = digest_json([needs(profile, paths, name), __version__, versions()])
     return TrainSpec(
         profile=profile.resolved(),
         arm=name,
