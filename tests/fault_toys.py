@@ -86,7 +86,11 @@ class Bench:
     def do(self, stage: str, *more: str, code: int = 0, **options: Any) -> str:
         """Run a stage to its end and hold it to its exit code; what it printed, without a traceback."""
         process = self.start(stage, *more, **options)
-        said, _ = process.communicate(timeout=LIMIT_S)
+        try:
+            said, _ = process.communicate(timeout=LIMIT_S)
+        except subprocess.TimeoutExpired:
+            end(process)
+            raise
         assert process.returncode == code, f"{stage} ended with {process.returncode}:\n{said}"
         assert "Traceback" not in said
         assert TOKEN not in said
@@ -102,9 +106,7 @@ class Bench:
             assert process.poll() is None, process.communicate()[0]
             assert time.monotonic() < until, "it never came to the point"
             time.sleep(0.005)
-        started = psutil.Process(process.pid).children(recursive=True) if children else []
-        for one in [psutil.Process(process.pid), *started]:
-            one.send_signal(signal.SIGKILL)
+        end(process, children=children)
         process.communicate()
         assert process.returncode == -signal.SIGKILL
 
@@ -117,6 +119,14 @@ class Bench:
         """What an arm's evaluation found, without times and memory."""
         result = self.artefact("evaluate", arm)["result"]
         return {key: result[key] for key in ("preference", "scores", "requests", "lm_eval")}
+
+
+def end(process: subprocess.Popen[str], *, children: bool = True) -> None:
+    """SIGKILL a process, and all that it has started."""
+    parent = psutil.Process(process.pid)
+    started = parent.children(recursive=True) if children else []
+    for one in [parent, *started]:
+        one.send_signal(signal.SIGKILL)
 
 
 def plugin(folder: Path, what: str) -> Path:
