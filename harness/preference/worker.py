@@ -5,25 +5,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from transformers import set_seed
+from safetensors import SafetensorError
+from transformers import TrainerCallback, set_seed
 
-from harness.artefact import write_json
-from harness.contract import TrainResult, Truncation
-from harness.errors import HarnessError, TrainingError
+from harness.arms import load_arm
+from harness.artefact import digest_json, write_json
+from harness.contract import Scene, TrainResult, Truncation, WeightsMoved
+from harness.errors import HarnessError, RunFolderError, TrainingError
+from harness.meter import Meter
 from harness.model import load_model, load_tokenizer, out_of_memory, pick_device
-from harness.preference.checkpoint import without_code
-from harness.preference.data import PairTokens
-from harness.preference.movement import check_moved, masters_moved, snapshot
+from harness.preference.checkpoint import Step, alone, without_code
+from harness.preference.data import PairTokens, collate, read_pairs, tokenise_pairs
+from harness.preference.movement import check_moved, check_reload, masters_moved, snapshot, weights_moved
+from harness.preference.schedule import check_rates, declared_rates, step_count
 from harness.preference.spec import Exchange, TrainSpec
+from harness.preference.trainer import ResponseModel, SimpoTrainer, batch_order, trainer_arguments
 
 if TYPE_CHECKING:
-    pass
+    from torch import Tensor
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from harness.contract import Arm
+    from harness.profile import Profile
 
 
 ACCUMULATION = "training.accumulation by the same factor"
@@ -111,3 +123,189 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
     moved = masters_moved(start, model, engine=trainer.deepspeed is not None)
     check_moved(moved, profile.training.minimum_moved)
     saved_moved = save(spec, profile, arm, model, start, rows) if is_main_rank() else None
+    return TrainResult(
+        trained=True,
+        steps=len(trainer.steps),
+        epochs=profile.training.epochs,
+        pairs=len(rows.tokens),
+        loss_trace=tuple(step.loss for step in trainer.steps),
+        penalised_loss_trace=tuple(step.penalised_loss for step in trainer.steps),
+        learning_rate_trace=tuple(step.rates[0] for step in trainer.steps),
+        max_grad_norm=clipping_of(trainer),
+        truncation=rows.truncation,
+        moved=moved,
+        saved_moved=saved_moved,
+        usage=usage,
+        facts={**_facts(trainer, rows, spec, device), "resumed_at_step": resumed_at},
+    )
+
+
+def _train_alone(trainer: SimpoTrainer, checkpoints: Path) -> int:
+    """Train while the rank that writes holds the checkpoints; the number of steps that were there."""
+    holds = bool(trainer.section.checkpoint_steps) and is_main_rank()
+    with alone(checkpoints) if holds else contextlib.nullcontext():
+        trainer.accelerator.wait_for_everyone()
+        return trainer.resume_or_start()
+
+
+def training_rows(spec: TrainSpec, profile: Profile, tokenizer: PreTrainedTokenizerBase) -> Rows:
+    """Read, tokenise and order the training pairs; the order depends on the seed and their number only."""
+    data, training = profile.data, profile.training
+    pairs = read_pairs(Path(spec.train_file), data.train_pairs)
+    tokens, truncation = tokenise_pairs(pairs, tokenizer, data.max_length, data.max_prompt_length)
+    return Rows(tokens, truncation, batch_order(len(tokens), training.epochs, training.seed))
+
+
+def make_trainer(
+    spec: TrainSpec,
+    profile: Profile,
+    arm: Arm,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Rows,
+) -> SimpoTrainer:
+    """The trainer of a prepared arm, with the engine's settings of the spec (none: plain PyTorch)."""
+    if profile.training.gradient_checkpointing:
+        model.activation_checkpointing_enable({"use_reentrant": False})
+    arguments = trainer_arguments(
+        profile.training,
+        rows=len(rows.order),
+        peak=float(arm.parameter_groups(model)[0]["lr"]),
+        dtype=profile.model.dtype,
+        folder=Path(spec.checkpoints),
+        engine=spec.engine,
+    )
+    return SimpoTrainer(
+        ResponseModel(model),
+        arm=arm,
+        args=arguments,
+        rows=[rows.tokens[index] for index in rows.order],
+        tokenizer=tokenizer,
+        section=profile.training,
+    )
+
+
+class Watch:
+    """Called after each optimiser step: notes the progress, and stops once nobody waits for the result."""
+
+    def __init__(self, exchange: Exchange, parent: int) -> None:
+        self.exchange = exchange
+        self.parent = parent
+
+    def __call__(self, done: int, total: int, step: Step) -> None:
+        try:
+            os.kill(self.parent, 0)
+        except ProcessLookupError:
+            raise TrainingError(
+                "the process that waited for this training is gone", remedy="start the stage again"
+            ) from None
+        if is_main_rank():
+            self.exchange.note(done=done, total=total, loss=step.loss, tokens=step.tokens)
+
+
+class Measured(TrainerCallback):  # type: ignore[misc]
+    """Meters the training loop; what comes before it, the engine's start included, is start-up.
+
+    Attributes:
+        meter: over the loop.
+        startup_s: seconds from the start of the stage to the loop.
+    """
+
+    def __init__(self, started: float) -> None:
+        self.started = started
+        self.meter = Meter()
+        self.startup_s = 0.0
+
+    def on_train_begin(self, *_args: object, **_kwargs: object) -> None:
+        self.startup_s = time.monotonic() - self.started
+        self.meter.__enter__()
+
+    def so_far(self) -> float:
+        """Seconds since the loop began."""
+        return self.meter.so_far()
+
+    def on_train_end(self, *_args: object, **_kwargs: object) -> None:
+        self.meter.__exit__(None, None, None)
+
+
+def check_declared(trainer: SimpoTrainer, profile: Profile) -> None:
+    """Hold what training really did against the profile: learning rates of every group, and the clipping.
+
+    Raises:
+        TrainingError: they differ.
+    """
+    section = profile.training
+    per_step = section.pairs_per_device * section.accumulation * section.ranks
+    steps = step_count(len(trainer.train_dataset), per_step)
+    for index, group in enumerate(trainer.arm.parameter_groups(trainer.model.language_model)):
+        declared = declared_rates(section.schedule, float(group["lr"]), steps, section.warmup_ratio)
+        check_rates([step.rates[index] for step in trainer.steps], declared)
+    if clipping_of(trainer) != section.max_grad_norm:
+        raise TrainingError(
+            "gradients were clipped at another norm than the profile declares",
+            value=f"{clipping_of(trainer)} instead of {section.max_grad_norm}",
+            remedy="look for gradient_clipping in the engine's settings",
+        )
+
+
+def clipping_of(trainer: SimpoTrainer) -> float:
+    """The clipping norm that really was set: the engine's, or the trainer's own without an engine."""
+    if trainer.deepspeed is not None:
+        return float(trainer.deepspeed.gradient_clipping())
+    return float(trainer.args.max_grad_norm)
+
+
+def save(
+    spec: TrainSpec, profile: Profile, arm: Arm, model: PreTrainedModel, start: dict[str, Tensor], rows: Rows
+) -> WeightsMoved:
+    """Save the arm, load it into a fresh base model, and check that it is what was trained and not the start.
+
+    Raises:
+        RunFolderError: the weights cannot be written.
+        TrainingError: the reloaded arm differs from the trained one, or no saved weight moved.
+    """
+    folder = Exchange(Path(spec.folder)).weights
+    model.eval()
+    try:
+        folder.mkdir()
+        arm.save(model, folder)
+    except (OSError, SafetensorError) as error:
+        raise RunFolderError(
+            f"the weights cannot be written ({error})",
+            value=folder,
+            remedy="free disk space, or give a writable folder with --run-dir DIR",
+        ) from error
+    fresh = load_model(Path(spec.model_dir), profile.model, model.device)
+    _arm(spec, profile).load(fresh, folder)
+    check_reload(model, fresh, collate(rows.tokens[:1], 0).input_ids_BxT.to(model.device))
+    moved = weights_moved(start, dict(fresh.named_parameters()))
+    check_moved(moved, 1 / moved.entries)
+    return moved
+
+
+def _arm(spec: TrainSpec, profile: Profile) -> Arm:
+    known = Scene(
+        sae_dir=Path(spec.sae_dir),
+        sae=profile.sae,
+        model_digest=spec.model_digest,
+        sae_digest=spec.sae_digest,
+        seed=profile.training.seed,
+    )
+    return load_arm(profile, spec.arm, known)
+
+
+def _facts(trainer: SimpoTrainer, rows: Rows, spec: TrainSpec, device: torch.device) -> dict[str, Any]:
+    engine = trainer.deepspeed
+    return {
+        "batch_order_sha256": digest_json(rows.order),
+        "device": device.type,
+        "engine": spec.engine,
+        "engine_optimizer": type(engine.optimizer).__name__ if engine is not None else None,
+        "grad_norm_trace": [step.grad_norm for step in trainer.steps],
+        "ranks": int(os.environ.get("WORLD_SIZE", "1")),
+        "threads": torch.get_num_threads(),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
