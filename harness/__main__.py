@@ -7,11 +7,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from harness import __version__
 from harness.errors import HarnessError
 from harness.paths import RunPaths
 from harness.profile import load_profile, profile_names
+from harness.stages import study
 from harness.stages.common import console, load_stage, run_stage
 from harness.stages.order import STAGES
 
@@ -48,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
         _add_common(one)
         if stage.PER_ARM:
             one.add_argument("--arm", metavar="NAME", help="one arm of the profile (default: all of them)")
+    _add_studies(commands)
     regress = commands.add_parser(
         "regress",
         help="Compare a run with the committed results.",
@@ -58,6 +61,21 @@ def parser() -> argparse.ArgumentParser:
         "--update", action="store_true", help="accept this run's results as the committed ones"
     )
     return top
+
+
+def _add_studies(commands: Any) -> None:
+    detail = f"{study.SUMMARY}\n\nreads:  {study.READS}\nwrites: {study.WRITES}"
+    one = commands.add_parser(
+        "study", help=study.SUMMARY, description=detail, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    _add_common(one)
+    one.add_argument(
+        "--study",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="one of the profile's studies, and those it builds on (repeatable; default: all of them)",
+    )
 
 
 def _add_common(one: argparse.ArgumentParser) -> None:
@@ -88,6 +106,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from harness.regress import run
 
             run(profile, paths, given.update)
+        elif given.stage == "study":
+            study.run_studies(profile, paths, given.study)
         else:
             run_stage(given.stage, profile, paths, getattr(given, "arm", None))
     except HarnessError as error:
