@@ -13,7 +13,7 @@ from harness import __version__
 from harness.errors import HarnessError
 from harness.paths import RunPaths
 from harness.profile import load_profile, profile_names
-from harness.stages import study
+from harness.stages import page, study
 from harness.stages.common import console, load_stage, run_stage
 from harness.stages.order import STAGES
 
@@ -51,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
         if stage.PER_ARM:
             one.add_argument("--arm", metavar="NAME", help="one arm of the profile (default: all of them)")
     _add_studies(commands)
+    _add_page(commands)
     regress = commands.add_parser(
         "regress",
         help="Compare a run with the committed results.",
@@ -75,6 +76,21 @@ def _add_studies(commands: Any) -> None:
         default=[],
         metavar="NAME",
         help="one of the profile's studies, and those it builds on (repeatable; default: all of them)",
+    )
+
+
+def _add_page(commands: Any) -> None:
+    detail = f"{page.SUMMARY}\n\nreads:  {page.READS}\nwrites: {page.WRITES}"
+    one = commands.add_parser(
+        "page", help=page.SUMMARY, description=detail, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    _add_common(one)
+    which = one.add_mutually_exclusive_group()
+    which.add_argument(
+        "--committed", action="store_true", help="render the committed results again instead of a run's"
+    )
+    which.add_argument(
+        "--commit", action="store_true", help="take the run's page and artefacts over into results/"
     )
 
 
@@ -108,6 +124,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             run(profile, paths, given.update)
         elif given.stage == "study":
             study.run_studies(profile, paths, given.study)
+        elif given.stage == "page":
+            page.run(profile, paths, committed=given.committed, commit=given.commit)
         else:
             run_stage(given.stage, profile, paths, getattr(given, "arm", None))
     except HarnessError as error:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
 
 from harness.contract import Record
+from harness.errors import DamagedFileError
 
 CONTEXTS = {
     "prompt": "prompt",
@@ -71,6 +74,7 @@ class CensusResult(Record):
             again where it counts the same positions.
     """
 
+    kind: Literal["census"] = "census"
     arm: str
     d_sae: int
     examples: int
@@ -102,6 +106,7 @@ class Composition(Record):
 class CompositionResult(Record):
     """Table 2."""
 
+    kind: Literal["composition"] = "composition"
     rows: tuple[Composition, ...]
     examples: int
     resamples: int
@@ -128,6 +133,7 @@ class Ranked(Record):
 class RankingResult(Record):
     """Tables 3 and 4: the first features of a ranking over all positions of prompt, chosen and rejected."""
 
+    kind: Literal["ranking"] = "ranking"
     by: Literal["usage", "value"]
     rows: tuple[Ranked, ...]
     positions: int
@@ -160,6 +166,7 @@ class TopKPoint(Record):
 class TopKResult(Record):
     """Figure 2."""
 
+    kind: Literal["top_k"] = "top_k"
     points: tuple[TopKPoint, ...]
     learned_loss: float
     learned_stderr: float
@@ -190,6 +197,7 @@ class DifferenceResult(Record):
         ordered: mean difference by rank, from the most negative to the most positive, thinned.
     """
 
+    kind: Literal["difference"] = "difference"
     mean: float
     mean_absolute: float
     negative: int
@@ -225,6 +233,7 @@ class UsageCurve(Record):
 class UsageResult(Record):
     """Figure 5."""
 
+    kind: Literal["usage"] = "usage"
     curves: tuple[UsageCurve, ...]
 
 
@@ -261,6 +270,7 @@ class GenerationsResult(Record):
         mean_tokens, mean_markdown: by arm; markdown is the share of lines that carry Markdown.
     """
 
+    kind: Literal["generations"] = "generations"
     conversations: tuple[Conversation, ...]
     titles: dict[str, str]
     descriptions: dict[str, str]
@@ -273,8 +283,9 @@ class Ablated(Record):
     """The evaluation with some features' steering forced to 0.
 
     Attributes:
-        masked: `nothing`, a category, or `random <n>`.
+        masked: `nothing`, a category, or `random, as many as` one.
         features: how many are masked.
+        draw: number of the random draw; None where nothing was drawn.
         loss: without penalty; difference: to the unmasked policy's, paired, with its 95 % interval.
         scores: of the tasks that were asked for.
     """
@@ -292,10 +303,46 @@ class Ablated(Record):
 
 
 class AblationResult(Record):
-    """Causal ablation."""
+    """Causal ablation.
 
+    Attributes:
+        random: by category: mean difference of the random draws of its size; low and high: their range.
+    """
+
+    kind: Literal["ablation"] = "ablation"
     rows: tuple[Ablated, ...]
     random: dict[str, Interval]
     base_loss: float
     pairs: int
     seed: int
+
+
+Finding = Annotated[
+    CensusResult
+    | CompositionResult
+    | RankingResult
+    | TopKResult
+    | DifferenceResult
+    | UsageResult
+    | GenerationsResult
+    | AblationResult,
+    Field(discriminator="kind"),
+]
+_FINDING: TypeAdapter[Finding] = TypeAdapter(Finding)
+
+
+def parse_finding(data: Any, *, where: object) -> Finding:
+    """A study's result of whatever kind.
+
+    Raises:
+        DamagedFileError: none of the kinds, or another layout.
+    """
+    try:
+        return _FINDING.validate_python(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise DamagedFileError(
+            f"the study's result has not its layout: {'.'.join(map(str, first['loc']))}: {first['msg']}",
+            value=where,
+            remedy="delete it and run `python -m harness study` again",
+        ) from error

@@ -1,4 +1,4 @@
-"""Table 2: the share of alignment and of style features among the active ones, and how steering changes it."""
+"""Table 2: the shares of alignment and style features among the active ones, and how steering moves them."""
 
 from __future__ import annotations
 
