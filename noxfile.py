@@ -29,11 +29,10 @@ def reproduce_table1(session):
 
 
 def study(session, *names):
-    """The arms, reused where they are finished, then some studies of them and the page."""
+    """The arms (reused where finished), studies of them (all where none is named), and the page."""
     for stage in ARMS:
         shared(session, "harness", stage, *session.posargs)
-    chosen = [part for name in names for part in ("--study", name)]
-    shared(session, "harness", "study", *chosen, *session.posargs)
+    shared(session, "harness", "study", *names, *session.posargs)
     for stage in ("analyse", "report", "page"):
         shared(session, "harness", stage, *session.posargs)
 
@@ -47,49 +46,49 @@ def reproduce_paper(session):
 @nox.session(name="reproduce-table2")
 def reproduce_table2(session):
     """Table 2: the composition of the active features."""
-    study(session, "table2")
+    study(session, "--study=table2")
 
 
 @nox.session(name="reproduce-table3")
 def reproduce_table3(session):
     """Table 3: the features that are steered most often."""
-    study(session, "table3")
+    study(session, "--study=table3")
 
 
 @nox.session(name="reproduce-table4")
 def reproduce_table4(session):
     """Table 4: the features with the largest mean steering."""
-    study(session, "table4")
+    study(session, "--study=table4")
 
 
 @nox.session(name="reproduce-figure2")
 def reproduce_figure2(session):
     """Figure 2: the loss with the top k % of the features."""
-    study(session, "figure2")
+    study(session, "--study=figure2")
 
 
 @nox.session(name="reproduce-figure3")
 def reproduce_figure3(session):
     """Figure 3: the mean difference between activation and steering."""
-    study(session, "figure3")
+    study(session, "--study=figure3")
 
 
 @nox.session(name="reproduce-figure5")
 def reproduce_figure5(session):
     """Figure 5: usage of the steered features by rank."""
-    study(session, "figure5")
+    study(session, "--study=figure5")
 
 
 @nox.session(name="reproduce-ablation")
 def reproduce_ablation(session):
     """Causal ablation: loss and scores with one kind of feature not steered."""
-    study(session, "ablation")
+    study(session, "--study=ablation")
 
 
 @nox.session(name="reproduce-answers")
 def reproduce_answers(session):
     """Answers of all arms side by side."""
-    study(session, "answers")
+    study(session, "--study=answers")
 
 
 @nox.session

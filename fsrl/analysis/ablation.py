@@ -145,11 +145,13 @@ def spread(rows: list[Ablated]) -> Interval:
 
 
 def _scores(config: Config, scene: StudyScene, subject: Subject) -> dict[str, float]:
+    from harness.evaluation.benchmark import quiet
     from harness.evaluation.score import Ready, guarded, score_task
 
     if not config.tasks:
         return {}
-    lm = guarded(scene.profile, Ready(subject.arm, subject.model, subject.tokenizer))
+    with quiet():
+        lm = guarded(scene.profile, Ready(subject.arm, subject.model, subject.tokenizer))
     found: dict[str, float] = {}
     for task in config.tasks:
         scores = score_task(scene.profile, scene.prepared, lm, task).scores

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fsrl.sae import Sae
 from fsrl.steer import NAME, Steering
 from harness.errors import DataError, ProfileError
+from harness.evaluation.benchmark import quiet
 from harness.evaluation.score import load_ready
 from harness.model import pad_id
 from harness.preference.data import Pair, PairTokens, TokenisedPairs, read_pairs, tokenise_pairs
@@ -50,7 +51,8 @@ def load_subject(scene: StudyScene) -> Subject:
         DataError: a feature is described that the dictionary does not have.
     """
     profile, prepared = scene.profile, scene.prepared
-    ready = load_ready(profile, scene.paths, scene.arm, prepared)
+    with quiet():
+        ready = load_ready(profile, scene.paths, scene.arm, prepared)
     steering = getattr(ready.model, NAME, None)
     if not isinstance(steering, Steering):
         raise ProfileError("the arm does not steer SAE features", value=scene.arm, remedy="name another arm")

@@ -153,7 +153,8 @@ def _section(name: str, finding: Finding, href: str, printed: Printed) -> Sectio
             return Section(name, "Causal ablation", intro, (tables.ablation(finding, href),))
         case GenerationsResult():
             block = Conversations(name, "Answers to the same prompts", finding, (), href)
-            return Section(name, "Answers side by side", "What the arms say.", (block,))
+            means = tables.answers(finding, href)
+            return Section(name, "Answers side by side", "What the arms say.", (means, block))
     return None
 
 

@@ -10,6 +10,7 @@ from harness.findings import (
     Composition,
     CompositionResult,
     DifferenceResult,
+    GenerationsResult,
     Interval,
     RankingResult,
     TopKResult,
@@ -267,6 +268,25 @@ def ablation(result: AblationResult, href: str) -> Table:
     title = "Evaluation with some features not steered"
     scored = tuple(f"{measure(name).title} (%)" for name in names)
     return Table("ablation", title, (*headings, *scored), tuple(rows), notes, href)
+
+
+def answers(result: GenerationsResult, href: str) -> Table:
+    """Length and Markdown of each arm's answers."""
+    rows = tuple(
+        (
+            Cell(title),
+            Cell(f"{result.mean_tokens[arm]:.1f}", f"/result/mean_tokens/{arm}", result.mean_tokens[arm]),
+            Cell(
+                percent(result.mean_markdown[arm], 0),
+                f"/result/mean_markdown/{arm}",
+                result.mean_markdown[arm],
+            ),
+        )
+        for arm, title in result.titles.items()
+    )
+    headings = ("Arm", "Mean length (tokens)", "Mean share of lines with Markdown (%)")
+    notes = (f"{len(result.conversations)} prompts, from the front of the test pairs.",)
+    return Table("answers-means", "Length and Markdown of the answers", headings, rows, notes, href)
 
 
 def from_sheet(sheet: Sheet, href: str, pointers: Sequence[Sequence[str]]) -> Table:

@@ -39,7 +39,6 @@ class One(NamedTuple):
         """
         section = profile.study(self.name)
         config, module = study_config(section, self.name), study_module(section)
-        _refuse_unsteered(profile, section.arm)
         prepared = prepared_result(profile, paths)
         data = profile.data
         found = {
@@ -94,6 +93,9 @@ def run_studies(profile: Profile, paths: RunPaths, wanted: Sequence[str]) -> lis
             "the profile has no studies", value=profile.name, remedy="add tables [studies.NAME] to it"
         )
     names = in_order(profile, list(wanted) or list(profile.studies))
+    for name in names:
+        study_config(profile.study(name), name)
+        _refuse_unsteered(profile, profile.study(name).arm)
     with held(paths.root):
         return [run_one(f"{STUDIES}{name}", One(name), profile, paths, None) for name in names]
 
