@@ -28,6 +28,7 @@ from harness.page.printed import Printed
 from harness.provenance import ROOT
 from harness.render import cost_table, table1, verdict_table
 from harness.render_figure import figure
+from harness.render_times import times_table
 from harness.verdict import judge
 
 TEMPLATES = ROOT / "harness" / "templates"
@@ -71,7 +72,7 @@ def build(documents: Documents) -> dict[str, bytes]:
 def _table1(documents: Documents) -> Section:
     outcome, href = documents.outcome, documents.outcome_href
     scores, costs = table1(outcome, documents.paper), cost_table(outcome, documents.paper)
-    found = figure(outcome)
+    times, found = times_table(outcome), figure(outcome)
     picture = Picture(
         "differences",
         "Difference to the base model",
@@ -86,6 +87,7 @@ def _table1(documents: Documents) -> Section:
         tables.from_sheet(scores, href, tables.table1_pointers(outcome)),
         picture,
         tables.from_sheet(costs, href, tables.cost_pointers(outcome, len(costs.headings))),
+        tables.from_sheet(times, href, [[""] * (len(times.headings) - 1) for _ in times.rows]),
     )
     return Section("scores", "Scores and costs", "What training did to the scores, and what it cost.", blocks)
 

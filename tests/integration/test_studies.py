@@ -55,7 +55,8 @@ def finish(profile: Profile, paths: RunPaths, arm: str, files: list[Path]) -> No
     artefact = Artefact(
         stage="train", arm=arm, key="by hand", profile=profile.resolved(), inputs={},
         outputs={file.relative_to(paths.root).as_posix(): digest_file(file) for file in files},
-        provenance=provenance(42), wall_s=0.0, result=TrainResult(trained=bool(files)).model_dump(mode="json"),
+        provenance=provenance(42), wall_s=0.0,
+        result=TrainResult(trained=bool(files)).model_dump(mode="json"),
     )  # fmt: skip
     write_artefact(paths.stage("train", arm), artefact)
 

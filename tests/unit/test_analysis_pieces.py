@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -102,15 +104,20 @@ def test_steered_most_by_the_plain_form() -> None:
         assert [value for _, value in row] == pytest.approx(v_F[best].tolist(), rel=1e-4)
 
 
-def test_the_summary_of_every_study_needs_no_torch() -> None:
-    import subprocess
-    import sys
-
-    root = Path(__file__).parent.parent.parent
+def test_every_study_of_every_profile_is_valid_and_named_without_torch() -> None:
+    """In a process of its own: options checked, and what each one reads is in the same profile."""
     code = (
-        "import sys; from harness.profile import load_profile; from harness.study import study_config\n"
-        "p = load_profile('miniature'); [study_config(s, n) for n, s in p.studies.items()]\n"
+        "import sys\n"
+        "from harness.profile import load_profile, profile_names\n"
+        "from harness.study import in_order, study_config\n"
+        "for profile in map(load_profile, profile_names()):\n"
+        "    for name in in_order(profile, list(profile.studies)):\n"
+        "        study_config(profile.studies[name], name)\n"
+        "        print(profile.name, name)\n"
         "print('torch' in sys.modules)"
     )
+    root = Path(__file__).parent.parent.parent
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
-    assert done.stdout.strip() == "False"
+    lines = done.stdout.splitlines()
+    assert lines[-1] == "False"
+    assert {"miniature table2", "smollm2-135m figure5", "gemma-2-2b table3"} <= set(lines)

@@ -40,6 +40,9 @@ from harness.findings import (
     UsageCurve,
     UsageResult,
 )
+from harness.paths import RunPaths
+from harness.profile import load_profile
+from harness.provenance import ROOT
 from harness.stages import page
 
 if TYPE_CHECKING:
@@ -124,8 +127,6 @@ def put(run: Run, name: str, result: Record) -> None:
 def made(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run with every study and its page."""
     from conftest import at
-
-    from harness.profile import load_profile
 
     root = Path(shutil.copytree(template, tmp_path_factory.mktemp("page") / "run"))
     run = at(load_profile("miniature"), root)
@@ -240,6 +241,27 @@ def test_committed_results_are_enough_for_the_same_page(made: Run, tmp_path: Pat
     shutil.rmtree(folder / "report")
     page.run(made.profile, made.paths, committed=True, commit=False, results=tmp_path)
     assert digest_tree(folder / "report") == before
+
+
+COMMITTED = sorted((ROOT / "results").glob("*/*/report/index.html"))
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: str(path.parts[-4]))
+def test_the_committed_page_is_what_its_artefacts_give(path: Path, tmp_path: Path) -> None:
+    """Byte for byte, from the files in the repository alone."""
+    source = path.parent.parent
+    folder = tmp_path / source.parent.name / source.name
+    shutil.copytree(source, folder)
+    shutil.rmtree(folder / "report")
+    page.run(
+        load_profile(source.parent.name),
+        RunPaths(root=tmp_path),
+        committed=True,
+        commit=False,
+        results=tmp_path,
+    )
+    assert digest_tree(folder / "report") == digest_tree(source / "report")
+    assert sum(file.stat().st_size for file in path.parent.glob("*.png")) < 1_000_000
 
 
 def test_a_study_that_has_not_run_is_named(
