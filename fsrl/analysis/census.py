@@ -60,7 +60,8 @@ def run(config: Config, scene: StudyScene) -> Found:
     subject = load_subject(scene)
     masks_FxC = category_masks(scene, subject.sae.d_sae).to(subject.model.device)
     size = scene.profile.evaluation.loss_batch_size
-    rows, contexts, arrays = subject.rows, {}, {}
+    rows, contexts = subject.rows, {}
+    arrays: Arrays = {}
     with residual_reader(subject.model, scene.profile.sae.layer) as read, torch.no_grad():
         for context, name in CONTEXTS.items():
             census = Census(subject.adapter, subject.sae, masks_FxC, len(rows), config)
@@ -107,7 +108,8 @@ class Census:
         example_BxT = example_B.unsqueeze(-1).expand_as(real_BxT)
         self.padding += int((~real_BxT).sum())
         kept_BxT = torch.ones_like(real_BxT) if self.config.padded else real_BxT
-        parts = (t[kept_BxT].split(self.config.positions_at_once) for t in (x_BxTxD, example_BxT, real_BxT))
+        size = self.config.positions_at_once
+        parts = (torch.split(t[kept_BxT], size) for t in (x_BxTxD, example_BxT, real_BxT))
         for x_NxD, example_N, real_N in zip(*parts, strict=True):
             for name, values_NxF in self._values(x_NxD).items():
                 self.tallies[name].add(values_NxF, example_N, real_N)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from typing import TYPE_CHECKING, NamedTuple
 
 from fsrl.analysis.census import FILE
@@ -23,8 +25,8 @@ class Counted(NamedTuple):
 
     def per_feature(self, source: str, what: str, contexts: tuple[str, ...] = EVERYWHERE) -> Numbers:
         """(d_sae,) mean over the positions of the contexts: usage for `count`, mean value for `total`."""
-        total = sum(self.arrays[f"{context}.{source}.{what}"] for context in contexts)
-        mean: Numbers = total / self.positions(contexts)
+        totals = [self.arrays[f"{context}.{source}.{what}"] for context in contexts]
+        mean: Numbers = functools.reduce(operator.add, totals) / self.positions(contexts)
         return mean
 
     def positions(self, contexts: tuple[str, ...] = EVERYWHERE) -> int:

@@ -200,7 +200,7 @@ def _census(finding: CensusResult, href: str) -> Section:
 
 def _provenance(documents: Documents) -> Section:
     outcome = documents.outcome
-    rows = [
+    rows: list[tuple[Cell, ...]] = [
         (
             Cell("Table 1"),
             Cell(", ".join(outcome.commits)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from harness.arms import arm_module
 from harness.artefact import Artefact, digest_json
@@ -21,7 +21,8 @@ READS = "prepare.json, <arm>/train.json, <arm>/evaluate.json, <arm>/weights/, th
 WRITES = "studies/<name>.json, and files beside it"
 
 
-class One(NamedTuple):
+@dataclass
+class One:
     """One study of a profile, in the shape of a stage."""
 
     name: str
