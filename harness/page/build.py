@@ -94,7 +94,8 @@ def _table1(documents: Documents) -> Section:
 
 def _verdicts(documents: Documents) -> Section:
     outcome = documents.outcome
-    sheet = verdict_table(outcome, judge(documents.paper, outcome))
+    findings = [parse_finding(one.result, where=name) for name, one in documents.studies.items()]
+    sheet = verdict_table(outcome, judge(documents.paper, outcome, findings))
     pointers = [[""] * (len(sheet.headings) - 1) for _ in sheet.rows]
     table = tables.from_sheet(sheet, documents.outcome_href, pointers)
     return Section("verdicts", "Verdicts", "What this run says about each claim of the paper.", (table,))
