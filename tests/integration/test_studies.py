@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from harness.__main__ import main
 from harness.arms import load_arm, scene
 from harness.artefact import Artefact, digest_file, read_artefact, write_artefact
 from harness.contract import PrepareResult, TrainResult
@@ -162,6 +163,14 @@ def test_before_the_training_there_is_nothing_to_study(tmp_path: Path) -> None:
     run_stage("prepare", small(), paths)
     with pytest.raises(MissingInputError, match="harness train"):
         run_studies(small(), paths, ["table2"])
+
+
+def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["--profile", "miniature", "--run-dir", str(tmp_path)]
+    assert main(["study", "--study", "table9", *given]) == 2
+    assert "choose one of: census, table2" in capsys.readouterr().err
+    assert main(["page", *given]) == 3
+    assert "harness report --profile miniature" in capsys.readouterr().err
 
 
 def test_unknown_studies_and_options(tmp_path: Path) -> None:

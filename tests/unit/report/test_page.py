@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from harness import regress
 from harness.artefact import Artefact, digest_tree, write_artefact
 from harness.contract import Record
 from harness.errors import DamagedFileError, MissingInputError
@@ -283,6 +284,14 @@ def test_without_a_report_there_is_no_page(made_run: Run) -> None:
 def test_nothing_committed(made_run: Run, tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match="--commit"):
         page.run(made_run.profile, made_run.paths, committed=True, commit=False, results=tmp_path)
+
+
+def test_accepting_a_report_leaves_the_page_where_it_is(made: Run, tmp_path: Path) -> None:
+    """`regress --update` takes the tables; the page is `page --commit`'s, since its links are relative."""
+    regress.run(made.profile, made.paths, True, tmp_path)
+    names = {path.name for path in (tmp_path / "miniature").rglob("*")}
+    assert {"table1.json", "cost.md"} <= names
+    assert "index.html" not in names
 
 
 def test_a_finding_of_another_layout_is_refused(reported: Run) -> None:

@@ -23,7 +23,7 @@ SAE = Interval(value=0.2, stderr=0.01, low=0.18, high=0.22)
 
 
 def moved(*changes: tuple[float, float]) -> CompositionResult:
-    """Table 2 with these intervals of the style features' change; the paper's way always says the opposite."""
+    """Table 2 with these intervals of the style features; the paper's way always says the opposite."""
     rows = []
     for context, (low, high) in zip(CONTEXTS, changes, strict=True):
         ours = Interval(value=(low + high) / 2, stderr=0.01, low=low, high=high)
