@@ -16,6 +16,7 @@ from harness.profile import Profile
 from harness.provenance import ROOT
 from harness.render_screen import screen_console
 from harness.stages.common import STUDIES, command, first_changed, held
+from harness.stages.study import outdated
 
 SUMMARY = "Render report/index.html: every table and figure of the run, with the paper's values, on one page."
 READS = "report/table1.json, studies/*.json, results/paper.json, results/paper-tables.json"
@@ -62,20 +63,24 @@ def _render_run(profile: Profile, paths: RunPaths) -> None:
 
 
 def _of_run(profile: Profile, paths: RunPaths) -> dict[str, Artefact]:
-    """The finished studies in the profile's order; one whose files changed since is left out, and named."""
+    """The finished studies in the profile's order.
+
+    One that was made of other weights or with other options, or whose files changed since, is left out and
+    named: the page never mixes two runs.
+    """
     found, missing = {}, []
     for name in profile.studies:
         path = paths.stage(f"{STUDIES}{name}")
         artefact = (
             read_artefact(path, made_by=command(f"{STUDIES}{name}", profile)) if path.is_file() else None
         )
-        if artefact is None or first_changed(artefact, paths):
+        if artefact is None or first_changed(artefact, paths) or outdated(profile, paths, name, artefact):
             missing.append(name)
         else:
             found[name] = artefact
     if missing:
         screen_console().print(
-            f"not on the page, because not finished: {', '.join(missing)}; "
+            f"not on the page, because not finished or outdated: {', '.join(missing)}; "
             f"`python -m harness study --profile {profile.name}` makes them",
             markup=False,
             soft_wrap=True,

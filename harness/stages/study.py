@@ -39,11 +39,11 @@ class One:
             ProfileError: the profile does not know the study or its arm, or the study refuses its options.
         """
         section = profile.study(self.name)
-        config, module = study_config(section, self.name), study_module(section)
+        module = study_module(section)
         prepared = prepared_result(profile, paths)
         data = profile.data
         found = {
-            "study": digest_json([section.module, section.arm, config.model_dump(mode="json")]),
+            "study": study_input(profile, self.name),
             "layout": str(module.LAYOUT),
             "model": digest_json([profile.model.model_dump(mode="json"), prepared.digest("model")]),
             "sae": digest_json([profile.sae.model_dump(mode="json"), prepared.digest("sae")]),
@@ -57,9 +57,7 @@ class One:
             "features": features_digest(profile, paths),
         }
         for name in profile.arms if module.ALL_ARMS else (section.arm,):
-            trained, scored = (finished(stage, profile, paths, name) for stage in ("train", "evaluate"))
-            found[f"arm {name}"] = digest_json([profile.arm(name).options, trained.outputs])
-            found[f"scores {name}"] = digest_json(scored.result["preference"])
+            found |= arm_inputs(profile, paths, name)
         for name in module.READS:
             read = finished(f"{STUDIES}{name}", profile, paths)
             found[f"reads {name}"] = digest_json([read.result, read.outputs])
@@ -99,6 +97,30 @@ def run_studies(profile: Profile, paths: RunPaths, wanted: Sequence[str]) -> lis
         _refuse_unsteered(profile, profile.study(name).arm)
     with held(paths.root):
         return [run_one(f"{STUDIES}{name}", One(name), profile, paths, None) for name in names]
+
+
+def study_input(profile: Profile, name: str) -> str:
+    """Digest of a study's own table of the profile."""
+    section, config = profile.study(name), study_config(profile.study(name), name)
+    return digest_json([section.module, section.arm, config.model_dump(mode="json")])
+
+
+def arm_inputs(profile: Profile, paths: RunPaths, arm: str) -> dict[str, str]:
+    """Digests of an arm's weights and of its scores on the test pairs."""
+    trained, scored = (finished(stage, profile, paths, arm) for stage in ("train", "evaluate"))
+    return {
+        f"arm {arm}": digest_json([profile.arm(arm).options, trained.outputs]),
+        f"scores {arm}": digest_json(scored.result["preference"]),
+    }
+
+
+def outdated(profile: Profile, paths: RunPaths, name: str, artefact: Artefact) -> bool:
+    """Whether a study was made of other weights, other scores or other options than the run now has."""
+    now = {"study": study_input(profile, name)}
+    for arm in profile.arms:
+        if f"arm {arm}" in artefact.inputs:
+            now |= arm_inputs(profile, paths, arm)
+    return any(artefact.inputs.get(key, digest) != digest for key, digest in now.items())
 
 
 def prepared_result(profile: Profile, paths: RunPaths) -> PrepareResult:

@@ -114,11 +114,11 @@ def findings() -> dict[str, Record]:
     }  # fmt: skip
 
 
-def put(run: Run, name: str, result: Record) -> None:
+def put(run: Run, name: str, result: Record, **inputs: str) -> None:
     from conftest import PROVENANCE
 
     artefact = Artefact(
-        stage=f"studies/{name}", key=name, profile=run.profile.resolved(), inputs={}, outputs={},
+        stage=f"studies/{name}", key=name, profile=run.profile.resolved(), inputs=inputs, outputs={},
         provenance=PROVENANCE, wall_s=1.5, result=result.model_dump(mode="json"),
     )  # fmt: skip
     write_artefact(run.paths.stage(f"studies/{name}"), artefact)
@@ -270,7 +270,7 @@ def test_a_study_that_has_not_run_is_named(
 ) -> None:
     put(reported, "table3", findings()["table3"])
     page.run(reported.profile, reported.paths, committed=False, commit=False)
-    assert "not finished: census, table2, table4" in capsys.readouterr().out
+    assert "not finished or outdated: census, table2, table4" in capsys.readouterr().out
     text = (reported.paths.report / "index.html").read_text()
     assert "Table 3." in text
     assert "Table 4." not in text
@@ -284,6 +284,21 @@ def test_without_a_report_there_is_no_page(made_run: Run) -> None:
 def test_nothing_committed(made_run: Run, tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match="--commit"):
         page.run(made_run.profile, made_run.paths, committed=True, commit=False, results=tmp_path)
+
+
+def test_a_study_of_other_weights_is_not_on_the_page(
+    reported: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Finished, whole, and of an adapter that the run does not have any more."""
+    from harness.stages.study import arm_inputs
+
+    put(reported, "table3", findings()["table3"], **arm_inputs(reported.profile, reported.paths, "fsrl"))
+    put(reported, "table4", findings()["table4"], **{"arm fsrl": "of another adapter"})
+    page.run(reported.profile, reported.paths, committed=False, commit=False)
+    assert "outdated: census, table2, table4" in capsys.readouterr().out
+    text = (reported.paths.report / "index.html").read_text()
+    assert "Table 3." in text
+    assert "Table 4." not in text
 
 
 def test_accepting_a_report_leaves_the_page_where_it_is(made: Run, tmp_path: Path) -> None:
