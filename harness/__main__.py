@@ -8,12 +8,14 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from harness import __version__
 from harness.errors import HarnessError, RunFolderError
 from harness.paths import RunPaths
 from harness.profile import Profile, load_profile
 from harness.profile_file import lock_path, profile_names
+from harness.stages import page, study
 from harness.stages.common import console, load_stage, refuse_stale, run_stage
 from harness.stages.order import STAGES
 
@@ -30,7 +32,7 @@ COMPARISONS = {
         "results/<profile>/prompts.json.",
     ),
 }
-READS_UP_TO = {"regress": "check", "prompts": "analyse"}
+READS_UP_TO = {"regress": "check", "prompts": "analyse", "study": "analyse"}
 EXAMPLES = """\
 examples:
   python -m harness prepare  --profile miniature
@@ -77,6 +79,8 @@ def parser() -> argparse.ArgumentParser:
         )
         if stage.PER_ARM:
             one.add_argument("--arm", metavar="NAME", help="one arm of the profile (default: all of them)")
+    _add_studies(commands)
+    _add_page(commands)
     for name, (what, summary) in COMPARISONS.items():
         one = commands.add_parser(name, help=f"Compare a run with the committed {what}.", description=summary)
         _add_common(one)
@@ -84,6 +88,36 @@ def parser() -> argparse.ArgumentParser:
             "--update", action="store_true", help=f"accept this run's {what} as the committed ones"
         )
     return top
+
+
+def _add_studies(commands: Any) -> None:
+    detail = f"{study.SUMMARY}\n\nreads:  {study.READS}\nwrites: {study.WRITES}"
+    one = commands.add_parser(
+        "study", help=study.SUMMARY, description=detail, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    _add_common(one)
+    one.add_argument(
+        "--study",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="one of the profile's studies, and those it builds on (repeatable; default: all of them)",
+    )
+
+
+def _add_page(commands: Any) -> None:
+    detail = f"{page.SUMMARY}\n\nreads:  {page.READS}\nwrites: {page.WRITES}"
+    one = commands.add_parser(
+        "page", help=page.SUMMARY, description=detail, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    _add_common(one)
+    which = one.add_mutually_exclusive_group()
+    which.add_argument(
+        "--committed", action="store_true", help="render the committed results again instead of a run's"
+    )
+    which.add_argument(
+        "--commit", action="store_true", help="take the run's page and artefacts over into results/"
+    )
 
 
 def _add_common(one: argparse.ArgumentParser) -> None:
@@ -161,6 +195,10 @@ def _run(given: argparse.Namespace) -> None:
         from harness.snapshot import run as compare_prompts
 
         compare_prompts(profile, paths, given.update)
+    elif given.stage == "study":
+        study.run_studies(profile, paths, given.study)
+    elif given.stage == "page":
+        page.run(profile, paths, committed=given.committed, commit=given.commit)
     else:
         run_stage(given.stage, profile, paths, getattr(given, "arm", None))
 

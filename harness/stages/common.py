@@ -28,6 +28,9 @@ from harness.stages.order import STAGES
 
 HOLDER = ".holder.json"
 
+STUDIES = "studies/"
+"""Before the name of a study in the `stage` of its artefact, which lies in that folder."""
+
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -66,7 +69,9 @@ def load_stage(name: str) -> Stage:
 
 
 def command(stage: str, profile: Profile) -> str:
-    """The command that runs a stage, for error messages."""
+    """The command that runs a stage, for error messages; `studies/NAME` is a part of the stage `study`."""
+    if stage.startswith(STUDIES):
+        stage = f"study --study {stage.removeprefix(STUDIES)}"
     return f"python -m harness {stage} --profile {profile.name}"
 
 
@@ -138,7 +143,7 @@ def run_stage(name: str, profile: Profile, paths: RunPaths, arm: str | None = No
         if chosen:
             profile.arm(chosen)
     with held(paths.root):
-        return [_run_one(name, stage, profile, paths, chosen) for chosen in arms]
+        return [run_one(name, stage, profile, paths, chosen) for chosen in arms]
 
 
 def refuse_stale(name: str, profile: Profile, paths: RunPaths, arm: str | None = None) -> None:
@@ -209,7 +214,8 @@ def _held_by(holder: Path) -> str:
         return "a process that has only just begun"
 
 
-def _run_one(name: str, stage: Stage, profile: Profile, paths: RunPaths, arm: str | None) -> Artefact:
+def run_one(name: str, stage: Stage, profile: Profile, paths: RunPaths, arm: str | None) -> Artefact:
+    """Run a stage once, or reuse its artefact; the run folder must be held."""
     label = f"{name} {arm}" if arm else name
     inputs = stage.needs(profile, paths, arm)
     key = digest_json({"stage": name, "arm": arm, "inputs": inputs, "harness": __version__})
