@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from harness.profile import PROFILES
+from harness.profile_file import PROFILES
 
 ROOT = Path(__file__).parent.parent
 LIMIT_S = 300

@@ -20,7 +20,8 @@ from harness.compare import TOLERANCES, read_tolerances
 from harness.evaluation.rows import check_rows
 from harness.outcome import read_outcome
 from harness.preference.data import read_pairs, tokenise_pairs
-from harness.profile import PROFILES, Profile, load_profile, parse_profile
+from harness.profile import Profile, load_profile, parse_profile
+from harness.profile_file import PROFILES
 from harness.prompts import read_snapshot
 from harness.sources.data_root import read_files
 from harness.stages.analyse import _read_items as read_items
