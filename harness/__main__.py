@@ -8,10 +8,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.console import Console
+
 from harness import __version__
 from harness.errors import HarnessError
 from harness.paths import RunPaths
-from harness.profile import load_profile, profile_names
+from harness.planning.devices import GPUS
+from harness.profile import Profile, load_profile, profile_names
 from harness.stages.common import console, load_stage, run_stage
 from harness.stages.order import STAGES
 
@@ -57,7 +60,27 @@ def parser() -> argparse.ArgumentParser:
     regress.add_argument(
         "--update", action="store_true", help="accept this run's results as the committed ones"
     )
+    _add_plan(commands)
     return top
+
+
+def _add_plan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    plan = commands.add_parser(
+        "plan",
+        help="Predict memory, time, disk and steps of a profile on a named GPU, from shapes alone.",
+        description="Builds the model from its bundled configuration without storage, counts parameters,\n"
+        "and predicts peak memory and time of each phase on a GPU, disk, and steps an epoch.\n"
+        "Needs no weights, no network and no GPU.\nThe formulae are in docs/performance.md.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    plan.add_argument(
+        "--profile",
+        default="gemma-2-2b",
+        metavar="NAME",
+        help="a bundled profile or a .toml file (%(default)s)",
+    )
+    plan.add_argument("--gpu", default="h200", metavar="NAME", help=f"{', '.join(GPUS)} (%(default)s)")
+    plan.add_argument("--json", action="store_true", help="print the plan as JSON on stdout")
 
 
 def _add_common(one: argparse.ArgumentParser) -> None:
@@ -83,6 +106,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     try:
         profile = load_profile(given.profile)
+        if given.stage == "plan":
+            return _plan(profile, given.gpu, as_json=given.json)
         paths = RunPaths.of(profile.name, given.run_dir, given.data_root)
         if given.stage == "regress":
             from harness.regress import run
@@ -99,6 +124,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "interrupted: finished stages are kept, nothing is half-written; the same command goes on"
         )
         return INTERRUPTED
+    return 0
+
+
+def _plan(profile: Profile, gpu: str, *, as_json: bool) -> int:
+    from harness.planning.predict import plan
+    from harness.planning.show import show_plan
+
+    found = plan(profile, gpu)
+    if as_json:
+        print(found.model_dump_json(indent=2))
+    else:
+        show_plan(found, Console(highlight=False, soft_wrap=False, width=None))
     return 0
 
 
