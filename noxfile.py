@@ -60,6 +60,12 @@ def regress(session):
     shared(session, "harness", "regress", *SMOKE, *session.posargs)
 
 
+@nox.session
+def measure(session):
+    """Memory and step time at the paper's shapes, random weights (on a CPU: `-- --shrink 8`)."""
+    shared(session, "harness", "measure", *session.posargs)
+
+
 @nox.session(name="build-miniature")
 def build_miniature(session):
     """Rebuild the bundled miniature from its seed: world, model, SAE, feature labels."""

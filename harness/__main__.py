@@ -11,14 +11,17 @@ from pathlib import Path
 from rich.console import Console
 
 from harness import __version__
-from harness.errors import HarnessError
+from harness.errors import HarnessError, ProfileError
 from harness.paths import RunPaths
 from harness.planning.devices import GPUS
 from harness.profile import Profile, load_profile, profile_names
+from harness.provenance import ROOT
 from harness.stages.common import console, load_stage, run_stage
 from harness.stages.order import STAGES
+from harness.synthetic.variant import random_variant
 
 INTERRUPTED = 130
+RESULTS = ROOT / "results"
 EXAMPLES = """\
 examples:
   python -m harness prepare  --profile miniature
@@ -61,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
         "--update", action="store_true", help="accept this run's results as the committed ones"
     )
     _add_plan(commands)
+    _add_measure(commands)
     return top
 
 
@@ -83,6 +87,32 @@ def _add_plan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     plan.add_argument("--json", action="store_true", help="print the plan as JSON on stdout")
 
 
+def _add_measure(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    measure = commands.add_parser(
+        "measure",
+        help="Measure memory and step time of training at a profile's shapes, with random weights.",
+        description="Trains every arm that trains on random weights and synthetic pairs of the exact\n"
+        "shapes, and writes peak memory and tokens/s to results/<profile>-random/<hardware>/.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    measure.add_argument("--profile", default="gemma-2-2b", metavar="NAME", help="(%(default)s)")
+    measure.add_argument("--steps", type=int, default=20, help="optimiser steps measured (%(default)s)")
+    measure.add_argument("--warmup", type=int, default=5, help="steps before them, left out (%(default)s)")
+    _add_shrink(measure)
+    measure.add_argument("--run-dir", type=Path, metavar="DIR", help="where the run keeps its files")
+    measure.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help="(%(default)s)")
+
+
+def _add_shrink(one: argparse.ArgumentParser) -> None:
+    one.add_argument(
+        "--shrink",
+        type=int,
+        default=1,
+        metavar="N",
+        help="divide widths, blocks, vocabulary, features and lengths by N (with random weights only)",
+    )
+
+
 def _add_common(one: argparse.ArgumentParser) -> None:
     names = ", ".join(profile_names())
     one.add_argument(
@@ -99,6 +129,12 @@ def _add_common(one: argparse.ArgumentParser) -> None:
     one.add_argument(
         "--run-dir", type=Path, metavar="DIR", help="where the run keeps its files (runs/<profile>)"
     )
+    one.add_argument(
+        "--random-weights",
+        action="store_true",
+        help="the profile's exact shapes with random weights and synthetic pairs; only cost means anything",
+    )
+    _add_shrink(one)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -108,6 +144,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         profile = load_profile(given.profile)
         if given.stage == "plan":
             return _plan(profile, given.gpu, as_json=given.json)
+        if given.stage == "measure":
+            return _measure(profile, given)
+        profile = _weights(profile, given.random_weights, given.shrink)
         paths = RunPaths.of(profile.name, given.run_dir, given.data_root)
         if given.stage == "regress":
             from harness.regress import run
@@ -124,6 +163,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "interrupted: finished stages are kept, nothing is half-written; the same command goes on"
         )
         return INTERRUPTED
+    return 0
+
+
+def _weights(profile: Profile, random: bool, shrink: int) -> Profile:
+    if random:
+        return random_variant(profile, shrink=shrink)
+    if shrink != 1:
+        raise ProfileError(
+            "real weights cannot be divided",
+            value=f"--shrink {shrink}",
+            remedy="add --random-weights, or leave --shrink out",
+        )
+    return profile
+
+
+def _measure(profile: Profile, given: argparse.Namespace) -> int:
+    from harness.measuring import run
+
+    run(
+        profile,
+        steps=given.steps,
+        warmup=given.warmup,
+        shrink=given.shrink,
+        run_dir=given.run_dir,
+        results=given.results,
+    )
     return 0
 
 

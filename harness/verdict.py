@@ -79,7 +79,9 @@ def judge(paper: Paper, outcome: Outcome) -> list[Verdict]:
 
 def _judge_one(claim: Claim, outcome: Outcome, about_paper: bool) -> Verdict:
     finding = _untested(claim)
-    if claim.predicates:
+    if claim.predicates and outcome.random_weights:
+        finding = Finding("not run", ("random weights: only memory and speed mean anything",))
+    elif claim.predicates:
         finding = _all_of([_find(predicate, outcome, about_paper) for predicate in claim.predicates])
     arithmetic = any(isinstance(predicate, Confusion) for predicate in claim.predicates)
     return Verdict(

@@ -21,10 +21,10 @@ from harness.planning.cost import (
     steered_step_flops,
 )
 from harness.planning.devices import Gpu, gpu
-from harness.synthetic.shapes import Shape, shape_of
 from harness.profile import Profile, TaskSection
 from harness.sources.data_root import MANIFEST, Manifest
 from harness.synthetic.lengths import Lengths, draw_lengths, padded_tokens, real_tokens
+from harness.synthetic.shapes import Shape, shape_of
 
 GIB = float(2**30)
 PAIRS = 60_000

@@ -127,7 +127,12 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
         truncation=rows.truncation,
         moved=moved,
         usage=usage,
-        facts={**_facts(trainer, rows, spec, device), "resumed_at_step": resumed_at},
+        facts={
+            **_facts(trainer, rows, spec, device),
+            "resumed_at_step": resumed_at,
+            "step_s_trace": measured.step_s,
+            "step_tokens_trace": [step.tokens for step in trainer.steps[resumed_at:]],
+        },
     )
 
 
@@ -192,16 +197,26 @@ class Measured(TrainerCallback):  # type: ignore[misc]
     Attributes:
         meter: over the loop.
         startup_s: seconds from the start of the stage to the loop.
+        step_s: seconds of each optimiser step, from the end of the one before.
     """
 
     def __init__(self, started: float) -> None:
         self.started = started
         self.meter = Meter()
         self.startup_s = 0.0
+        self.step_s: list[float] = []
 
     def on_train_begin(self, *_args: object, **_kwargs: object) -> None:
         self.startup_s = time.time() - self.started
         self.meter.__enter__()
+        self._before = time.perf_counter()
+
+    def on_step_end(self, *_args: object, **_kwargs: object) -> None:
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        now = time.perf_counter()
+        self.step_s.append(now - self._before)
+        self._before = now
 
     def on_train_end(self, *_args: object, **_kwargs: object) -> None:
         self.meter.__exit__(None, None, None)

@@ -17,6 +17,7 @@ from harness.sources.data_root import open_data_root, read_files
 from harness.sources.gguf import converted, find_gguf
 from harness.sources.hub import fetch_model, fetch_pairs, fetch_sae, pin, release_repository, repositories
 from harness.sources.layout import row_files
+from harness.sources.random_weights import random_model, random_rows, random_sae
 
 
 class Part(NamedTuple):
@@ -111,6 +112,8 @@ def _model(profile: Profile, bundle: Bundle | None, commits: dict[str, str]) -> 
         part = Part(bundle.root / "model", bundle.part("model"), {"bundle": section.id})
     elif section.source == "gguf":
         part = Part(*converted(find_gguf(section)))
+    elif section.source == "random":
+        part = Part(*random_model(profile))
     else:
         folder = fetch_model(section, commits[section.id])
         part = Part(folder, digest_tree(folder), {"repository": section.id, "commit": commits[section.id]})
@@ -125,6 +128,8 @@ def _sae(
     text: dict[str, str] = {}
     if bundle is not None and section.source == "bundle":
         part = Part(bundle.root / "sae", bundle.part("sae"), dict(bundle.manifest["sae"]))
+    elif section.source == "random":
+        part = Part(*random_sae(profile))
     elif section.training is not None:
         from harness.sources.trained_sae import trained_sae
 
@@ -143,6 +148,8 @@ def _sae(
 def _data(profile: Profile, paths: RunPaths, bundle: Bundle | None, commits: dict[str, str]) -> Part:
     if profile.data.source == "hub":
         return Part(*fetch_pairs(profile.data, commits[profile.data.id]))
+    if profile.data.source == "random":
+        return Part(*random_rows(profile))
     root = (
         bundle.root / "data"
         if bundle and profile.data.source == "bundle"

@@ -52,7 +52,11 @@ def load_stage(name: str) -> Stage:
 
 def command(stage: str, profile: Profile) -> str:
     """The command that runs a stage, for error messages."""
-    return f"python -m harness {stage} --profile {profile.name}"
+    if profile.model.source != "random":
+        return f"python -m harness {stage} --profile {profile.name}"
+    real = profile.name.rpartition("-random")[0]
+    shrink = f" --shrink {profile.model.divide}" if profile.model.divide > 1 else ""
+    return f"python -m harness {stage} --profile {real} --random-weights{shrink}"
 
 
 def finished(stage: str, profile: Profile, paths: RunPaths, arm: str | None = None) -> Artefact:

@@ -20,6 +20,15 @@ BUNDLED = {
     "miniature": BUNDLE / "model" / "config.json",
 }
 """Configuration of each known model, by `model.id`."""
+DIVIDED = (
+    "vocab_size",
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "head_dim",
+    "query_pre_attn_scalar",
+    "sliding_window",
+)
 WIDTH = re.compile(r"width_(\d+)([km])(?:/|$)")
 """The number of features in the name of a GemmaScope SAE: 65k is 65,536."""
 
@@ -88,7 +97,17 @@ def model_config(profile: Profile) -> dict[str, Any]:
     if not path.is_file():
         raise MissingInputError("a bundled file is missing", value=path, remedy="install the harness again")
     config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return config
+    return divided(config, profile.model.divide)
+
+
+def divided(config: dict[str, Any], by: int) -> dict[str, Any]:
+    """The configuration with widths, blocks and vocabulary divided, heads kept; for tests on a CPU."""
+    if by == 1:
+        return config
+    least = {"head_dim": 8, "num_hidden_layers": 2, "vocab_size": 64, "sliding_window": 8}
+    return config | {
+        name: max(least.get(name, 16), config[name] // by) for name in DIVIDED if config.get(name)
+    }
 
 
 def sae_width(profile: Profile) -> int:
@@ -97,10 +116,14 @@ def sae_width(profile: Profile) -> int:
     Raises:
         ProfileError: the SAE's name does not say how wide it is.
     """
+    return _whole_width(profile) // profile.model.divide
+
+
+def _whole_width(profile: Profile) -> int:
     section = profile.sae
     if section.training is not None:
         return section.training.d_sae
-    if section.source == "bundle":
+    if profile.model.id == "miniature":
         return int(json.loads((BUNDLE / "sae" / "cfg.json").read_text(encoding="utf-8"))["d_sae"])
     found = WIDTH.search(section.sae_id)
     if found is None:

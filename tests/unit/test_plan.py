@@ -13,9 +13,9 @@ from harness.errors import ProfileError
 from harness.planning.cost import Batch, Options, full_memory, full_step_flops, steered_step_flops
 from harness.planning.devices import GPUS
 from harness.planning.predict import plan
-from harness.synthetic.shapes import Shape, sae_width, shape_of
 from harness.profile import load_profile, parse_profile, profile_names
 from harness.synthetic.lengths import Lengths, draw_lengths, padded_tokens, real_tokens
+from harness.synthetic.shapes import Shape, sae_width, shape_of
 
 TINY = Shape(
     layers=4,
