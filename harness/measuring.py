@@ -117,7 +117,7 @@ def run(
         provenance=first.provenance,
         arms={name: _cost(artefact, warmup, per_step) for name, artefact in trained.items()},
     )
-    folder = results / variant.name / first.provenance["hardware"]["class"]
+    folder: Path = results / variant.name / first.provenance["hardware"]["class"]
     write_json(folder / "measured.json", measured.model_dump(mode="json"))
     write_text(folder / "measured.md", markdown(measured))
     console.print(markdown(measured), markup=False)
