@@ -142,6 +142,9 @@ class TrainingSection(Section):
         seed: of every random draw.
         checkpoint_steps: optimiser steps between checkpoints; 0 writes none.
         minimum_moved: least fraction of trainable entries that training must change.
+        share_prompt: whether the prompt of a pair goes through the model once for both responses; the same
+            loss up to rounding. Left out of the resolved profile where it is off, like the next.
+        length_window: pairs of a shuffled window inside which batches hold pairs of like length; 0 is off.
     """
 
     beta: float
@@ -163,6 +166,8 @@ class TrainingSection(Section):
     seed: int
     checkpoint_steps: NonNegative = 0
     minimum_moved: Rate
+    share_prompt: Annotated[bool, Field(exclude_if=lambda value: value is False)] = False
+    length_window: Annotated[int, Field(ge=0, exclude_if=lambda value: value == 0)] = 0
 
     @property
     def gamma(self) -> float:

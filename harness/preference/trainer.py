@@ -23,6 +23,7 @@ from harness.model import pad_id
 from harness.preference.data import PairBatch, PairTokens, collate
 from harness.preference.loss import response_logprobs
 from harness.preference.schedule import step_count, warmup_count
+from harness.preference.shared import SharedBatch, collate_shared, shared_logprobs
 
 if TYPE_CHECKING:
     from harness.contract import Arm
@@ -50,10 +51,11 @@ class ResponseModel(nn.Module):
     def generation_config(self) -> Any:
         return self.language_model.generation_config
 
-    def forward(self, input_ids_BxT: Tensor, attention_mask_BxT: Tensor, response_mask_BxT: Tensor) -> Tensor:
-        """(2B,) float32, see `response_logprobs`."""
-        batch = PairBatch(input_ids_BxT, attention_mask_BxT, response_mask_BxT)
-        return response_logprobs(self.language_model, batch)
+    def forward(self, **batch: Tensor) -> Tensor:
+        """(2B,) float32, see `response_logprobs`, and `shared_logprobs` for the fields of a `SharedBatch`."""
+        if "position_ids_BxT" in batch:
+            return shared_logprobs(self.language_model, SharedBatch(**batch))
+        return response_logprobs(self.language_model, PairBatch(**batch))
 
 
 class Rows(Dataset[PairTokens]):
@@ -90,13 +92,37 @@ class Step(NamedTuple):
     tokens: int
 
 
-def batch_order(pairs: int, epochs: int, seed: int) -> list[int]:
-    """Indices of the pairs in the order of training: a seeded permutation an epoch, equal for every arm."""
+def batch_order(
+    pairs: int, epochs: int, seed: int, *, lengths: Sequence[int] = (), window: int = 0, batch: int = 1
+) -> list[int]:
+    """Indices of the pairs in the order of training: a seeded permutation an epoch, equal for every arm.
+
+    Args:
+        lengths: of each pair, in tokens.
+        window: pairs of a stretch of the permutation that are sorted by length and cut into batches; the
+            batches are shuffled again, so that no step holds only long pairs. 0 leaves the permutation as is.
+        batch: pairs of a batch.
+    """
     order: list[int] = []
     for epoch in range(epochs):
         generator = torch.Generator().manual_seed(seed + epoch)
-        order += torch.randperm(pairs, generator=generator).tolist()
+        drawn = torch.randperm(pairs, generator=generator).tolist()
+        for start in range(0, pairs if window else 0, window or 1):
+            part = drawn[start : start + window]
+            drawn[start : start + window] = _by_length(part, lengths, batch, generator)
+        order += drawn
     return order
+
+
+def _by_length(
+    part: Sequence[int], lengths: Sequence[int], batch: int, generator: torch.Generator
+) -> list[int]:
+    """The pairs of a window in batches of like length, whole batches in a drawn order, a short one last."""
+    ordered = sorted(part, key=lambda index: (lengths[index], index))
+    batches = [ordered[start : start + batch] for start in range(0, len(ordered), batch)]
+    short = [batches.pop()] if len(batches[-1]) < batch else []
+    drawn = torch.randperm(len(batches), generator=generator).tolist()
+    return [index for one in [*(batches[i] for i in drawn), *short] for index in one]
 
 
 def trainer_arguments(
@@ -175,10 +201,11 @@ class SimpoTrainer(CPOTrainer):  # type: ignore[misc]
         self._sums = torch.zeros(4, dtype=torch.float64)
         self._rates: tuple[float, ...] = ()
         filler = pad_id(tokenizer)
+        lay_out = collate_shared if section.share_prompt else collate
         super().__init__(
             model=model,
             args=args,
-            data_collator=lambda batch: collate(batch, filler)._asdict(),
+            data_collator=lambda batch: lay_out(batch, filler)._asdict(),
             train_dataset=Rows(rows),
             processing_class=tokenizer,
         )

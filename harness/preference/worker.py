@@ -137,11 +137,19 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
 
 
 def training_rows(spec: TrainSpec, profile: Profile, tokenizer: PreTrainedTokenizerBase) -> Rows:
-    """Read, tokenise and order the training pairs; the order depends on the seed and their number only."""
+    """Read, tokenise and order the training pairs; their order depends on nothing of the arm."""
     data, training = profile.data, profile.training
     pairs = read_pairs(Path(spec.train_file), data.train_pairs)
     tokens, truncation = tokenise_pairs(pairs, tokenizer, data.max_length, data.max_prompt_length)
-    return Rows(tokens, truncation, batch_order(len(tokens), training.epochs, training.seed))
+    order = batch_order(
+        len(tokens),
+        training.epochs,
+        training.seed,
+        lengths=[len(row.prompt) + max(len(row.chosen), len(row.rejected)) for row in tokens],
+        window=training.length_window,
+        batch=training.pairs_per_device * training.ranks,
+    )
+    return Rows(tokens, truncation, order)
 
 
 def make_trainer(
@@ -295,6 +303,9 @@ def _facts(trainer: SimpoTrainer, rows: Rows, spec: TrainSpec, device: torch.dev
         "device": device.type,
         "engine": spec.engine,
         "engine_optimizer": type(engine.optimizer).__name__ if engine is not None else None,
+        "attention": trainer.model.language_model.config._attn_implementation,
+        "share_prompt": trainer.section.share_prompt,
+        "length_window": trainer.section.length_window,
         "grad_norm_trace": [step.grad_norm for step in trainer.steps],
         "ranks": int(os.environ.get("WORLD_SIZE", "1")),
         "threads": torch.get_num_threads(),
