@@ -11,6 +11,7 @@ nox.options.default_venv_backend = "none"
 nox.options.sessions = ["tests"]
 PYTHON = str(Path(__file__).parent / ".nox" / "shared" / "bin" / "python")
 STAGES = ("prepare", "train", "evaluate", "analyse", "report", "check")
+BENCH_JSON = "--benchmark-json=runs/bench/pytest-benchmark.json"
 SMOKE = ("--profile", "miniature-smoke")
 
 
@@ -64,6 +65,13 @@ def regress(session):
 def measure(session):
     """Memory and step time at the paper's shapes, random weights (on a CPU: `-- --shrink 8`)."""
     shared(session, "harness", "measure", *session.posargs)
+
+
+@nox.session
+def bench(session):
+    """The lean path against a plain transcription, as ratios (`-- --update` accepts them)."""
+    shared(session, "pytest", "tests/benchmarks", "-m", "bench", "--benchmark-enable", BENCH_JSON)
+    session.run(PYTHON, "-m", "harness", "bench", *session.posargs, external=True)
 
 
 @nox.session(name="build-miniature")

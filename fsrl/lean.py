@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear
+from torch.nn.functional import linear, pad
 
 from fsrl.adapter import L0_FLOOR
 
@@ -19,8 +19,8 @@ class LeanRelu(torch.autograd.Function):
         dv = g W_dec^T + h     (where v > 0, else 0)
         dW_a = dv^T a,   db_a = sum of dv over positions,   da = dv W_a
 
-    so that backward needs v > 0 and nothing of v W_dec. Features go through in chunks; with more than one,
-    v > 0 is computed again, and no tensor of all features at all positions ever exists.
+    so that backward needs of v one bit an entry, which is all that is kept. Features go through in chunks: no
+    tensor of all features at all positions exists but those bits.
     """
 
     @staticmethod
@@ -30,29 +30,28 @@ class LeanRelu(torch.autograd.Function):
         delta_NxD = torch.zeros(a_NxD.shape, dtype=torch.float32, device=a_NxD.device)
         l1_N = torch.zeros(len(a_NxD), dtype=torch.float32, device=a_NxD.device)
         l0_N = torch.zeros_like(l1_N)
-        alone = size >= len(weight)
-        v_NxC = a_NxD.new_empty(0)
+        needed, kept = any(ctx.needs_input_grad), []
         for part in chunks(len(weight), size):
-            v_NxC = _steering(a_NxD, weight[part], bias[part], masked[part])
+            v_NxC = linear(a_NxD, weight[part], bias[part]).relu_().masked_fill_(masked[part], 0)
             delta_NxD += v_NxC @ W_dec[part]
             l1_N += v_NxC.sum(-1, dtype=torch.float32)
             l0_N += torch.count_nonzero(v_NxC > L0_FLOOR, dim=-1)
-        ctx.save_for_backward(a_NxD, weight, bias, masked, W_dec, v_NxC if alone else None)
+            if needed:
+                kept.append(to_bits(v_NxC > 0))
+        ctx.save_for_backward(a_NxD, weight, W_dec, *kept)
         ctx.size = size
         ctx.mark_non_differentiable(l0_N)
         return delta_NxD, l1_N, l0_N
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor, Tensor, None, None, None]:
-        a_NxD, weight, bias, masked, W_dec, kept_NxC = ctx.saved_tensors
+        a_NxD, weight, W_dec, *kept = ctx.saved_tensors
         to_delta_NxD, to_l1_Nx1 = grads[0].to(a_NxD.dtype), grads[1].to(a_NxD.dtype).unsqueeze(-1)
-        to_weight, to_bias = torch.empty_like(weight), torch.empty_like(bias)
+        to_weight, to_bias = torch.empty_like(weight), weight.new_empty(len(weight))
         to_a_NxD = torch.zeros_like(a_NxD, dtype=torch.float32) if ctx.needs_input_grad[0] else None
-        for part in chunks(len(weight), ctx.size):
-            v_NxC = kept_NxC
-            if v_NxC is None:
-                v_NxC = _steering(a_NxD, weight[part], bias[part], masked[part])
-            to_v_NxC = linear(to_delta_NxD, W_dec[part]).add_(to_l1_Nx1).masked_fill_(v_NxC <= 0, 0)
+        for part, bits in zip(chunks(len(weight), ctx.size), kept, strict=True):
+            to_v_NxC = linear(to_delta_NxD, W_dec[part]).add_(to_l1_Nx1)
+            to_v_NxC *= from_bits(bits, to_v_NxC.shape[-1])
             torch.mm(to_v_NxC.T, a_NxD, out=to_weight[part])
             torch.sum(to_v_NxC, 0, out=to_bias[part])
             if to_a_NxD is not None:
@@ -66,5 +65,17 @@ def chunks(features: int, size: int) -> list[slice]:
     return [slice(start, start + size) for start in range(0, features, size)]
 
 
-def _steering(a_NxD: Tensor, weight_CxD: Tensor, bias_C: Tensor, masked_C: Tensor) -> Tensor:
-    return linear(a_NxD, weight_CxD, bias_C).relu_().masked_fill_(masked_C, 0)
+def to_bits(mask_NxC: Tensor) -> Tensor:
+    """(N, C) bool as (N, ceil(C / 8)) bytes."""
+    padded = pad(mask_NxC, (0, -mask_NxC.shape[-1] % 8)).view(torch.uint8)
+    eights = padded.unflatten(-1, (-1, 8))
+    found = eights[..., 0].clone()
+    for place in range(1, 8):
+        found |= eights[..., place] << place
+    return found
+
+
+def from_bits(bits: Tensor, features: int) -> Tensor:
+    """(N, features) bool from `to_bits`."""
+    eights = bits.unsqueeze(-1) >> torch.arange(8, dtype=torch.uint8, device=bits.device)
+    return (eights & 1).flatten(-2)[..., :features].bool()

@@ -65,6 +65,12 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_plan(commands)
     _add_measure(commands)
+    bench = commands.add_parser(
+        "bench",
+        help="Print the last benchmark's ratios and hold them against the committed ones.",
+        description="Reads runs/bench/pytest-benchmark.json, which `nox -s bench` writes.",
+    )
+    bench.add_argument("--update", action="store_true", help="accept the ratios as the committed ones")
     return top
 
 
@@ -141,6 +147,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; a HarnessError becomes one screen of text and its exit code."""
     given = parser().parse_args(arguments)
     try:
+        if given.stage == "bench":
+            return _bench(given.update)
         profile = load_profile(given.profile)
         if given.stage == "plan":
             return _plan(profile, given.gpu, as_json=given.json)
@@ -176,6 +184,13 @@ def _weights(profile: Profile, random: bool, shrink: int) -> Profile:
             remedy="add --random-weights, or leave --shrink out",
         )
     return profile
+
+
+def _bench(update: bool) -> int:
+    from harness.bench import run
+
+    run(update=update)
+    return 0
 
 
 def _measure(profile: Profile, given: argparse.Namespace) -> int:

@@ -144,6 +144,8 @@ class TrainingSection(Section):
         minimum_moved: least fraction of trainable entries that training must change.
         share_prompt: whether the prompt of a pair goes through the model once for both responses; the same
             loss up to rounding. Left out of the resolved profile where it is off, like the next.
+        activation_cache_gib: disk that the residual stream after the steered block may take, written once and
+            read in every epoch; 0 is off. Needs share_prompt and one rank. Left out likewise.
         length_window: pairs of a shuffled window inside which batches hold pairs of like length; 0 is off.
     """
 
@@ -167,7 +169,14 @@ class TrainingSection(Section):
     checkpoint_steps: NonNegative = 0
     minimum_moved: Rate
     share_prompt: Annotated[bool, Field(exclude_if=lambda value: value is False)] = False
+    activation_cache_gib: Annotated[float, Field(ge=0, exclude_if=lambda value: value == 0)] = 0.0
     length_window: Annotated[int, Field(ge=0, exclude_if=lambda value: value == 0)] = 0
+
+    @model_validator(mode="after")
+    def _cache_fits_the_rest(self) -> TrainingSection:
+        if self.activation_cache_gib and (self.ranks > 1 or not self.share_prompt):
+            raise ValueError("activation_cache_gib needs share_prompt = true and ranks = 1")
+        return self
 
     @property
     def gamma(self) -> float:

@@ -20,6 +20,7 @@ from trl.experimental.cpo import CPOConfig, CPOTrainer
 from harness.artefact import write_json
 from harness.errors import TrainingError
 from harness.model import pad_id
+from harness.preference.activations import ActivationCache, replayed
 from harness.preference.data import PairBatch, PairTokens, collate
 from harness.preference.loss import response_logprobs
 from harness.preference.schedule import step_count, warmup_count
@@ -39,8 +40,9 @@ class ResponseModel(nn.Module):
     DeepSpeed wraps this module, so that the lean forward pass goes through its engine.
     """
 
-    def __init__(self, language_model: PreTrainedModel) -> None:
+    def __init__(self, language_model: PreTrainedModel, cached_layer: int | None = None) -> None:
         super().__init__()
+        self.cached_layer = cached_layer
         self.language_model = language_model
 
     @property
@@ -53,22 +55,31 @@ class ResponseModel(nn.Module):
 
     def forward(self, **batch: Tensor) -> Tensor:
         """(2B,) float32, see `response_logprobs`, and `shared_logprobs` for the fields of a `SharedBatch`."""
+        if "residual_BxTxD" in batch and self.cached_layer is not None:
+            residual = batch.pop("residual_BxTxD")
+            with replayed(self.language_model, self.cached_layer, residual):
+                return shared_logprobs(self.language_model, SharedBatch(**batch))
         if "position_ids_BxT" in batch:
             return shared_logprobs(self.language_model, SharedBatch(**batch))
         return response_logprobs(self.language_model, PairBatch(**batch))
 
 
-class Rows(Dataset[PairTokens]):
-    """Tokenised pairs in the order in which they are trained on."""
+class Rows(Dataset[tuple[int, PairTokens]]):
+    """Tokenised pairs in the order in which they are trained on; each row is (index, pair).
 
-    def __init__(self, rows: Sequence[PairTokens]) -> None:
-        self.rows = rows
+    Args:
+        rows: of one pass in the data's order.
+        order: their indices in the order of training.
+    """
+
+    def __init__(self, rows: Sequence[PairTokens], order: Sequence[int]) -> None:
+        self.rows, self.order = rows, order
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.order)
 
-    def __getitem__(self, index: int) -> PairTokens:
-        return self.rows[index]
+    def __getitem__(self, index: int) -> tuple[int, PairTokens]:
+        return self.order[index], self.rows[self.order[index]]
 
     def map(self, *_args: object, **_kwargs: object) -> Rows:
         """trl prepares its datasets by mapping functions over them; these rows are ready."""
@@ -191,8 +202,10 @@ class SimpoTrainer(CPOTrainer):  # type: ignore[misc]
         arm: Arm,
         args: CPOConfig,
         rows: Sequence[PairTokens],
+        order: Sequence[int],
         tokenizer: PreTrainedTokenizerBase,
         section: TrainingSection,
+        cache: ActivationCache | None = None,
     ) -> None:
         self.arm = arm
         self.section = section
@@ -200,16 +213,24 @@ class SimpoTrainer(CPOTrainer):  # type: ignore[misc]
         self.steps: list[Step] = []
         self._sums = torch.zeros(4, dtype=torch.float64)
         self._rates: tuple[float, ...] = ()
-        filler = pad_id(tokenizer)
-        lay_out = collate_shared if section.share_prompt else collate
+        self._cache, self._filler = cache, pad_id(tokenizer)
         super().__init__(
             model=model,
             args=args,
-            data_collator=lambda batch: lay_out(batch, filler)._asdict(),
-            train_dataset=Rows(rows),
+            data_collator=self._collate,
+            train_dataset=Rows(rows, order),
             processing_class=tokenizer,
         )
         self.remove_callback(PrinterCallback)
+
+    def _collate(self, items: Sequence[tuple[int, PairTokens]]) -> dict[str, Tensor]:
+        """The fields of a `PairBatch` or a `SharedBatch`; with a cache the residual stream too."""
+        indices, rows = [index for index, _ in items], [row for _, row in items]
+        if not self.section.share_prompt:
+            return collate(rows, self._filler)._asdict()
+        batch = collate_shared(rows, self._filler)
+        cached = {} if self._cache is None else {"residual_BxTxD": self._cache.residual(batch, indices)}
+        return batch._asdict() | cached
 
     def create_optimizer(self, model: nn.Module | None = None) -> Any:  # noqa: ARG002 - as in transformers
         """AdamW over the arm's parameter groups."""

@@ -21,7 +21,8 @@ from harness.artefact import digest_json, write_json
 from harness.contract import Scene, TrainResult, Truncation, WeightsMoved
 from harness.errors import HarnessError, RunFolderError, TrainingError
 from harness.meter import Meter
-from harness.model import load_model, load_tokenizer, pick_device
+from harness.model import load_model, load_tokenizer, pad_id, pick_device
+from harness.preference.activations import MADE, ActivationCache, cache_key, check_budget, write
 from harness.preference.data import PairTokens, collate, read_pairs, tokenise_pairs
 from harness.preference.movement import check_moved, check_reload, snapshot, weights_moved
 from harness.preference.schedule import check_rates, declared_rates, step_count
@@ -100,9 +101,10 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
     tokenizer = load_tokenizer(Path(spec.model_dir))
     rows = training_rows(spec, profile, tokenizer)
     arm = _arm(spec, profile)
+    cache = activation_cache(spec, profile, arm, model, tokenizer, rows)
     arm.prepare(model)
     start = snapshot(model)
-    trainer = make_trainer(spec, profile, arm, model, tokenizer, rows)
+    trainer = make_trainer(spec, profile, arm, model, tokenizer, rows, cache)
     trainer.on_step = Watch(exchange, spec.parent)
     measured = Measured(spec.started)
     trainer.add_callback(measured)
@@ -152,6 +154,34 @@ def training_rows(spec: TrainSpec, profile: Profile, tokenizer: PreTrainedTokeni
     return Rows(tokens, truncation, order)
 
 
+def activation_cache(
+    spec: TrainSpec,
+    profile: Profile,
+    arm: Arm,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Rows,
+) -> ActivationCache | None:
+    """The residual stream after the steered block for every pair, written by the unsteered model where it is
+    not there yet; None without a budget, and for an arm that trains the blocks below.
+
+    Raises:
+        ProfileError: the budget is too small, or attention takes no mask of any shape.
+        DamagedFileError: a file of the cache has changed.
+        RunFolderError: it cannot be written.
+    """
+    budget, layer = profile.training.activation_cache_gib, profile.sae.layer
+    if not budget or not arm.uses_sae:
+        return None
+    d_model = model.config.get_text_config().hidden_size
+    check_budget(rows.tokens, d_model, model.dtype.itemsize, budget)
+    key = cache_key(spec.model_digest, layer, rows.tokens, profile.model.dtype)
+    folder = Path(spec.checkpoints).parent.parent / "activations" / key[:16]
+    if not (folder / MADE).is_file():
+        write(model, layer, rows.tokens, folder, key, pad_id(tokenizer))
+    return ActivationCache(folder, key)
+
+
 def make_trainer(
     spec: TrainSpec,
     profile: Profile,
@@ -159,6 +189,7 @@ def make_trainer(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     rows: Rows,
+    cache: ActivationCache | None = None,
 ) -> SimpoTrainer:
     """The trainer of a prepared arm, with the engine's settings of the spec (none: plain PyTorch)."""
     if profile.training.gradient_checkpointing:
@@ -172,12 +203,14 @@ def make_trainer(
         engine=spec.engine,
     )
     return SimpoTrainer(
-        ResponseModel(model),
+        ResponseModel(model, profile.sae.layer if cache else None),
         arm=arm,
         args=arguments,
-        rows=[rows.tokens[index] for index in rows.order],
+        rows=rows.tokens,
+        order=rows.order,
         tokenizer=tokenizer,
         section=profile.training,
+        cache=cache,
     )
 
 
@@ -304,6 +337,7 @@ def _facts(trainer: SimpoTrainer, rows: Rows, spec: TrainSpec, device: torch.dev
         "engine": spec.engine,
         "engine_optimizer": type(engine.optimizer).__name__ if engine is not None else None,
         "attention": trainer.model.language_model.config._attn_implementation,
+        "activation_cache": trainer.model.cached_layer is not None,
         "share_prompt": trainer.section.share_prompt,
         "length_window": trainer.section.length_window,
         "grad_norm_trace": [step.grad_norm for step in trainer.steps],

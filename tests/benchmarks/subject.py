@@ -66,7 +66,9 @@ def build(sizes: Sizes) -> Subject:
     model.eval().requires_grad_(False)
     adapter = Adapter(sizes.d_model, sizes.d_sae)
     with torch.no_grad():
-        adapter.weight.normal_(0, 0.01 / sizes.d_model**0.5)
+        adapter.weight.normal_(0, 1e-3 / sizes.d_model**0.5)
+        # Far from 0 whatever the token: rounding must not decide which features steer.
+        adapter.bias.copy_(0.02 * (1 - 2 * torch.randint(0, 2, (sizes.d_sae,))))
     lengths = draw_lengths(
         PAIRS * sizes.batches, max_length=sizes.max_length, max_prompt_length=sizes.max_length * 7 // 8
     )
