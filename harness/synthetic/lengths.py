@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numpy as np
-
 SEED = 20250818
 MEAN_PROMPT, MEAN_RESPONSE, OF_LENGTH = 200, 350, 2048
 """Means of the paper's data as the project states them, where prompt and response may have 2048 tokens."""
@@ -37,6 +35,8 @@ def draw_lengths(pairs: int, *, max_length: int, max_prompt_length: int, seed: i
         max_length: bound on prompt and response together.
         max_prompt_length: bound on the prompt.
     """
+    import numpy as np
+
     scale = max_length / OF_LENGTH
     draw = np.random.default_rng(seed)
     means = (MEAN_PROMPT * scale, MEAN_RESPONSE * scale, MEAN_RESPONSE * scale)
