@@ -68,7 +68,7 @@ def chunks(features: int, size: int) -> list[slice]:
 def to_bits(mask_NxC: Tensor) -> Tensor:
     """(N, C) bool as (N, ceil(C / 8)) bytes."""
     padded = pad(mask_NxC, (0, -mask_NxC.shape[-1] % 8)).view(torch.uint8)
-    eights = padded.unflatten(-1, (-1, 8))
+    eights = padded.reshape(len(padded), -1, 8)
     found = eights[..., 0].clone()
     for place in range(1, 8):
         found |= eights[..., place] << place
@@ -78,4 +78,5 @@ def to_bits(mask_NxC: Tensor) -> Tensor:
 def from_bits(bits: Tensor, features: int) -> Tensor:
     """(N, features) bool from `to_bits`."""
     eights = bits.unsqueeze(-1) >> torch.arange(8, dtype=torch.uint8, device=bits.device)
-    return (eights & 1).flatten(-2)[..., :features].bool()
+    mask_NxC: Tensor = (eights & 1).flatten(-2)[..., :features].bool()
+    return mask_NxC

@@ -168,6 +168,16 @@ def faults(new: Bench, old: Bench | None) -> list[str]:
     return found
 
 
+def watch(results: Path = RESULTS) -> list[str]:
+    """What is wrong with the ratios of the last benchmark on this machine; nothing where none was run."""
+    if not MEASURED.is_file():
+        console.print("the benchmark's ratios: not measured here (`nox -s bench`)", markup=False)
+        return []
+    bench = read_measured(MEASURED)
+    path = committed_path(bench, results)
+    return faults(bench, read_committed(path) if path.is_file() else None)
+
+
 def run(*, update: bool, measured: Path = MEASURED, results: Path = RESULTS) -> None:
     """Print the ratios of the last benchmark; hold them against the committed ones, or commit them.
 

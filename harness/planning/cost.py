@@ -20,6 +20,8 @@ BUCKET_BYTES = 2 * GB
 LOGIT_BYTES = 20
 """Bytes a logit: in bf16 the product, its quotient, tanh and cap and two gradients, in fp32 a copy, its
 exponentials and their gradient, of which the peak holds about 20 bytes."""
+FROZEN_LOGIT_BYTES = 12
+"""The same under a frozen unembedding, differentiated in place: bf16 tanh, cap and slope, fp32 logits."""
 SCORE_BYTES = 14
 """Bytes an attention score in an eager block that is computed again: bf16 product, soft-cap's two, masked
 sum, fp32 softmax and its bf16 copy."""
@@ -107,13 +109,13 @@ def steered_step_flops(
 ) -> float:
     """The FSRL arm: frozen blocks, gradients only above the steered residual stream.
 
-    Backward: upper blocks 1 x forward (no gradients of weights), logits computed again and differentiated by
-    the hidden state, steering computed again (1 x), v's gradient (half of it) and W_a's (the other half).
+    Backward: upper blocks 1 x forward (no gradients of weights), the hidden state's gradient from the logits
+    (1 x), v's gradient and W_a's (together 1 x the steering).
     """
     block = block_flops(shape, length)
     upper = shape.upper_layers * block * (2.0 if checkpointing else 1.0)
-    per_token = shape.layers * block + upper + 3.0 * steering_flops(shape)
-    return tokens * per_token + answered * 3.0 * unembedding_flops(shape)
+    per_token = shape.layers * block + upper + 2.0 * steering_flops(shape)
+    return tokens * per_token + answered * 2.0 * unembedding_flops(shape)
 
 
 def _block_activations(shape: Shape, batch: Batch, layers: int, options: Options) -> float:
@@ -126,8 +128,8 @@ def _block_activations(shape: Shape, batch: Batch, layers: int, options: Options
     return layers * batch.tokens * shape.d_model * float(width) + (2.0 * one if layers else 0.0)
 
 
-def _logits(shape: Shape, batch: Batch) -> float:
-    return LOGIT_BYTES * float(min(UNEMBED_CHUNK, batch.tokens)) * shape.vocabulary
+def _logits(shape: Shape, batch: Batch, bytes_each: int = LOGIT_BYTES) -> float:
+    return bytes_each * float(min(UNEMBED_CHUNK, batch.tokens)) * shape.vocabulary
 
 
 def full_memory(shape: Shape, batch: Batch, options: Options) -> Memory:
@@ -150,13 +152,14 @@ def steered_memory(shape: Shape, batch: Batch, options: Options) -> Memory:
     adapter, width = float(shape.adapter_parameters), options.bytes_per_weight
     state = adapter * (12.0 if width == 2 else 8.0) / options.ranks
     chunk = options.chunk_features or shape.d_sae
-    steering = batch.tokens * (FEATURE_BYTES * float(chunk) + 4.0 * 4.0 * shape.d_model)
+    bits = shape.d_sae / 8.0
+    steering = batch.tokens * (FEATURE_BYTES * float(chunk) + bits + 4.0 * 4.0 * shape.d_model)
     return Memory(
         weights=(shape.base_parameters + shape.decoder_parameters + adapter) * width,
         gradients=adapter * width,
         optimizer=0.0 if options.offload else state,
         activations=_block_activations(shape, batch, shape.upper_layers, options) + steering,
-        logits=_logits(shape, batch),
+        logits=_logits(shape, batch, FROZEN_LOGIT_BYTES),
         overhead=CONTEXT_BYTES + BUCKET_BYTES,
         host=(state + 4.0 * adapter) if options.offload else 0.0,
     )

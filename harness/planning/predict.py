@@ -182,6 +182,8 @@ def _training(scene: _Scene, arm: str) -> Phase:
     steered = arm_module(profile.arm(arm)).Arm.uses_sae
     per_device, options = profile.training.pairs_per_device, _options(scene, arm)
     tokens = padded_tokens(scene.lengths, per_device) / len(scene.lengths)
+    if profile.training.share_prompt:
+        tokens = sum(map(sum, scene.lengths)) / len(scene.lengths)
     answered = sum(one.chosen + one.rejected for one in scene.lengths) / len(scene.lengths)
     rows = 2 * per_device
     length = tokens / 2

@@ -77,9 +77,9 @@ def test_flops_by_hand() -> None:
     # A block: 2 x 1000 + 4 x 2 heads x 4 x 10 keys = 2320. Logits of a position: 2 x 100 x 8 = 1600.
     full = full_step_flops(TINY, tokens=3, answered=2, length=10, checkpointing=False)
     assert full == 3 * 3 * 4 * 2320 + 2 * 4 * 1600
-    # Two of four blocks lie above layer 1. Steering: 2 x 8 x 32 for W_a, as much for W_dec, three times.
+    # Two of four blocks lie above layer 1. Steering: 2 x 8 x 32 for W_a, as much for W_dec, twice.
     steered = steered_step_flops(TINY, tokens=3, answered=2, length=10, checkpointing=False)
-    assert steered == 3 * (4 * 2320 + 2 * 2320 + 3 * 1024) + 2 * 3 * 1600
+    assert steered == 3 * (4 * 2320 + 2 * 2320 + 2 * 1024) + 2 * 2 * 1600
     again = steered_step_flops(TINY, tokens=3, answered=2, length=10, checkpointing=True)
     assert again - steered == 3 * 2 * 2320
 
