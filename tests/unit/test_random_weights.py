@@ -8,24 +8,19 @@ from pathlib import Path
 import pytest
 from transformers import AutoModelForCausalLM
 
-from harness.claims import read_paper
-from harness.compare import require_comparable
-from harness.errors import NotComparableError, ProfileError
+from harness.errors import ProfileError
 from harness.model import load_tokenizer
-from harness.outcome import Outcome
 from harness.paths import RunPaths
 from harness.preference.data import collate, read_pairs, tokenise_pairs
 from harness.profile import Profile, load_profile, profile_names
 from harness.provenance import ROOT
 from harness.sources.assemble import assemble
-from harness.stages.check import violations
 from harness.stages.common import command
 from harness.stages.prepare import check_sources
 from harness.synthetic.rows import write_pairs
 from harness.synthetic.shapes import model_config
 from harness.synthetic.tokenizer import write_tokenizer
 from harness.synthetic.variant import random_variant
-from harness.verdict import judge
 
 
 @pytest.fixture
@@ -87,27 +82,6 @@ def test_pairs_are_tokenised_to_the_drawn_lengths(tmp_path: Path) -> None:
     )
     assert [tuple(map(len, row)) for row in tokens] == [tuple(one) for one in drawn]
     assert len({token for row in tokens for token in row.chosen}) > 50
-
-
-def outcome() -> Outcome:
-    path = ROOT / "results" / "miniature-smoke" / "cpu-x86_64-2c" / "table1.json"
-    return Outcome.model_validate_json(path.read_text(encoding="utf-8"))
-
-
-def test_random_and_real_results_are_never_compared() -> None:
-    real = outcome()
-    with pytest.raises(NotComparableError, match="weights: committed real, here random"):
-        require_comparable(real.model_copy(update={"random_weights": True}), real, Path("results"))
-    require_comparable(real, real, Path("results"))
-
-
-def test_random_results_have_no_verdict_and_need_no_lower_loss() -> None:
-    loud = outcome().model_copy(update={"random_weights": True})
-    verdicts = judge(read_paper(), loud)
-    measured = [one for one in verdicts if "random weights" in " ".join(one.findings)]
-    assert measured
-    assert {one.answer for one in measured} == {"not run"}
-    assert not violations(loud)
 
 
 def test_the_remedy_names_the_real_command(divided: Profile) -> None:
