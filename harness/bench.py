@@ -33,9 +33,8 @@ class Ratio(Record):
     """One variant against the transcription in one case.
 
     Attributes:
-        speed: tokens/s of the variant over the transcription's, of the fastest rounds: load on the machine
-            only ever adds.
-        speed_median, speed_low, speed_high: of the medians; slowest over fastest and the other way round.
+        speed: tokens/s of the variant over the transcription's, the median of rounds in which they ran one
+            after the other; speed_low, speed_high: the least and the largest of them.
         memory: peak above the weights over the transcription's.
         tokens_per_s, step_s, above_mib: of the variant; `plain_*` of the transcription.
     """
@@ -43,7 +42,6 @@ class Ratio(Record):
     case: str
     variant: str
     speed: float
-    speed_median: float
     speed_low: float
     speed_high: float
     memory: float
@@ -85,14 +83,9 @@ def read_measured(path: Path = MEASURED) -> Bench:
         raise MissingInputError("the benchmark has not run", value=path, remedy="run `nox -s bench`")
     try:
         data = json.loads(path.read_text(encoding="utf-8"))["benchmarks"]
-        infos = [(one["extra_info"], one["stats"]) for one in data]
-        steps = {(info["case"], info["variant"]): (info, stats) for info, stats in infos if "case" in info}
-        ranks = {str(info["ranks"]): info["tokens_per_s"] for info, _ in infos if "ranks" in info}
-        ratios = tuple(
-            _ratio(case, variant, steps[case, PLAIN], steps[case, variant])
-            for case, variant in steps
-            if variant != PLAIN
-        )
+        infos = [one["extra_info"] for one in data]
+        ranks = {str(info["ranks"]): info["tokens_per_s"] for info in infos if "ranks" in info}
+        ratios = tuple(_ratio(info, variant) for info in infos if "ranks" not in info for variant in FLOORS)
         return Bench(provenance=provenance(0), ratios=ratios, ranks=ranks)
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         raise DamagedFileError(
@@ -102,22 +95,22 @@ def read_measured(path: Path = MEASURED) -> Bench:
         ) from error
 
 
-def _ratio(case: str, variant: str, plain: tuple[Any, Any], mine: tuple[Any, Any]) -> Ratio:
-    (plain_info, plain_stats), (info, stats) = plain, mine
-    above, plain_above = info["peak"]["above_mib"], plain_info["peak"]["above_mib"]
+def _ratio(info: dict[str, Any], variant: str) -> Ratio:
+    plain, mine = info["seconds"][PLAIN], info["seconds"][variant]
+    rounds = [one / other for one, other in zip(plain, mine, strict=True)]
+    above, plain_above = info["peak"][variant]["above_mib"], info["peak"][PLAIN]["above_mib"]
     return Ratio(
-        case=case,
+        case=info["case"],
         variant=variant,
-        speed=plain_stats["min"] / stats["min"],
-        speed_median=statistics.median(plain_stats["data"]) / statistics.median(stats["data"]),
-        speed_low=plain_stats["min"] / stats["max"],
-        speed_high=plain_stats["max"] / stats["min"],
+        speed=statistics.median(rounds),
+        speed_low=min(rounds),
+        speed_high=max(rounds),
         memory=above / plain_above,
-        tokens_per_s=info["tokens"] / stats["min"],
-        step_s=stats["min"],
+        tokens_per_s=info["tokens"] / min(mine),
+        step_s=min(mine),
         above_mib=above,
-        plain_tokens_per_s=plain_info["tokens"] / plain_stats["min"],
-        plain_step_s=plain_stats["min"],
+        plain_tokens_per_s=info["tokens"] / min(plain),
+        plain_step_s=min(plain),
         plain_above_mib=plain_above,
     )
 
@@ -212,7 +205,7 @@ def markdown(bench: Bench) -> str:
         "Case",
         "Path",
         "Tokens/s against transcription",
-        "median [slowest, fastest]",
+        "[least, largest]",
         "Memory above weights",
         "Tokens/s",
         "Step (s)",
@@ -225,7 +218,7 @@ def markdown(bench: Bench) -> str:
             one.case,
             one.variant,
             f"{one.speed:.2f}x",
-            f"{one.speed_median:.2f} [{one.speed_low:.2f}, {one.speed_high:.2f}]",
+            f"[{one.speed_low:.2f}, {one.speed_high:.2f}]",
             f"{one.memory:.2f}x",
             f"{one.tokens_per_s:,.0f}",
             f"{one.step_s:.2f}",
@@ -243,8 +236,9 @@ def markdown(bench: Bench) -> str:
             "",
             tabulate(rows, headings, tablefmt="github", disable_numparse=True),
             "",
-            "- Ratios of the fastest rounds; real tokens, each row of a pair whole; forward and backward, no "
-            "optimiser; float32; memory: peak resident set of a fresh process above what it held before.",
+            "- Medians of paired rounds; rates of the fastest; real tokens, each row of a pair whole; "
+            "forward and backward, no optimiser; float32; memory: peak resident set of a fresh process "
+            "above what it held before.",
             f"- The real train stage, Gemma-2-2B's shapes divided by 8, cores shared: {ranks or 'not run'}.",
             f"- commit {commit or 'none'} · `{bench.command}`",
             "",
