@@ -56,7 +56,7 @@ class Config(BaseModel):
 
     learning_rate: Rate
     penalty_coefficient: Annotated[float, Field(ge=0)]
-    penalty_positions: Literal["all", "non_padding", "response"] = "all"
+    penalty_positions: Literal["all", "non_padding", "response"] = "non_padding"
     penalty_warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
     activation: Literal["relu", "jump_relu", "soft_threshold"] = "relu"
     jump_relu: JumpRelu | None = None

@@ -14,7 +14,8 @@ from harness import __version__
 from harness.errors import HarnessError, ProfileError
 from harness.paths import RunPaths
 from harness.planning.devices import GPUS
-from harness.profile import Profile, load_profile, profile_names
+from harness.profile import Profile, load_profile
+from harness.profile_file import lock_path, profile_names
 from harness.provenance import ROOT
 from harness.stages.common import console, load_stage, run_stage
 from harness.stages.order import STAGES
@@ -25,6 +26,7 @@ RESULTS = ROOT / "results"
 EXAMPLES = """\
 examples:
   python -m harness prepare  --profile miniature
+  python -m harness prepare  --profile gemma-2-2b --export DIR
   python -m harness train    --profile miniature --arm fsrl
   python -m harness evaluate --profile smollm2-135m --data-root DIR
   python -m harness report   --profile miniature
@@ -52,6 +54,14 @@ def parser() -> argparse.ArgumentParser:
             name, help=stage.SUMMARY, description=detail, formatter_class=argparse.RawDescriptionHelpFormatter
         )
         _add_common(one)
+        if name == "prepare":
+            one.add_argument(
+                "--export",
+                type=Path,
+                metavar="DIR",
+                help="only write the profile's rows to DIR as a data root, for --data-root on a machine "
+                "without a network; needs no model and no GPU",
+            )
         if stage.PER_ARM:
             one.add_argument("--arm", metavar="NAME", help="one arm of the profile (default: all of them)")
     regress = commands.add_parser(
@@ -143,6 +153,16 @@ def _add_common(one: argparse.ArgumentParser) -> None:
     _add_shrink(one)
 
 
+def _export(profile: Profile, paths: RunPaths, folder: Path) -> None:
+    from harness.sources.export import export
+
+    written = export(profile, paths, folder)
+    total = sum(entry.rows for entry in written.values())
+    console.print(
+        f"{folder}: {len(written)} files with {total} rows, MANIFEST.json beside them", markup=False
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; a HarnessError becomes one screen of text and its exit code."""
     given = parser().parse_args(arguments)
@@ -155,11 +175,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.stage == "measure":
             return _measure(profile, given)
         profile = _weights(profile, given.random_weights, given.shrink)
-        paths = RunPaths.of(profile.name, given.run_dir, given.data_root)
+        paths = RunPaths.of(profile.name, given.run_dir, given.data_root, lock_path(given.profile))
         if given.stage == "regress":
             from harness.regress import run
 
             run(profile, paths, given.update)
+        elif getattr(given, "export", None):
+            _export(profile, paths, given.export)
         else:
             run_stage(given.stage, profile, paths, getattr(given, "arm", None))
     except HarnessError as error:

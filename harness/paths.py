@@ -15,15 +15,24 @@ class RunPaths:
     Attributes:
         root: the run folder.
         data_root: the folder that the user named with `--data-root`, if any.
+        lock_file: where the hub's repositories are pinned; None: in the run folder.
     """
 
     root: Path
     data_root: Path | None = None
+    lock_file: Path | None = None
 
     @classmethod
-    def of(cls, profile: str, run_dir: Path | None, data_root: Path | None) -> RunPaths:
+    def of(
+        cls, profile: str, run_dir: Path | None, data_root: Path | None, lock_file: Path | None = None
+    ) -> RunPaths:
         """The paths for a profile; `run_dir` takes the place of `runs/<profile>`."""
-        return cls(root=run_dir or RUNS / profile, data_root=data_root)
+        return cls(root=run_dir or RUNS / profile, data_root=data_root, lock_file=lock_file)
+
+    @property
+    def lock(self) -> Path:
+        """The lock file: beside the profile's own file where that is known."""
+        return self.lock_file or self.root / "profile.lock.json"
 
     def stage(self, stage: str, arm: str | None = None) -> Path:
         """The artefact of a stage, of one arm or of the whole run."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeGuard, get_args, get_origin
@@ -11,8 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from harness.artefact import digest_json
 from harness.errors import ProfileError
-
-PROFILES = Path(__file__).parent / "profiles"
+from harness.profile_file import profile_path, read_profile
 
 Positive = Annotated[int, Field(gt=0)]
 NonNegative = Annotated[int, Field(ge=0)]
@@ -141,7 +139,7 @@ class TrainingSection(Section):
         gradient_checkpointing: recompute activations in the backward pass.
         seed: of every random draw.
         checkpoint_steps: optimiser steps between checkpoints; 0 writes none.
-        minimum_moved: least fraction of trainable entries that training must change.
+        minimum_moved: least fraction of trainable entries, in float32, that training must change.
         share_prompt: whether the prompt of a pair goes through the model once for both responses; the same
             loss up to rounding. Left out of the resolved profile where it is off, like the next.
         activation_cache_gib: disk that the residual stream after the steered block may take, written once and
@@ -251,6 +249,18 @@ class ArmSection(BaseModel):
         return dict(self.model_extra or {})
 
 
+class PublishedScore(Section):
+    """A score of the base arm that others published under the profile's protocol.
+
+    Attributes:
+        value: in the measure's own unit (a share for accuracies).
+        source: where it was published.
+    """
+
+    value: float
+    source: str
+
+
 class Profile(Section):
     """Everything that defines a run.
 
@@ -258,6 +268,10 @@ class Profile(Section):
         name: the profile's name, also its run folder's.
         title: one line for the tables.
         note: what the numbers are not; printed under every table.
+        revisions: hub repository -> branch, tag or commit, where it is not `main` (the model's and the pairs'
+            own tables name theirs).
+        published: score of the base arm (`mmlu.acc`) -> what others have published; `check` compares.
+        sources: dotted path of a key, or of a table -> where its value is from.
         assumed: dotted path of each default that the paper lost -> why this value.
     """
 
@@ -270,16 +284,20 @@ class Profile(Section):
     training: TrainingSection
     evaluation: EvaluationSection
     arms: dict[Name, ArmSection]
+    revisions: dict[str, str] = {}
+    published: dict[str, PublishedScore] = {}
+    sources: dict[str, str] = {}
     assumed: dict[str, str] = {}
 
     @model_validator(mode="after")
-    def _assumed_paths_exist(self) -> Profile:
-        for dotted in self.assumed:
-            node: Any = self.model_dump()
-            for part in dotted.split("."):
-                if not isinstance(node, dict) or part not in node:
-                    raise ValueError(f"assumed names {dotted}, which the profile does not have")
-                node = node[part]
+    def _named_paths_exist(self) -> Profile:
+        for table in ("sources", "assumed"):
+            for dotted in getattr(self, table):
+                node: Any = self.model_dump()
+                for part in dotted.split("."):
+                    if not isinstance(node, dict) or part not in node:
+                        raise ValueError(f"{table} names {dotted}, which the profile does not have")
+                    node = node[part]
         return self
 
     def resolved(self) -> dict[str, Any]:
@@ -287,8 +305,12 @@ class Profile(Section):
         return self.model_dump(mode="json")
 
     def digest(self) -> str:
-        """sha256 of the resolved profile."""
-        return digest_json(self.resolved())
+        """sha256 of what a number can depend on: all but the origin of values and others' scores.
+
+        An empty table of revisions stays out, so that results from before it existed keep their digest.
+        """
+        left_out = {"sources", "published"} | (set() if self.revisions else {"revisions"})
+        return digest_json(self.model_dump(mode="json", exclude=left_out))
 
     def arm(self, name: str) -> ArmSection:
         """The section of an arm.
@@ -305,31 +327,13 @@ class Profile(Section):
         return self.arms[name]
 
 
-def profile_names() -> list[str]:
-    """Names of the bundled profiles."""
-    return sorted(path.stem for path in PROFILES.glob("*.toml"))
-
-
 def load_profile(name: str) -> Profile:
     """Read a profile by name (of a bundled one) or by path (of a TOML file).
 
     Raises:
         ProfileError: no such profile, not TOML, an unknown key, a wrong type or a bad value.
     """
-    path = Path(name) if name.endswith(".toml") else PROFILES / f"{name}.toml"
-    if not path.is_file():
-        raise ProfileError(
-            "no such profile",
-            value=name,
-            remedy=f"choose one of: {', '.join(profile_names())}; or a .toml file",
-        )
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ProfileError(
-            f"the profile is not TOML: {error}", value=path, remedy="correct that line"
-        ) from error
-    return parse_profile(data, where=str(path))
+    return parse_profile(read_profile(name), where=str(profile_path(name)))
 
 
 def parse_profile(data: dict[str, Any], *, where: str) -> Profile:

@@ -70,7 +70,7 @@ def run_task(
         section: its limits in the profile.
         evaluation: the profile's evaluation section.
         lm: the arm.
-        data_root: folder of rows; not read where evaluation.source is `hub`.
+        data_root: folder of rows.
         folder: empty folder for resolved task files.
 
     Raises:
@@ -78,7 +78,7 @@ def run_task(
         EvaluationError: requests, shots or items that are not what the profile asks for.
     """
     with quiet():
-        manager = _manager(name, section, evaluation, data_root, folder)
+        manager = _manager(name, section, data_root, folder)
         with lm.watching(name) as log:
             raw = _simple_evaluate(name, section, evaluation, lm, manager)
     _check_complete(name, section, raw)
@@ -92,11 +92,7 @@ def run_task(
     )
 
 
-def _manager(
-    name: str, section: TaskSection, evaluation: EvaluationSection, data_root: Path, folder: Path
-) -> TaskManager:
-    if evaluation.source == "hub":
-        return TaskManager()
+def _manager(name: str, section: TaskSection, data_root: Path, folder: Path) -> TaskManager:
     local = resolve_task(name, section, data_root, folder)
     check_rows(local.rows)
     return TaskManager(include_path=str(local.folder), include_defaults=False)
@@ -107,7 +103,7 @@ def _simple_evaluate(
 ) -> Json:
     raw = lm_eval.simple_evaluate(
         model=lm,
-        tasks=_asked(name, section, evaluation),
+        tasks=[name],
         num_fewshot=section.num_fewshot,
         batch_size=evaluation.batch_size,
         use_cache=None,
@@ -130,13 +126,6 @@ def _simple_evaluate(
             "lm-eval gave no results", value=name, remedy="run the evaluation in one process"
         )
     return dict(raw)
-
-
-def _asked(name: str, section: TaskSection, evaluation: EvaluationSection) -> list[str]:
-    """On the hub, chosen subjects are lm-eval's own tasks; local ones are members of the resolved group."""
-    if evaluation.source == "hub" and section.subjects:
-        return [f"{name}_{subject}" for subject in section.subjects]
-    return [name]
 
 
 def _check_complete(name: str, section: TaskSection, raw: Json) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import torch
@@ -37,14 +37,38 @@ def weights_moved(start: Mapping[str, Tensor], end: Mapping[str, Tensor]) -> Wei
             value=absent[0],
             remedy="make the arm's load() attach what its prepare() attached, under the same names",
         )
-    entries, changed, total = 0, 0, 0.0
-    for name, before in start.items():
-        after = end[name].detach().cpu()
-        entries += before.numel()
-        changed += int((after != before.to(after.dtype)).sum())
-        total += float((after.float() - before.float()).abs().sum(dtype=torch.float64))
+    return _summed(_change(before, end[name]) for name, before in start.items())
+
+
+def masters_moved(start: Mapping[str, Tensor], model: PreTrainedModel, *, engine: bool) -> WeightsMoved:
+    """Compare the float32 values that the optimiser steps, from which the weights are cast, with the start.
+
+    Every rank must call it. Without an engine the weights themselves are what the optimiser steps.
+    """
+    trained = ((name, parameter) for name, parameter in model.named_parameters() if name in start)
+    return _summed(_change(start[name], _master(parameter, engine)) for name, parameter in trained)
+
+
+def _master(parameter: Tensor, engine: bool) -> Tensor:
+    if not engine:
+        return parameter
+    from deepspeed.utils import safe_get_full_fp32_param
+
+    value: Tensor | None = safe_get_full_fp32_param(parameter)
+    return parameter if value is None else value
+
+
+def _change(before: Tensor, after: Tensor) -> tuple[int, int, float]:
+    """Entries, those that changed, and the sum of the absolute changes."""
+    after = after.detach().cpu()
+    total = (after.float() - before.float()).abs().sum(dtype=torch.float64)
+    return before.numel(), int((after != before.to(after.dtype)).sum()), float(total)
+
+
+def _summed(changes: Iterable[tuple[int, int, float]]) -> WeightsMoved:
+    entries, changed, total = (sum(column) for column in zip(*changes, strict=True))
     return WeightsMoved(
-        entries=entries, fraction_changed=changed / entries, mean_absolute_change=total / entries
+        entries=int(entries), fraction_changed=changed / entries, mean_absolute_change=total / entries
     )
 
 
@@ -56,7 +80,7 @@ def check_moved(moved: WeightsMoved, minimum: float) -> None:
     """
     if moved.fraction_changed < minimum:
         raise TrainingError(
-            f"only {moved.fraction_changed:.2%} of the trained weights changed, {minimum:.0%} wanted",
+            f"only {moved.fraction_changed:.2%} of the trained weights changed, {minimum:.2%} wanted",
             value=f"{moved.entries} entries, mean change {moved.mean_absolute_change:.3g}",
             remedy="raise the arm's learning_rate, or train with float32 master weights",
         )

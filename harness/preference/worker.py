@@ -24,7 +24,7 @@ from harness.meter import Meter
 from harness.model import load_model, load_tokenizer, pad_id, pick_device
 from harness.preference.activations import MADE, ActivationCache, cache_key, check_budget, write
 from harness.preference.data import PairTokens, collate, read_pairs, tokenise_pairs
-from harness.preference.movement import check_moved, check_reload, snapshot, weights_moved
+from harness.preference.movement import check_moved, check_reload, masters_moved, snapshot, weights_moved
 from harness.preference.schedule import check_rates, declared_rates, step_count
 from harness.preference.spec import Exchange, TrainSpec
 from harness.preference.trainer import ResponseModel, SimpoTrainer, Step, batch_order, trainer_arguments
@@ -116,7 +116,9 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
         tokens=sum(step.tokens for step in trainer.steps[resumed_at:]),
         startup_s=measured.startup_s,
     )
-    moved = save(spec, profile, arm, model, start, rows) if is_main_rank() else None
+    moved = masters_moved(start, model, engine=trainer.deepspeed is not None)
+    check_moved(moved, profile.training.minimum_moved)
+    saved_moved = save(spec, profile, arm, model, start, rows) if is_main_rank() else None
     return TrainResult(
         trained=True,
         steps=len(trainer.steps),
@@ -128,6 +130,7 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
         max_grad_norm=clipping_of(trainer),
         truncation=rows.truncation,
         moved=moved,
+        saved_moved=saved_moved,
         usage=usage,
         facts={
             **_facts(trainer, rows, spec, device),
@@ -293,11 +296,11 @@ def clipping_of(trainer: SimpoTrainer) -> float:
 def save(
     spec: TrainSpec, profile: Profile, arm: Arm, model: PreTrainedModel, start: dict[str, Tensor], rows: Rows
 ) -> WeightsMoved:
-    """Save the arm, load it into a fresh base model, and check that it is what was trained and that it moved.
+    """Save the arm, load it into a fresh base model, and check that it is what was trained and not the start.
 
     Raises:
         RunFolderError: the weights cannot be written.
-        TrainingError: the reloaded arm differs from the trained one, or nothing moved.
+        TrainingError: the reloaded arm differs from the trained one, or no saved weight moved.
     """
     folder = Exchange(Path(spec.folder)).weights
     model.eval()
@@ -314,7 +317,7 @@ def save(
     _arm(spec, profile).load(fresh, folder)
     check_reload(model, fresh, collate(rows.tokens[:1], 0).input_ids_BxT.to(model.device))
     moved = weights_moved(start, dict(fresh.named_parameters()))
-    check_moved(moved, profile.training.minimum_moved)
+    check_moved(moved, 1 / moved.entries)
     return moved
 
 

@@ -7,17 +7,20 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.artefact import digest_json, digest_tree
+from harness.artefact import digest_json
 from harness.contract import PrepareResult
 from harness.errors import DamagedFileError, RunFolderError, UnavailableError
 from harness.paths import RunPaths
 from harness.profile import Profile
 from harness.sources.bundle import Bundle, read_bundle
 from harness.sources.data_root import open_data_root, read_files
+from harness.sources.download import commit_of, fetch
 from harness.sources.gguf import converted, find_gguf
-from harness.sources.hub import fetch_model, fetch_pairs, fetch_sae, pin, release_repository, repositories
+from harness.sources.hub import Repository, release_repository, repositories
 from harness.sources.layout import row_files
 from harness.sources.random_weights import random_model, random_rows, random_sae
+
+MODEL_FILES = ["*.json", "*.safetensors", "*.model", "*.jinja"]
 
 
 class Part(NamedTuple):
@@ -35,11 +38,11 @@ def assemble(profile: Profile, paths: RunPaths) -> PrepareResult:
         UnavailableError: something is missing on this machine; all of it is named at once.
         HarnessError: whatever a source refuses.
     """
-    commits = _check_machine(profile)
+    pins = pinned(profile, paths.lock, _no_gpu() if needs_gpu(profile) else {})
     bundle = read_bundle(profile.model.id) if profile.model.source == "bundle" else None
-    model = _model(profile, bundle, commits)
-    sae, text = _sae(profile, paths, bundle, commits, model)
-    data = _data(profile, paths, bundle, commits)
+    model = _model(profile, paths, bundle, pins)
+    sae, text = _sae(profile, paths, bundle, pins, model)
+    data = rows(profile, paths, bundle, pins)
     parts = {"model": model, "sae": sae, "data": data}
     links = {name: link(paths.assets / name, part.folder) for name, part in parts.items()}
     files = {f"{name}/{file}": sha for name, part in parts.items() for file, sha in part.files.items()}
@@ -48,7 +51,8 @@ def assemble(profile: Profile, paths: RunPaths) -> PrepareResult:
         sae_dir=str(links["sae"]),
         data_root=str(links["data"]),
         files=files | text,
-        facts={name: part.facts for name, part in parts.items()} | {"commits": commits},
+        facts={name: part.facts for name, part in parts.items()}
+        | {"commits": {name: pin.commit for name, pin in pins.items()}},
     )
 
 
@@ -73,18 +77,31 @@ def link(place: Path, target: Path) -> Path:
     return place
 
 
-def _check_machine(profile: Profile) -> dict[str, str]:
-    """The commit of every repository, once a GPU and access to all of them are there."""
-    wanted = repositories(profile)
-    if not wanted:
-        return {}
-    commits: dict[str, str] = {}
-    lacking: dict[str, str] = _no_gpu() if profile.model.source == "hub" else {}
-    for repository in wanted:
+class Pin(NamedTuple):
+    """A repository and the commit at which it is used."""
+
+    repository: Repository
+    commit: str
+
+
+def pinned(
+    profile: Profile, lock: Path, lacking: dict[str, str], *, rows_only: bool = False
+) -> dict[str, Pin]:
+    """The commit of every repository, by its id.
+
+    Args:
+        lacking: what else this machine lacks, with the remedy; it is said together with missing access.
+
+    Raises:
+        UnavailableError: something is missing; all of it is named at once.
+        ProfileError: a revision has moved since it was locked.
+    """
+    pins: dict[str, Pin] = {}
+    for repository in repositories(profile, rows_only=rows_only):
         try:
-            commits[repository.id] = pin(repository)
+            pins[repository.id] = Pin(repository, commit_of(repository, lock))
         except UnavailableError as error:
-            lacking[f"{error.cause}; page: {error.value}"] = error.remedy
+            lacking = {**lacking, f"{error.cause}; page: {error.value}": error.remedy}
     if lacking:
         ways = list(dict.fromkeys(lacking.values()))
         raise UnavailableError(
@@ -92,7 +109,12 @@ def _check_machine(profile: Profile) -> dict[str, str]:
             + "\n".join(f"  - {line}" for line in lacking),
             remedy="; ".join([*ways, "or run the profile that needs none of this: --profile miniature"]),
         )
-    return commits
+    return pins
+
+
+def needs_gpu(profile: Profile) -> bool:
+    """Whether the profile is meant for a GPU: a model of the hub in bfloat16."""
+    return profile.model.source == "hub" and profile.model.dtype == "bfloat16"
 
 
 def _no_gpu() -> dict[str, str]:
@@ -106,7 +128,7 @@ def _no_gpu() -> dict[str, str]:
     }
 
 
-def _model(profile: Profile, bundle: Bundle | None, commits: dict[str, str]) -> Part:
+def _model(profile: Profile, paths: RunPaths, bundle: Bundle | None, pins: dict[str, Pin]) -> Part:
     section = profile.model
     if bundle is not None:
         part = Part(bundle.root / "model", bundle.part("model"), {"bundle": section.id})
@@ -115,13 +137,13 @@ def _model(profile: Profile, bundle: Bundle | None, commits: dict[str, str]) -> 
     elif section.source == "random":
         part = Part(*random_model(profile))
     else:
-        folder = fetch_model(section, commits[section.id])
-        part = Part(folder, digest_tree(folder), {"repository": section.id, "commit": commits[section.id]})
+        folder, commit, files = fetch(*pins[section.id], MODEL_FILES, paths.lock)
+        part = Part(folder, files, {"repository": section.id, "commit": commit})
     return part._replace(facts=part.facts | {"parameters": count_parameters(part.folder)})
 
 
 def _sae(
-    profile: Profile, paths: RunPaths, bundle: Bundle | None, commits: dict[str, str], model: Part
+    profile: Profile, paths: RunPaths, bundle: Bundle | None, pins: dict[str, Pin], model: Part
 ) -> tuple[Part, dict[str, str]]:
     """The SAE, and the digest of the text that it was trained on here."""
     section = profile.sae
@@ -141,20 +163,30 @@ def _sae(
             *trained_sae(profile, section.training, model.folder, digest_json(model.files), root / name, sha)
         )
     else:
-        part = Part(*fetch_sae(section, commits[release_repository(section)]))
+        from harness.sources.hub_sae import fetch_sae
+
+        part = Part(*fetch_sae(section, *pins[release_repository(section)], paths.lock))
     return part._replace(facts=part.facts | {"parameters": count_parameters(part.folder)}), text
 
 
-def _data(profile: Profile, paths: RunPaths, bundle: Bundle | None, commits: dict[str, str]) -> Part:
-    if profile.data.source == "hub":
-        return Part(*fetch_pairs(profile.data, commits[profile.data.id]))
+def rows(profile: Profile, paths: RunPaths, bundle: Bundle | None, pins: dict[str, Pin]) -> Part:
+    """The data root of a profile, each file of it checked.
+
+    Raises:
+        HarnessError: whatever a source refuses.
+    """
     if profile.data.source == "random":
         return Part(*random_rows(profile))
-    root = (
-        bundle.root / "data"
-        if bundle and profile.data.source == "bundle"
-        else open_data_root(paths.data_root)
-    )
+    if profile.data.source == "hub":
+        from harness.sources.hub_rows import fetch_rows
+
+        commits = {name: pin.commit for name, pin in pins.items()}
+        places = {name: pin.repository for name, pin in pins.items()}
+        root = fetch_rows(profile, places, commits, paths.lock).folder
+    elif bundle is not None and profile.data.source == "bundle":
+        root = bundle.root / "data"
+    else:
+        root = open_data_root(paths.data_root)
     found = read_files(root, row_files(profile, root))
     _check_rows(root, profile, found)
     facts = {

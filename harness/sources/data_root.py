@@ -26,8 +26,8 @@ class Entry(BaseModel):
 
     rows: Annotated[int, Field(ge=0)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    source: str
-    licence: str
+    source: Annotated[str, Field(min_length=1)]
+    licence: Annotated[str, Field(min_length=1)]
 
 
 class Manifest(RootModel[dict[str, Entry]]):

@@ -1,22 +1,19 @@
-"""Model, SAE and pairs from the Hugging Face hub: revisions pinned to a commit, access checked first."""
+"""The Hugging Face hub: which repositories a profile names, and the commit that each one stands at."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from importlib import util
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple, NoReturn
 
-from harness.artefact import digest_json, write_json, write_text
-from harness.errors import DataError, ProfileError, UnavailableError
-from harness.profile import DataSection, ModelSection, Profile, SaeSection
-from harness.sources.cache import Cached, cache_home, made_once
+from harness.errors import ProfileError, UnavailableError
+from harness.profile import Profile, SaeSection
+from harness.sources.layout import evaluation_repositories
 
 TOKEN = "HF_TOKEN"
 SITE = "https://huggingface.co"
-MODEL_FILES = ["*.json", "*.safetensors", "*.model", "*.jinja"]
 ANSWER_S = 10.0
 
 
@@ -33,16 +30,24 @@ class Repository(NamedTuple):
         return f"{SITE}/{'datasets/' if self.kind == 'dataset' else ''}{self.id}"
 
 
-def repositories(profile: Profile) -> list[Repository]:
-    """The repositories that a profile names; torch-free."""
+def repositories(profile: Profile, *, rows_only: bool = False) -> list[Repository]:
+    """The repositories that a profile names, torch-free; with `rows_only` those of its rows."""
     found = []
-    if profile.model.source == "hub":
-        found.append(Repository(profile.model.id, profile.model.revision, "model", "model.id"))
-    if profile.sae.source == "release":
-        found.append(Repository(release_repository(profile.sae), "", "model", "sae.release"))
+    if profile.model.source == "hub" and not rows_only:
+        found.append(
+            Repository(profile.model.id, profile.model.revision or "main", "model", "model.revision")
+        )
+    if profile.sae.source == "release" and not rows_only:
+        found.append(_named(profile, release_repository(profile.sae), "model"))
     if profile.data.source == "hub":
-        found.append(Repository(profile.data.id, profile.data.revision, "dataset", "data.id"))
+        found.append(Repository(profile.data.id, profile.data.revision or "main", "dataset", "data.revision"))
+    if profile.evaluation.source == "hub":
+        found += [_named(profile, name, "dataset") for name in evaluation_repositories(profile)]
     return found
+
+
+def _named(profile: Profile, name: str, kind: Literal["model", "dataset"]) -> Repository:
+    return Repository(name, profile.revisions.get(name, "main"), kind, f'revisions."{name}"')
 
 
 def release_repository(sae: SaeSection) -> str:
@@ -51,20 +56,32 @@ def release_repository(sae: SaeSection) -> str:
     Raises:
         ProfileError: the directory has no such release.
     """
+    return _entry(sae, r"  repo_id: *(\S+)", "sae.release", sae.release)
+
+
+def release_folder(sae: SaeSection) -> str:
+    """The folder of an SAE in the repository of its release.
+
+    Raises:
+        ProfileError: the directory has no such release, or the release no such SAE.
+    """
+    found = rf"  - id: *{re.escape(sae.sae_id)}\n(?:    .*\n)*?    path: *(\S+)"
+    return _entry(sae, found, "sae.sae_id", sae.sae_id)
+
+
+def _entry(sae: SaeSection, pattern: str, key: str, value: str) -> str:
     spec = util.find_spec("sae_lens")
     if spec is None or spec.origin is None:
         raise UnavailableError(
             "sae-lens is not installed", value="sae_lens", remedy="use the environment that Nox builds"
         )
     directory = (Path(spec.origin).parent / "pretrained_saes.yaml").read_text(encoding="utf-8")
-    entry = re.search(
-        rf"^{re.escape(sae.release)}:\n(?:[ -].*\n)*?  repo_id: *(\S+)", directory, re.MULTILINE
-    )
+    entry = re.search(rf"^{re.escape(sae.release)}:\n(?:[ -].*\n)*?{pattern}", directory, re.MULTILINE)
     if entry is None:
         raise ProfileError(
-            "sae-lens knows no such release",
-            value=sae.release,
-            remedy="set sae.release to one of its directory",
+            f"sae-lens knows no such {'release' if key == 'sae.release' else 'SAE'}",
+            value=value,
+            remedy=f"set {key} to one of its directory",
         )
     return entry[1]
 
@@ -80,16 +97,15 @@ def pin(repository: Repository) -> str:
     from huggingface_hub.errors import OfflineModeIsEnabled
 
     api = HfApi(token=token())
-    revision = repository.revision or None
     try:
-        info = api.repo_info(repository.id, revision=revision, repo_type=repository.kind, timeout=ANSWER_S)
+        info = api.repo_info(
+            repository.id, revision=repository.revision, repo_type=repository.kind, timeout=ANSWER_S
+        )
         api.auth_check(repository.id, repo_type=repository.kind)
     except OfflineModeIsEnabled:
-        return _kept(repository) or _refuse(
-            repository, "HF_HUB_OFFLINE is set and no earlier download is here", None
-        )
+        refuse(repository, "HF_HUB_OFFLINE is set and its files are not here as the lock file has them", None)
     except Exception as error:  # the hub's client lets several kinds through: its own, httpx', OSError
-        return _refuse(repository, _reason(error), error)
+        refuse(repository, reason(error), error)
     return str(info.sha)
 
 
@@ -98,99 +114,8 @@ def token() -> str | None:
     return os.environ.get(TOKEN) or None
 
 
-def fetch_model(section: ModelSection, commit: str) -> Path:
-    """The folder of a model's snapshot at a commit."""
-    from huggingface_hub import snapshot_download
-
-    offline = os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0")
-    folder = snapshot_download(
-        section.id, revision=commit, allow_patterns=MODEL_FILES, token=token(), local_files_only=offline
-    )
-    return Path(folder)
-
-
-def fetch_sae(section: SaeSection, commit: str) -> Cached:
-    """A published SAE in sae-lens' own format, cached by release, id and commit."""
-
-    def make(out: Path) -> dict[str, Any]:
-        from sae_lens import SAE
-
-        sae = SAE.from_pretrained(section.release, section.sae_id, device="cpu")
-        sae.save_model(out)
-        return {
-            "release": section.release,
-            "sae_id": section.sae_id,
-            "commit": commit,
-            "d_sae": int(sae.cfg.d_sae),
-        }
-
-    key = digest_json([section.release, section.sae_id, commit])[:16]
-    return made_once(cache_home() / "saes" / key, make)
-
-
-def fetch_pairs(section: DataSection, commit: str) -> Cached:
-    """The preference pairs of two splits as a data root: one file of rows for each split, named after it."""
-
-    def make(out: Path) -> dict[str, Any]:
-        from datasets import load_dataset
-
-        rows = {}
-        for split in sorted({section.train, section.test}):
-            dataset = load_dataset(section.id, revision=commit, split=split, token=token())
-            write_text(
-                out / split, "".join(json.dumps(pair_of(row), ensure_ascii=False) + "\n" for row in dataset)
-            )
-            rows[split] = len(dataset)
-        write_json(out / "SOURCE.json", {"id": section.id, "commit": commit, "rows": rows})
-        return {"id": section.id, "commit": commit, "rows": rows}
-
-    key = digest_json([section.id, commit, section.train, section.test])[:16]
-    return made_once(cache_home() / "data" / key, make)
-
-
-def pair_of(row: dict[str, Any]) -> dict[str, Any]:
-    """A row of a preference set with whole conversations as prompt, chosen and rejected messages.
-
-    Raises:
-        DataError: the row is not one prompt with two conversations that end in an answer.
-    """
-    try:
-        prompt, answers = row["prompt"], {side: row[side][-1] for side in ("chosen", "rejected")}
-        roles = {answer["role"] for answer in answers.values()}
-    except (KeyError, IndexError, TypeError) as error:
-        raise DataError(
-            f"a row is not a preference pair ({type(error).__name__}: {error})",
-            value=list(row),
-            remedy="set data.id to a preference set",
-        ) from error
-    if roles != {"assistant"}:
-        raise DataError(
-            "a conversation does not end with the assistant",
-            value=sorted(roles),
-            remedy="set data.id to a preference set",
-        )
-    messages = prompt if isinstance(prompt, list) else [{"role": "user", "content": prompt}]
-    return {"prompt": messages, **{side: [dict(answer)] for side, answer in answers.items()}}
-
-
-def _kept(repository: Repository) -> str | None:
-    """The commit of an earlier download in the hub client's own cache."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    try:
-        folder = snapshot_download(
-            repository.id,
-            revision=repository.revision or None,
-            repo_type=repository.kind,
-            local_files_only=True,
-        )
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError):
-        return None
-    return Path(folder).name
-
-
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Why the hub did not give what was asked for, without the token."""
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
     if isinstance(error, GatedRepoError):
@@ -208,10 +133,15 @@ def _reason(error: Exception) -> str:
     return f"the hub does not answer ({first.replace(secret, '***') if secret else first})"
 
 
-def _refuse(repository: Repository, reason: str, error: Exception | None) -> str:
+def refuse(repository: Repository, why: str, error: Exception | None) -> NoReturn:
+    """Say what is missing.
+
+    Raises:
+        UnavailableError: always. Its cause is left out: the hub client's own message may quote the token.
+    """
     raise UnavailableError(
-        f"cannot read {repository.id} ({repository.used_as}): {reason}",
+        f"cannot read {repository.id} ({repository.used_as}): {why}",
         value=repository.page,
         remedy=f"connect to the hub, accept the terms on the page while logged in, and put a read token "
         f"({SITE}/settings/tokens) into the variable {TOKEN}",
-    ) from None if error is None else error
+    ) from (None if token() else error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
-from harness.artefact import Artefact, digest_file
+from harness.artefact import Artefact, digest_file, digest_json
 from harness.claims import paper_digest, read_paper
 from harness.contract import Record
 from harness.errors import CheckFailedError
@@ -13,6 +13,7 @@ from harness.measure import BASE, LOSS
 from harness.outcome import ArmOutcome, Outcome, PromptFacts, outcome_path, read_outcome
 from harness.paths import RunPaths
 from harness.profile import Profile
+from harness.published import Agreement, agreements
 from harness.render import verdict_summary
 from harness.render_screen import screen_console, show_sheet
 from harness.stages.common import Work, command, finished
@@ -22,6 +23,7 @@ SUMMARY = "Check the properties that every run must have; then the verdict on ea
 READS = "report/table1.json, results/paper.json"
 WRITES = "check.json"
 PER_ARM = False
+Test = Callable[[Outcome], Iterator[str]]
 
 
 class CheckResult(Record):
@@ -30,16 +32,21 @@ class CheckResult(Record):
     Attributes:
         held: the properties, in words, all of which the run has.
         verdicts: on every claim of the paper.
+        published: the base arm's scores beside those that the profile names as published.
     """
 
     held: tuple[str, ...]
     verdicts: tuple[Verdict, ...]
+    published: tuple[Agreement, ...] = ()
 
 
 def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:  # noqa: ARG001
-    """The report's outcome and the paper's claims."""
+    """The report's outcome, the paper's claims and published scores."""
     finished("report", profile, paths)
-    return {"outcome": digest_file(outcome_path(paths)), "paper": paper_digest()}
+    found = {"outcome": digest_file(outcome_path(paths)), "paper": paper_digest()}
+    if profile.published:
+        found["published"] = digest_json(profile.model_dump(mode="json", include={"published"}))
+    return found
 
 
 def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:  # noqa: ARG001
@@ -49,7 +56,8 @@ def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:  # noqa: A
         CheckFailedError: a property does not hold; the message names each one, with the arm and the numbers.
     """
     outcome = read_outcome(outcome_path(paths), made_by=command("report", profile))
-    broken = violations(outcome)
+    tests = properties(profile)
+    broken = violations(outcome, tests)
     if broken:
         raise CheckFailedError(
             f"this run does not have {len(broken)} of the properties that every run must have:\n"
@@ -58,7 +66,8 @@ def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:  # noqa: A
             remedy="its numbers cannot be believed: find the cause, then train and evaluate the arm again",
         )
     verdicts = tuple(judge(read_paper(), outcome))
-    return Work(CheckResult(held=tuple(PROPERTIES), verdicts=verdicts), [])
+    published = agreements(profile, outcome.arms[BASE].scores)
+    return Work(CheckResult(held=tuple(tests), verdicts=verdicts, published=published), [])
 
 
 def show(artefact: Artefact, paths: RunPaths) -> None:
@@ -68,12 +77,21 @@ def show(artefact: Artefact, paths: RunPaths) -> None:
     console = screen_console()
     for line in result.held:
         console.print(f"holds: {line}", markup=False)
+    for agreement in result.published:
+        console.print(str(agreement), markup=False)
     show_sheet(verdict_summary(outcome, list(result.verdicts)), console)
 
 
-def violations(outcome: Outcome) -> list[str]:
-    """Every violated property, one line for each arm or task that violates it."""
-    return [f"{name}: {found}" for name, test in PROPERTIES.items() for found in test(outcome)]
+def properties(profile: Profile) -> dict[str, Test]:
+    """The properties that a run of the profile must have; the base arm alone has no loss to compare."""
+    alone = list(profile.arms) == [BASE]
+    return {name: test for name, test in PROPERTIES.items() if not (alone and test is _losses)}
+
+
+def violations(outcome: Outcome, tests: dict[str, Test] | None = None) -> list[str]:
+    """Every violated property (of all, if none are named), one line for each arm or task that violates it."""
+    used = PROPERTIES if tests is None else tests
+    return [f"{name}: {found}" for name, test in used.items() for found in test(outcome)]
 
 
 def _losses(outcome: Outcome) -> Iterator[str]:
@@ -168,7 +186,7 @@ def _same_n(outcome: Outcome) -> Iterator[str]:
             yield f"{column.title}: " + ", ".join(f"{name} {n}" for name, n in sizes.items())
 
 
-PROPERTIES: dict[str, Callable[[Outcome], Iterator[str]]] = {
+PROPERTIES: dict[str, Test] = {
     "the SimPO loss of each trained arm is below the base's": _losses,
     "training moved the weights of each trained arm": _moved,
     "each trained arm recorded a learning rate for every step": _rates,

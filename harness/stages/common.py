@@ -33,7 +33,7 @@ class Work(NamedTuple):
 
 class Stage(Protocol):
     """A module of `harness.stages`. `show(artefact, paths)`, where there is one, prints the result for a
-    person."""
+    person. `PINS = True` says that its work pins its own inputs: they are digested once more afterwards."""
 
     SUMMARY: str
     READS: str
@@ -153,6 +153,9 @@ def _run_one(name: str, stage: Stage, profile: Profile, paths: RunPaths, arm: st
     console.print(f"[bold]{label}[/bold]: {stale}")
     started = time.monotonic()
     work = stage.work(profile, paths, arm)
+    if getattr(stage, "PINS", False):
+        inputs = stage.needs(profile, paths, arm)
+        key = digest_json({"stage": name, "arm": arm, "inputs": inputs, "harness": __version__})
     artefact = Artefact(
         stage=name,
         arm=arm,

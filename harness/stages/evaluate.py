@@ -71,9 +71,9 @@ def _named(arm: str | None) -> str:
 
 def _check_source(profile: Profile) -> None:
     source = profile.evaluation.source
-    if source not in ("hub", profile.data.source):
+    if source != profile.data.source:
         raise ProfileError(
             f"evaluation.source is {source} while data.source is {profile.data.source}",
             value=profile.name,
-            remedy="give both the same source, or set evaluation.source to hub",
+            remedy="give both the same source",
         )

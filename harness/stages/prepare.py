@@ -11,19 +11,22 @@ from harness.profile import Profile
 from harness.sources.bundle import read_bundle
 from harness.sources.data_root import open_data_root, read_files
 from harness.sources.gguf import find_gguf
+from harness.sources.hub import repositories
 from harness.sources.layout import row_files
+from harness.sources.lock import read_lock
 from harness.stages.common import Work
 
 SUMMARY = (
     "Find or fetch the model, the SAE and the rows; check every file; train the SAE where none is published."
 )
 READS = "the profile and what it names: the bundled miniature, a package's GGUF file, the hub, the data root"
-WRITES = "prepare.json, assets/{model,sae,data} (links to the files)"
+WRITES = "prepare.json, assets/{model,sae,data} (links to the files), the profile's lock file for the hub"
 PER_ARM = False
+PINS = True
 
 
 def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:
-    """Digests of the profile's choices and of every local file behind them; no network, no torch.
+    """Digests of the profile's choices, of the locked commits and of every local file; no network, no torch.
 
     Raises:
         MissingInputError: a data root or a file of it is missing.
@@ -53,6 +56,8 @@ def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:
         found["bundle"] = digest_json(read_bundle("miniature").files)
     if model.source == "gguf":
         found["gguf"] = find_gguf(model).sha256
+    if repositories(profile):
+        found["lock"] = digest_json({one: entry.commit for one, entry in read_lock(paths.lock).items()})
     if data.source == "data_root":
         root = open_data_root(paths.data_root)
         files = read_files(root, row_files(profile, root), texts=texts(profile))
@@ -95,6 +100,12 @@ def check_sources(profile: Profile) -> None:
             value=f"{profile.model.source}, {sae.source}, {data.source}",
             remedy="give a real profile the option --random-weights instead of writing one",
         )
+    if data.source == "hub" and not all(name.startswith(f"{data.id}/") for name in (data.train, data.test)):
+        raise ProfileError(
+            "the files of data.train and data.test must lie below data.id, as ORG/NAME/CONFIG/SPLIT.jsonl",
+            value=f"{data.id}: {data.train}, {data.test}",
+            remedy=remedy,
+        )
     if sae.source != "random" and (sae.source == "trained") != (sae.training is not None):
         raise ProfileError("sae.training goes with sae.source = 'trained'", value=sae.source, remedy=remedy)
     if sae.source == "trained" and data.source != "data_root":
@@ -106,6 +117,12 @@ def check_sources(profile: Profile) -> None:
     if sae.source == "release" and not (sae.release and sae.sae_id):
         raise ProfileError(
             "sae.source = 'release' needs sae.release and sae.sae_id", value=sae.release, remedy=remedy
+        )
+    if profile.revisions.keys() - {one.id for one in repositories(profile)}:
+        raise ProfileError(
+            "revisions names a repository that the profile does not use",
+            value=", ".join(profile.revisions),
+            remedy="correct the table; model and pairs have theirs in model.revision and data.revision",
         )
     if "bundle" in (sae.source, data.source) and profile.model.source != "bundle":
         raise ProfileError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.artefact import Artefact, digest_json, write_bytes, write_json, write_text
 from harness.claims import Paper, paper_digest, read_paper
 from harness.contract import Record
+from harness.measure import BASE
 from harness.outcome import Outcome, outcome_path, read_outcome
 from harness.paths import RunPaths
 from harness.profile import Profile
@@ -64,7 +65,8 @@ def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:  # noqa: A
         texts[f"{sheet.name}.tex"] = latex(sheet)
     for name, text in texts.items():
         write_text(paths.report / name, text)
-    pictures = {f"differences.{suffix}": data for suffix, data in figure(outcome).items()}
+    drawn = figure(outcome) if list(outcome.arms) != [BASE] else {}  # the base alone differs from nothing
+    pictures = {f"differences.{suffix}": data for suffix, data in drawn.items()}
     for name, data in pictures.items():
         write_bytes(paths.report / name, data)
     document = outcome.model_dump(mode="json")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import fsrl_toys
 import pytest
 import torch
 import training_toys as toys
 from safetensors.torch import load_file
 
-from harness.preference.data import Pair, PairBatch, render_pair
+from baselines.base_lm import Arm, Config
+from harness.evaluation import preference
+from harness.preference.data import Pair, PairBatch, PairTokens, render_pair
 from harness.preference.loss import mean_response_logprobs, simpo_losses
 
 
@@ -30,6 +33,20 @@ def test_logprobs_are_the_official_ones(golden: dict[str, torch.Tensor]) -> None
 def test_losses_are_the_official_ones(golden: dict[str, torch.Tensor]) -> None:
     losses = simpo_losses(golden["chosen_logps"], golden["rejected_logps"], beta=10.0, gamma=5.0)
     torch.testing.assert_close(losses, golden["losses"], atol=1e-5, rtol=0)
+
+
+def test_rewards_are_the_official_ones(
+    golden: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the evaluation makes of the official log-probabilities."""
+    logprobs = torch.cat([golden["chosen_logps"], golden["rejected_logps"]])
+    monkeypatch.setattr(preference, "response_logprobs", lambda *_: logprobs)
+    arm = Arm(Config(), fsrl_toys.toy_scene(Path()))
+    found, _ = preference._score_batch(toys.model(), arm, [PairTokens([2], [5], [6])] * 3, 0, 10.0, 5.0)
+    for place, name in enumerate(("losses", "chosen_rewards", "rejected_rewards")):
+        torch.testing.assert_close(
+            torch.tensor([one[place] for one in found]), golden[name], atol=1e-5, rtol=0
+        )
 
 
 def test_template_is_the_official_one(golden_dir: Path) -> None:

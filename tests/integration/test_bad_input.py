@@ -13,7 +13,7 @@ import pytest
 from harness.__main__ import main
 from harness.errors import DamagedFileError, MissingInputError, ProfileError, RunFolderError
 from harness.miniature.manifest import BUNDLE
-from harness.profile import PROFILES
+from harness.profile_file import PROFILES
 
 SMOKE = (PROFILES / "miniature-smoke.toml").read_text()
 SCREEN = 24

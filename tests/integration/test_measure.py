@@ -30,6 +30,12 @@ def test_without_steps_there_is_nothing_to_measure(small: Profile, tmp_path: Pat
         measuring.run(small, steps=0, warmup=1, shrink=SHRINK, run_dir=tmp_path, results=tmp_path)
 
 
+def test_a_profile_without_a_trained_arm_is_refused(tmp_path: Path) -> None:
+    leaderboard = load_profile("gemma-2-2b-leaderboard")
+    with pytest.raises(ProfileError, match="no arm that trains"):
+        measuring.run(leaderboard, steps=1, warmup=1, shrink=8, run_dir=tmp_path, results=tmp_path)
+
+
 @pytest.mark.slow
 def test_the_papers_structure_trains_and_is_scored_on_random_weights(
     small: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

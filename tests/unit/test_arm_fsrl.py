@@ -183,7 +183,7 @@ def test_the_penalty_is_alpha_times_the_mean_l1_of_the_counted_positions(
 
 def test_a_jump_relus_penalty_is_its_l0_and_reaches_the_thresholds(scene: Scene) -> None:
     options = {**JUMP, "jump_relu": {"threshold": 0.1, "bandwidth": 0.5, "threshold_learning_rate": 1.0}}
-    model, arm, steering = make(scene, **options)
+    model, arm, steering = make(scene, penalty_positions="all", **options)
     v = steering_vector(model, steering)
     penalty = arm.penalty(ATTENTION, RESPONSE, 1.0)
     torch.testing.assert_close(penalty.loss, 0.02 * (v > 0).sum(-1).float().mean())

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import fsrl_toys
 import pytest
 import torch
 import training_toys as toys
 from transformers import Gemma2ForCausalLM
 
 from baselines import full_simpo
+from fsrl.arm import Arm, Config
 from harness.contract import Penalty
 from harness.errors import TrainingError
 from harness.preference import worker
@@ -140,3 +142,17 @@ def test_training_stops_when_nobody_waits_for_it(tmp_path: Path) -> None:
     made.on_step = worker.Watch(Exchange(tmp_path), parent=2**22 + 1)
     with pytest.raises(TrainingError, match="is gone"):
         made.train()
+
+
+def test_the_penalty_is_off_for_the_first_fifth_of_the_steps(tmp_path: Path) -> None:
+    """`penalty_warmup = 0.2` over ten steps: two without, eight with; both losses are recorded."""
+    used = toys.profile(epochs=5, max_grad_norm=0.0, schedule="constant_with_warmup")
+    config = Config(learning_rate=1e-3, penalty_coefficient=0.5, penalty_warmup=0.2, penalty_positions="all")
+    folder = fsrl_toys.write_sae(tmp_path / "sae")
+    made, _ = trainer(tmp_path, used, Arm(config, fsrl_toys.toy_scene(folder)))
+    made.train()
+    worker.check_declared(made, used)
+    assert len(made.steps) == 10
+    added = [step.penalised_loss - step.loss for step in made.steps]
+    assert added[:2] == [0.0, 0.0]
+    assert all(extra > 0 for extra in added[2:])

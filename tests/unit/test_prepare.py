@@ -23,6 +23,7 @@ from harness.errors import (
 )
 from harness.paths import RunPaths
 from harness.profile import Profile, load_profile
+from harness.profile_file import profile_names
 from harness.sources import assemble as assembling
 from harness.sources.gguf import GgufFile
 from harness.stages import prepare
@@ -127,7 +128,7 @@ def test_an_empty_response_stops_here(local: tuple[Profile, RunPaths]) -> None:
     empty = {**PAIR, "chosen": [{"role": "assistant", "content": " "}]}
     put(paths.data_root, profile.data.train, json.dumps(PAIR) + "\n" + json.dumps(empty) + "\n")
     with pytest.raises(DataError) as caught:
-        assembling._data(profile, paths, None, {})
+        assembling.rows(profile, paths, None, {})
     assert "train.jsonl, line 2" in str(caught.value)
 
 
@@ -136,7 +137,11 @@ def test_an_empty_response_stops_here(local: tuple[Profile, RunPaths]) -> None:
     [
         ({"evaluation": {"source": "hub"}}, "evaluation.source and data.source"),
         ({"sae": {"training": None}}, "sae.training"),
-        ({"data": {"source": "hub"}, "evaluation": {"source": "hub"}}, "data.source must be"),
+        ({"data": {"source": "hub"}, "evaluation": {"source": "hub"}}, "must lie below data.id"),
+        (
+            {"data": {"source": "hub", "id": "preferences/human"}, "evaluation": {"source": "hub"}},
+            "data.source must be",
+        ),
         ({"sae": {"source": "release", "training": None}}, "needs sae.release"),
         ({"sae": {"source": "bundle", "training": None}}, "the bundle's model"),
     ],
@@ -147,7 +152,7 @@ def test_sources_that_do_not_go_together(changes: dict[str, dict[str, Any]], sai
 
 
 def test_every_bundled_profile_has_sources_that_go_together() -> None:
-    for name in ("miniature", "miniature-smoke", "smollm2-135m", "gemma-2-2b"):
+    for name in profile_names():
         prepare.check_sources(load_profile(name))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import HarnessError, ProfileError
-from harness.profile import PROFILES, Profile, load_profile, parse_profile, profile_names
+from harness.profile import Profile, load_profile, parse_profile
+from harness.profile_file import PROFILES, profile_names
 
 MINIATURE = tomllib.loads((PROFILES / "miniature.toml").read_text())
 
@@ -100,3 +102,78 @@ def test_any_value_anywhere_gives_a_profile_or_a_harness_error(place: str, value
     except HarnessError as error:
         result = error.remedy
     assert isinstance(result, Profile) or result
+
+
+def variant(tmp_path: Path, text: str) -> Profile:
+    path = tmp_path / "variant.toml"
+    path.write_text(text)
+    return load_profile(str(path))
+
+
+def test_a_variant_states_only_its_differences(tmp_path: Path, profile: Profile) -> None:
+    text = 'extends = "miniature"\nname = "v"\n[training]\nepochs = 3\n[arms.fsrl]\npenalty_warmup = 0.2\n'
+    found, base = variant(tmp_path, text).resolved(), profile.resolved()
+    assert (found["name"], found["training"]["epochs"]) == ("v", 3)
+    assert found["arms"]["fsrl"].pop("penalty_warmup") == 0.2
+    assert found.pop("assumed") == {}  # the base's reason was for the base's epochs
+    assert base.pop("assumed").keys() == {"training.epochs"}
+    found["name"], found["training"]["epochs"] = base["name"], base["training"]["epochs"]
+    assert found == base
+
+
+def test_a_variant_may_leave_tables_out(tmp_path: Path) -> None:
+    head = 'extends = "gemma-2-2b"\nname = "v"\n'
+    found = variant(tmp_path, 'without = ["arms.fsrl"]\n' + head)
+    assert list(found.arms) == ["base", "full-simpo"]
+    assert not [key for key in (*found.assumed, *found.sources) if "fsrl" in key]
+    with pytest.raises(ProfileError, match=r"`without` names arms\.fsrll"):
+        variant(tmp_path, 'without = ["arms.fsrll"]\n' + head)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('extends = "variant.toml"\nname = "v"\n', "extends itself"),
+        ('extends = "other.toml"\nname = "v"\n', "which is not there"),
+        ('extends = "miniatur"\nname = "v"\n', "no such profile"),
+        ('extends = "miniature"\n', "a name of its own"),
+        ('extends = 3\nname = "v"\n', "is the name of a profile"),
+        ('extends = "miniature"\nname = "v"\n[training]\nbeat = 1\n', "training.beat: unknown key"),
+    ],
+)
+def test_a_variant_that_cannot_be_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ProfileError, match=said):
+        variant(tmp_path, text)
+
+
+def test_the_authors_configuration_where_it_differs() -> None:
+    """Facts of the authors' repository at fb467f1, in words in docs/provenance.md."""
+    found, paper = load_profile("gemma-2-2b-as-committed"), load_profile("gemma-2-2b")
+    assert found.training.model_dump() == paper.training.model_dump() | {
+        "epochs": 1,
+        "schedule": "constant_with_warmup",
+        "max_grad_norm": 0.0,
+        "offload_optimizer": True,
+    }
+    assert found.arms["fsrl"].options == paper.arms["fsrl"].options | {
+        "learning_rate": 1e-7,
+        "penalty_warmup": 0.2,
+        "penalty_positions": "all",
+    }
+    for part in ("model", "sae", "data", "evaluation"):
+        assert getattr(found, part) == getattr(paper, part)
+
+
+def test_the_two_protocols() -> None:
+    paper, leaderboard = (load_profile(name) for name in ("gemma-2-2b", "gemma-2-2b-leaderboard"))
+    assert (paper.evaluation.protocol, leaderboard.evaluation.protocol) == ("paper", "leaderboard")
+    assert (paper.evaluation.chat_template, leaderboard.evaluation.chat_template) == (True, False)
+    shots = [
+        {name: task.num_fewshot for name, task in one.evaluation.tasks.items()}
+        for one in (paper, leaderboard)
+    ]
+    assert shots[0] == {"mmlu": 0, "truthfulqa_mc2": 0, "gsm8k": 5}
+    assert shots[1] == {"mmlu": 5, "truthfulqa_mc2": 0, "gsm8k": 5}
+    assert not paper.evaluation.fewshot_as_multiturn
+    assert list(leaderboard.arms) == ["base"]
+    assert leaderboard.model == paper.model

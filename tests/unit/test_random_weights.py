@@ -12,7 +12,8 @@ from harness.errors import ProfileError
 from harness.model import load_tokenizer
 from harness.paths import RunPaths
 from harness.preference.data import collate, read_pairs, tokenise_pairs
-from harness.profile import Profile, load_profile, profile_names
+from harness.profile import Profile, load_profile
+from harness.profile_file import profile_names
 from harness.provenance import ROOT
 from harness.sources.assemble import assemble
 from harness.stages.common import command

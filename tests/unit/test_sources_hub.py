@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,8 +11,9 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled, RepositoryNotFoundError
 
 from harness.errors import DataError, ProfileError, UnavailableError
-from harness.profile import DataSection, SaeSection, load_profile
-from harness.sources.hub import Repository, fetch_pairs, pair_of, pin, release_repository, repositories
+from harness.profile import SaeSection, load_profile
+from harness.sources.hub import Repository, pin, release_folder, release_repository, repositories
+from harness.sources.hub_rows import Split, pair_of
 
 SECRET = "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"
 GEMMA = Repository("google/gemma-2-2b-it", "main", "model", "model.id")
@@ -79,8 +78,7 @@ def test_an_error_that_quotes_the_token_does_not(monkeypatch: pytest.MonkeyPatch
     assert "Bearer ***" in refused()
 
 
-def test_offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+def test_offline(monkeypatch: pytest.MonkeyPatch) -> None:
     answer(monkeypatch, OfflineModeIsEnabled("offline"))
     assert "HF_HUB_OFFLINE" in refused(GEMMA._replace(id="google/gemma-2-2b-it"))
 
@@ -91,13 +89,32 @@ def test_the_repositories_of_the_papers_profile() -> None:
         ("google/gemma-2-2b-it", "model"),
         ("google/gemma-scope-2b-pt-res", "model"),
         ("princeton-nlp/llama3-ultrafeedback-armorm", "dataset"),
+        ("cais/mmlu", "dataset"),
+        ("openai/gsm8k", "dataset"),
+        ("truthfulqa/truthful_qa", "dataset"),
     ]
+    assert {repository.revision for repository in found} == {"main"}
     assert found[2].page == "https://huggingface.co/datasets/princeton-nlp/llama3-ultrafeedback-armorm"
 
 
 def test_an_unknown_release_is_refused() -> None:
     with pytest.raises(ProfileError, match="no such release"):
         release_repository(SaeSection(source="release", layer=1, release="gemma-scope-2b-pt-rez", sae_id="x"))
+
+
+@pytest.mark.parametrize("name", ["gemma-2-2b", "gemma-2-9b"])
+def test_the_folder_of_an_sae_is_that_of_sae_lens_directory(name: str) -> None:
+    sae = load_profile(name).sae
+    assert release_folder(sae) == sae.sae_id
+    with pytest.raises(ProfileError, match="no such SAE"):
+        release_folder(sae.model_copy(update={"sae_id": "layer_12/width_65k/average_l0_2"}))
+
+
+def test_rows_of_the_hub_are_named_after_their_split() -> None:
+    assert Split.of("openai/gsm8k/main/test.jsonl") == ("openai/gsm8k", "main", "test")
+    for name in ("openai/gsm8k/test.jsonl", "openai/gsm8k/main/test", "a/b/c/d/e.jsonl"):
+        with pytest.raises(ProfileError, match="ORG/NAME/CONFIG/SPLIT"):
+            Split.of(name)
 
 
 def test_a_row_with_whole_conversations_becomes_a_pair() -> None:
@@ -110,23 +127,3 @@ def test_a_row_with_whole_conversations_becomes_a_pair() -> None:
         pair_of({**row, "rejected": [question]})
     with pytest.raises(DataError, match="not a preference pair"):
         pair_of({"prompt": "Q", "chosen": []})
-
-
-def test_pairs_are_written_once_with_their_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, str]] = []
-
-    def load_dataset(name: str, *, revision: str, split: str, token: str | None) -> list[dict[str, Any]]:
-        asked.append((revision, split))
-        turn = {"role": "assistant", "content": split}
-        return [{"prompt": "Q", "chosen": [turn], "rejected": [turn]}]
-
-    monkeypatch.setattr("datasets.load_dataset", load_dataset)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    section = DataSection(
-        source="hub", id="org/set", train="train", test="test", max_length=8, max_prompt_length=4
-    )
-    made = fetch_pairs(section, "c0ffee")
-    assert fetch_pairs(section, "c0ffee") == made
-    assert asked == [("c0ffee", "test"), ("c0ffee", "train")]
-    assert json.loads((made.folder / "train").read_text())["chosen"][0]["content"] == "train"
-    assert made.facts == {"id": "org/set", "commit": "c0ffee", "rows": {"test": 1, "train": 1}}

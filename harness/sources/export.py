@@ -1,0 +1,78 @@
+"""A data root made from the rows of a profile: for a machine that has no network."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from harness.artefact import write_json
+from harness.errors import RunFolderError
+from harness.paths import RunPaths
+from harness.profile import Profile
+from harness.sources.assemble import pinned, rows
+from harness.sources.bundle import read_bundle
+from harness.sources.data_root import MANIFEST, Entry, RowFile, read_files
+from harness.sources.layout import row_files
+
+NOT_STATED = "not stated in the data root that it was copied from"
+
+
+def export(profile: Profile, paths: RunPaths, target: Path) -> dict[str, Entry]:
+    """Write the profile's rows as a data root, whole or not at all; needs neither a GPU nor the model.
+
+    Args:
+        target: a folder that is not there yet, or an empty one.
+
+    Returns:
+        the manifest that was written.
+
+    Raises:
+        RunFolderError: the folder holds something already or cannot be written.
+        HarnessError: whatever the sources of the rows refuse.
+    """
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise RunFolderError(
+            "the folder for the data root is not empty", value=target, remedy="name one that is not there yet"
+        )
+    bundle = read_bundle(profile.model.id) if profile.data.source == "bundle" else None
+    root = rows(profile, paths, bundle, pinned(profile, paths.lock, {}, rows_only=True)).folder
+    texts = [profile.sae.training.text] if profile.sae.training and profile.data.source == "data_root" else []
+    found = read_files(root, row_files(profile, root), texts=texts)
+    manifest = {name: _entry(file) for name, file in found.items()}
+    try:
+        _write(root, manifest, target)
+    except OSError as error:
+        raise RunFolderError(
+            f"the data root cannot be written ({error.strerror or error})",
+            value=target,
+            remedy="free disk space, or name another folder",
+        ) from error
+    return manifest
+
+
+def _entry(file: RowFile) -> Entry:
+    return Entry(
+        rows=file.rows,
+        sha256=file.sha256,
+        source=file.source or NOT_STATED,
+        licence=file.licence or NOT_STATED,
+    )
+
+
+def _write(root: Path, manifest: dict[str, Entry], target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    try:
+        for name in manifest:
+            (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(root / name, temporary / name)
+        write_json(temporary / MANIFEST, {name: entry.model_dump() for name, entry in manifest.items()})
+        read_files(temporary, manifest)
+        temporary.chmod(0o755)
+        if target.exists():
+            target.rmdir()
+        os.replace(temporary, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
