@@ -12,6 +12,7 @@ nox.options.sessions = ["tests"]
 PYTHON = str(Path(__file__).parent / ".nox" / "shared" / "bin" / "python")
 STAGES = ("prepare", "train", "evaluate", "analyse", "report", "check")
 BENCH_JSON = "--benchmark-json=runs/bench/pytest-benchmark.json"
+ARMS = ("prepare", "train", "evaluate")
 SMOKE = ("--profile", "miniature-smoke")
 
 
@@ -26,6 +27,75 @@ def reproduce_table1(session):
     """Train, evaluate and compare the three arms (default profile: miniature)."""
     for stage in STAGES:
         shared(session, "harness", stage, *session.posargs)
+
+
+def study(session, *names):
+    """The arms (reused where finished), studies of them (all where none is named), and the page."""
+    for stage in ARMS:
+        shared(session, "harness", stage, *session.posargs)
+    shared(session, "harness", "study", *names, *session.posargs)
+    for stage in ("analyse", "report", "page"):
+        shared(session, "harness", stage, *session.posargs)
+
+
+@nox.session(name="reproduce-paper")
+def reproduce_paper(session):
+    """The arms, every other table and figure of the paper, and one page with all of it."""
+    study(session)
+
+
+@nox.session(name="reproduce-table2")
+def reproduce_table2(session):
+    """Table 2: the composition of the active features."""
+    study(session, "--study=table2")
+
+
+@nox.session(name="reproduce-table3")
+def reproduce_table3(session):
+    """Table 3: the features that are steered most often."""
+    study(session, "--study=table3")
+
+
+@nox.session(name="reproduce-table4")
+def reproduce_table4(session):
+    """Table 4: the features with the largest mean steering."""
+    study(session, "--study=table4")
+
+
+@nox.session(name="reproduce-figure2")
+def reproduce_figure2(session):
+    """Figure 2: the loss with the top k % of the features."""
+    study(session, "--study=figure2")
+
+
+@nox.session(name="reproduce-figure3")
+def reproduce_figure3(session):
+    """Figure 3: the mean difference between activation and steering."""
+    study(session, "--study=figure3")
+
+
+@nox.session(name="reproduce-figure5")
+def reproduce_figure5(session):
+    """Figure 5: usage of the steered features by rank."""
+    study(session, "--study=figure5")
+
+
+@nox.session(name="reproduce-ablation")
+def reproduce_ablation(session):
+    """Causal ablation: loss and scores with one kind of feature not steered."""
+    study(session, "--study=ablation")
+
+
+@nox.session(name="reproduce-answers")
+def reproduce_answers(session):
+    """Answers of all arms side by side."""
+    study(session, "--study=answers")
+
+
+@nox.session
+def report(session):
+    """Render the page again from finished artefacts (`-- --committed`: from those below results/)."""
+    shared(session, "harness", "page", *session.posargs)
 
 
 @nox.session

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -17,6 +18,7 @@ from harness.planning.devices import GPUS
 from harness.profile import Profile, load_profile
 from harness.profile_file import lock_path, profile_names
 from harness.provenance import ROOT
+from harness.stages import page, study
 from harness.stages.common import console, load_stage, run_stage
 from harness.stages.order import STAGES
 from harness.synthetic.variant import random_variant
@@ -64,6 +66,8 @@ def parser() -> argparse.ArgumentParser:
             )
         if stage.PER_ARM:
             one.add_argument("--arm", metavar="NAME", help="one arm of the profile (default: all of them)")
+    _add_studies(commands)
+    _add_page(commands)
     regress = commands.add_parser(
         "regress",
         help="Compare a run with the committed results.",
@@ -129,6 +133,36 @@ def _add_shrink(one: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_studies(commands: Any) -> None:
+    detail = f"{study.SUMMARY}\n\nreads:  {study.READS}\nwrites: {study.WRITES}"
+    one = commands.add_parser(
+        "study", help=study.SUMMARY, description=detail, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    _add_common(one)
+    one.add_argument(
+        "--study",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="one of the profile's studies, and those it builds on (repeatable; default: all of them)",
+    )
+
+
+def _add_page(commands: Any) -> None:
+    detail = f"{page.SUMMARY}\n\nreads:  {page.READS}\nwrites: {page.WRITES}"
+    one = commands.add_parser(
+        "page", help=page.SUMMARY, description=detail, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    _add_common(one)
+    which = one.add_mutually_exclusive_group()
+    which.add_argument(
+        "--committed", action="store_true", help="render the committed results again instead of a run's"
+    )
+    which.add_argument(
+        "--commit", action="store_true", help="take the run's page and artefacts over into results/"
+    )
+
+
 def _add_common(one: argparse.ArgumentParser) -> None:
     names = ", ".join(profile_names())
     one.add_argument(
@@ -182,6 +216,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             run(profile, paths, given.update)
         elif getattr(given, "export", None):
             _export(profile, paths, given.export)
+        elif given.stage == "study":
+            study.run_studies(profile, paths, given.study)
+        elif given.stage == "page":
+            page.run(profile, paths, committed=given.committed, commit=given.commit)
         else:
             run_stage(given.stage, profile, paths, getattr(given, "arm", None))
     except HarnessError as error:

@@ -46,27 +46,35 @@ def scene(profile: Profile, prepared: PrepareResult) -> Scene:
 
 def arm_module(section: ArmSection) -> Any:
     """Import the module that defines an arm, if it may be imported at all."""
-    home = section.module.split(".")[0]
+    return plugged_module(section.module, ("Config", "Arm"))
+
+
+def plugged_module(name: str, defines: tuple[str, ...]) -> Any:
+    """Import a module that a profile names: of baselines/, of fsrl/ or of an installed plug-in.
+
+    Raises:
+        ProfileError: it sits elsewhere, cannot be imported, or does not define what it must.
+    """
     plugins = {point.value.split(":")[0] for point in metadata.entry_points(group=ENTRY_POINTS)}
-    if home not in HOMES and section.module not in plugins:
+    if name.split(".")[0] not in HOMES and name not in plugins:
         raise ProfileError(
             "an arm's module must sit in baselines/ or fsrl/, or be named by an installed distribution's "
             f"entry point in the group {ENTRY_POINTS}",
-            value=section.module,
+            value=name,
             remedy="move the module, or install the distribution that provides it",
         )
     try:
-        module = importlib.import_module(section.module)
+        module = importlib.import_module(name)
     except ModuleNotFoundError as error:
         raise ProfileError(
             f"the arm's module cannot be imported ({error})",
-            value=section.module,
-            remedy="correct `module` in the arm's table of the profile",
+            value=name,
+            remedy="correct `module` in that table of the profile",
         ) from error
-    for needed in ("Config", "Arm"):
+    for needed in defines:
         if not hasattr(module, needed):
             raise ProfileError(
-                f"the module does not define {needed}", value=section.module, remedy="see harness/contract.py"
+                f"the module does not define {needed}", value=name, remedy="see harness/contract.py"
             )
     return module
 

@@ -79,7 +79,44 @@ class Confusion(Record):
     digits: int
 
 
-Predicate = Annotated[Direction | Value | Sparsity | Cost | Confusion, Field(discriminator="kind")]
+class CompositionMoves(Record):
+    """Table 2: steering moves the share of a category to one side, in all contexts.
+
+    Seen when every 95 % interval of the relative change (bootstrap over examples) lies on that side,
+    contradicted when one lies on the other, undecided otherwise.
+    """
+
+    kind: Literal["composition"]
+    category: str
+    sign: Literal[-1, 1]
+
+
+class Plateau(Record):
+    """Figure 2: few features are not enough, and more than `fraction` of them add little.
+
+    Seen when the loss with the fewest features is above the learned policy's (95 %), and from `fraction` on
+    at most `share` of that distance is left.
+    """
+
+    kind: Literal["plateau"]
+    fraction: Annotated[float, Field(gt=0, lt=1)]
+    share: Annotated[float, Field(gt=0, lt=1)]
+
+
+class Decay(Record):
+    """Figure 5: the logarithm of usage falls linearly with the rank: R² at least `r2` in every context."""
+
+    kind: Literal["decay"]
+    r2: Annotated[float, Field(gt=0, le=1)]
+
+
+StudyPredicate = CompositionMoves | Plateau | Decay
+"""Those that a study decides, not Table 1."""
+
+Predicate = Annotated[
+    Direction | Value | Sparsity | Cost | Confusion | CompositionMoves | Plateau | Decay,
+    Field(discriminator="kind"),
+]
 
 
 class Claim(Record):

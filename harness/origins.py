@@ -17,7 +17,7 @@ from harness.provenance import ROOT
 
 PAGE = ROOT / "docs" / "provenance.md"
 PAPER = "gemma-2-2b"
-NOT_VALUES = ("name", "title", "note", "revisions", "published", "sources", "assumed")
+NOT_VALUES = ("name", "title", "note", "revisions", "published", "sources", "assumed", "features", "studies")
 
 
 class Row(NamedTuple):

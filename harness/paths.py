@@ -58,3 +58,8 @@ class RunPaths:
     def report(self) -> Path:
         """Rendered tables and pictures."""
         return self.root / "report"
+
+    @property
+    def studies(self) -> Path:
+        """Artefacts and files of the studies."""
+        return self.root / "studies"

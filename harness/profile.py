@@ -261,6 +261,43 @@ class PublishedScore(Section):
     source: str
 
 
+class FeaturesSection(Section):
+    """What is known of the SAE's features: descriptions and categories, one JSON line a feature.
+
+    Attributes:
+        source: `none`, `bundle` (the miniature's own) or `data_root`.
+        file: below the data root (`data_root` only).
+    """
+
+    source: Literal["none", "bundle", "data_root"]
+    file: Annotated[str, AfterValidator(lambda path: path and _inside(path))] = ""
+
+    @model_validator(mode="after")
+    def _file_goes_with_data_root(self) -> FeaturesSection:
+        if bool(self.file) != (self.source == "data_root"):
+            raise ValueError("file goes with source = 'data_root', and with no other")
+        return self
+
+
+class StudySection(BaseModel):
+    """A study of a trained arm: the module that makes it, and its own options (checked by the study).
+
+    Attributes:
+        module: of fsrl/, baselines/ or an installed plug-in.
+        arm: the arm that is studied.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+    module: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*$")]
+    arm: Name
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The study's own keys."""
+        return dict(self.model_extra or {})
+
+
 class Profile(Section):
     """Everything that defines a run.
 
@@ -272,6 +309,8 @@ class Profile(Section):
             own tables name theirs).
         published: score of the base arm (`mmlu.acc`) -> what others have published; `check` compares.
         sources: dotted path of a key, or of a table -> where its value is from.
+        features: what is known of the SAE's features.
+        studies: what is made of the trained arms after Table 1, by name.
         assumed: dotted path of each default that the paper lost -> why this value.
     """
 
@@ -287,6 +326,8 @@ class Profile(Section):
     revisions: dict[str, str] = {}
     published: dict[str, PublishedScore] = {}
     sources: dict[str, str] = {}
+    features: FeaturesSection = FeaturesSection(source="none")
+    studies: dict[Name, StudySection] = {}
     assumed: dict[str, str] = {}
 
     @model_validator(mode="after")
@@ -305,11 +346,13 @@ class Profile(Section):
         return self.model_dump(mode="json")
 
     def digest(self) -> str:
-        """sha256 of what a number can depend on: all but the origin of values and others' scores.
+        """sha256 of what makes the arms and their scores: all but studies, origins and others' scores.
 
         An empty table of revisions stays out, so that results from before it existed keep their digest.
         """
-        left_out = {"sources", "published"} | (set() if self.revisions else {"revisions"})
+        left_out = {"features", "published", "sources", "studies"} | (
+            set() if self.revisions else {"revisions"}
+        )
         return digest_json(self.model_dump(mode="json", exclude=left_out))
 
     def arm(self, name: str) -> ArmSection:
@@ -325,6 +368,21 @@ class Profile(Section):
                 remedy=f"choose one of: {', '.join(self.arms)}",
             )
         return self.arms[name]
+
+    def study(self, name: str) -> StudySection:
+        """The section of a study.
+
+        Raises:
+            ProfileError: the profile has no such study; the message lists those it has.
+        """
+        if name not in self.studies:
+            raise ProfileError(
+                f"profile {self.name} has no such study",
+                value=name,
+                remedy=f"choose one of: {', '.join(self.studies) or '(none)'}; "
+                f"or add a table [studies.{name}] to the profile",
+            )
+        return self.studies[name]
 
 
 def load_profile(name: str) -> Profile:

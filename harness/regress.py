@@ -40,7 +40,7 @@ def run(profile: Profile, paths: RunPaths, update: bool, results: Path = RESULTS
     new = _reported(profile, paths)
     committed = results / profile.name / new.hardware
     if update:
-        _accept(paths.report, committed)
+        _accept(profile, paths, committed)
         return
     old = _committed(committed, profile)
     require_comparable(new, old, committed / "table1.json")
@@ -86,9 +86,9 @@ def _committed(folder: Path, profile: Profile) -> Outcome:
     return parse_outcome(data, where=path, remedy=f"accept this run's results with `{again}`")
 
 
-def _accept(report: Path, committed: Path) -> None:
-    """Copy the report's files; each appears whole."""
-    files = sorted(path for path in report.iterdir() if path.is_file())
+def _accept(profile: Profile, paths: RunPaths, committed: Path) -> None:
+    """Copy the files that the stage `report` wrote; each appears whole."""
+    files = sorted(paths.root / name for name in finished("report", profile, paths).outputs)
     for path in files:
         write_bytes(committed / path.name, path.read_bytes())
     screen_console().print(f"accepted: {len(files)} files in {committed}", markup=False, soft_wrap=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from harness.claims import (
     Claim,
@@ -11,18 +12,20 @@ from harness.claims import (
     Cost,
     Direction,
     Paper,
-    Predicate,
     Quantity,
     Sparsity,
     Status,
+    StudyPredicate,
     Value,
 )
 from harness.contract import Record
+from harness.findings import Finding as StudyFinding
 from harness.measure import measure
 from harness.outcome import ArmOutcome, Outcome
 from harness.statistics import LEVEL, deciding_n, normal_interval
+from harness.study_verdict import Answer, find_in_studies
 
-Answer = Literal["reproduced", "not reproduced", "inconclusive", "not run", "untestable"]
+TablePredicate = Direction | Value | Sparsity | Cost | Confusion
 
 
 class Verdict(Record):
@@ -71,18 +74,28 @@ class Finding(NamedTuple):
     deciding_n: int | None = None
 
 
-def judge(paper: Paper, outcome: Outcome) -> list[Verdict]:
-    """A verdict on every claim, in the file's order."""
+def judge(paper: Paper, outcome: Outcome, studies: Sequence[StudyFinding] = ()) -> list[Verdict]:
+    """A verdict on every claim, in the file's order.
+
+    Args:
+        studies: what the studies of the run found; a claim about one that is not there is `not run`.
+    """
     about_paper = outcome.profile == paper.profile and outcome.model == paper.model
-    return [_judge_one(claim, outcome, about_paper) for claim in paper.claims]
+    return [_judge_one(claim, outcome, about_paper, studies) for claim in paper.claims]
 
 
-def _judge_one(claim: Claim, outcome: Outcome, about_paper: bool) -> Verdict:
+def _judge_one(claim: Claim, outcome: Outcome, about_paper: bool, studies: Sequence[StudyFinding]) -> Verdict:
     finding = _untested(claim)
     if claim.predicates and outcome.random_weights:
         finding = Finding("not run", ("random weights: only memory and speed mean anything",))
     elif claim.predicates:
-        finding = _all_of([_find(predicate, outcome, about_paper) for predicate in claim.predicates])
+        found = [
+            Finding(*find_in_studies(predicate, studies))
+            if isinstance(predicate, StudyPredicate)
+            else _find(predicate, outcome, about_paper)
+            for predicate in claim.predicates
+        ]
+        finding = _all_of(found)
     arithmetic = any(isinstance(predicate, Confusion) for predicate in claim.predicates)
     return Verdict(
         claim=claim.id,
@@ -102,7 +115,7 @@ def _untested(claim: Claim) -> Finding:
     return Finding(answer, (claim.reason,))
 
 
-def _find(predicate: Predicate, outcome: Outcome, about_paper: bool) -> Finding:
+def _find(predicate: TablePredicate, outcome: Outcome, about_paper: bool) -> Finding:
     if isinstance(predicate, Confusion):
         return _confusion(predicate)
     if isinstance(predicate, Direction):

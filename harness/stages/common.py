@@ -21,6 +21,9 @@ from harness.paths import RunPaths
 from harness.profile import Profile
 from harness.provenance import provenance
 
+STUDIES = "studies/"
+"""Before the name of a study in the `stage` of its artefact, which lies in that folder."""
+
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -51,7 +54,9 @@ def load_stage(name: str) -> Stage:
 
 
 def command(stage: str, profile: Profile) -> str:
-    """The command that runs a stage, for error messages."""
+    """The command that runs a stage, for error messages; `studies/NAME` is a part of the stage `study`."""
+    if stage.startswith(STUDIES):
+        stage = f"study --study {stage.removeprefix(STUDIES)}"
     if profile.model.source != "random":
         return f"python -m harness {stage} --profile {profile.name}"
     real = profile.name.rpartition("-random")[0]
@@ -110,7 +115,7 @@ def run_stage(name: str, profile: Profile, paths: RunPaths, arm: str | None = No
         if chosen:
             profile.arm(chosen)
     with held(paths.root):
-        return [_run_one(name, stage, profile, paths, chosen) for chosen in arms]
+        return [run_one(name, stage, profile, paths, chosen) for chosen in arms]
 
 
 @contextlib.contextmanager
@@ -142,7 +147,8 @@ def held(root: Path) -> Iterator[None]:
         lock.release()
 
 
-def _run_one(name: str, stage: Stage, profile: Profile, paths: RunPaths, arm: str | None) -> Artefact:
+def run_one(name: str, stage: Stage, profile: Profile, paths: RunPaths, arm: str | None) -> Artefact:
+    """Run a stage once, or reuse its artefact; the run folder must be held."""
     label = f"{name} {arm}" if arm else name
     inputs = stage.needs(profile, paths, arm)
     key = digest_json({"stage": name, "arm": arm, "inputs": inputs, "harness": __version__})

@@ -1,0 +1,181 @@
+"""One pass over the test pairs: what the SAE's features and the steering vector do at every position."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from fsrl.analysis.options import Options
+from harness.contract import EvaluateResult
+from harness.features import CATEGORIES
+from harness.findings import CONTEXTS, CensusResult, ContextCensus, Padded
+from harness.stages.common import finished
+from harness.study import Found, StudyScene
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from fsrl.adapter import Adapter
+    from fsrl.analysis.tally import Tally
+    from fsrl.sae import Sae
+    from harness.preference.data import PairTokens
+
+    Arrays = dict[str, NDArray[np.float64] | NDArray[np.int64]]
+
+SUMMARY = "Count, at every position of the test pairs, the active SAE features and the steered ones."
+LAYOUT = 1
+READS: tuple[str, ...] = ()
+ALL_ARMS = False
+SOURCES = ("sae", "steering")
+FILE = "census.safetensors"
+
+
+class Config(Options):
+    """Options.
+
+    Attributes:
+        padded: also keep the sums over padded batches, the paper's way of averaging.
+        positions_at_once: rows of [positions, features] in memory.
+    """
+
+    padded: bool = True
+    positions_at_once: Annotated[int, Field(gt=0)] = 1024
+
+
+def run(config: Config, scene: StudyScene) -> Found:
+    """Count. The file has, by context and source, `count` and `total` per feature, `share.<category>` and
+    `defined` per example."""
+    import torch
+    from tqdm import tqdm
+
+    from fsrl.analysis.residual import residual_reader
+    from fsrl.analysis.subject import load_subject
+
+    subject = load_subject(scene)
+    masks_FxC = category_masks(scene, subject.sae.d_sae).to(subject.model.device)
+    size = scene.profile.evaluation.loss_batch_size
+    rows, contexts = subject.rows, {}
+    arrays: Arrays = {}
+    with residual_reader(subject.model, scene.profile.sae.layer) as read, torch.no_grad():
+        for context, name in CONTEXTS.items():
+            census = Census(subject.adapter, subject.sae, masks_FxC, len(rows), config)
+            for start in tqdm(range(0, len(rows), size), desc=f"  {name}", leave=False, disable=None):
+                batch = [sequence(row, context) for row in rows[start : start + size]]
+                census.add(read, batch, subject.pad_id, start)
+            contexts[context] = census.summary()
+            arrays |= {f"{context}.{key}": value for key, value in census.arrays().items()}
+    result = CensusResult(
+        arm=scene.arm,
+        d_sae=subject.sae.d_sae,
+        examples=len(rows),
+        floor=_floor(),
+        contexts=contexts,
+        categories={name: int(masks_FxC[:, i].sum()) for i, name in enumerate(CATEGORIES)},
+        described=sum(bool(feature.description) for feature in scene.features.values()),
+        evaluated_l0=EvaluateResult.model_validate(
+            finished("evaluate", scene.profile, scene.paths, scene.arm).result
+        ).preference.mean_l0,
+    )
+    return Found(result, (_write(scene.folder / FILE, arrays),))
+
+
+class Census:
+    """The two tallies of one context."""
+
+    def __init__(self, adapter: Adapter, sae: Sae, masks_FxC: Tensor, examples: int, config: Config) -> None:
+        from fsrl.analysis.tally import Tally
+
+        self.adapter, self.sae, self.config = adapter, sae, config
+        self.tallies: dict[str, Tally] = {name: Tally(masks_FxC, examples) for name in SOURCES}
+        self.padding = 0
+
+    def add(self, read: Any, batch: Sequence[Sequence[int]], pad_id: int, first: int) -> None:
+        """Count a batch of sequences of the examples `first`, `first` + 1, ..."""
+        import torch
+
+        from fsrl.analysis.residual import pad_rows
+
+        rows = pad_rows(batch, pad_id)
+        x_BxTxD: Tensor = read(rows)
+        real_BxT = rows.mask_BxT.bool().to(x_BxTxD.device)
+        example_B = torch.arange(first, first + len(batch), device=x_BxTxD.device)
+        example_BxT = example_B.unsqueeze(-1).expand_as(real_BxT)
+        self.padding += int((~real_BxT).sum())
+        kept_BxT = torch.ones_like(real_BxT) if self.config.padded else real_BxT
+        size = self.config.positions_at_once
+        parts = (torch.split(t[kept_BxT], size) for t in (x_BxTxD, example_BxT, real_BxT))
+        for x_NxD, example_N, real_N in zip(*parts, strict=True):
+            for name, values_NxF in self._values(x_NxD).items():
+                self.tallies[name].add(values_NxF, example_N, real_N)
+
+    def _values(self, x_NxD: Tensor) -> dict[str, Tensor]:
+        x_NxD = x_NxD.to(self.adapter.weight.dtype)
+        return {"sae": self.sae.encode(x_NxD), "steering": self.adapter(self.sae.encoder_input(x_NxD))}
+
+    def summary(self) -> ContextCensus:
+        tallies = self.tallies
+        return ContextCensus(
+            positions=tallies["sae"].positions,
+            padding=self.padding,
+            mean_l0={name: one.mean_l0 for name, one in tallies.items()},
+            empty={name: one.empty for name, one in tallies.items()},
+            padded={name: _padded(one) for name, one in tallies.items()} if self.config.padded else {},
+        )
+
+    def arrays(self) -> Arrays:
+        found: Arrays = {}
+        for name, one in self.tallies.items():
+            found |= {f"{name}.count": one.count_F.cpu().numpy(), f"{name}.total": one.total_F.cpu().numpy()}
+            found[f"{name}.defined"] = one.defined_E.cpu().numpy()
+            for i, category in enumerate(CATEGORIES):
+                found[f"{name}.share.{category}"] = one.share_ExC[:, i].cpu().numpy().copy()
+        return found
+
+
+def sequence(row: PairTokens, context: str) -> list[int]:
+    """The tokens of a pair that a context is about."""
+    answers = {"prompt": [], "prompt_chosen": row.chosen, "prompt_rejected": row.rejected}
+    return row.prompt + answers[context]
+
+
+def category_masks(scene: StudyScene, d_sae: int) -> torch.Tensor:
+    """(d_sae, categories) float32: 1 where the feature belongs to the category."""
+    import torch
+
+    masks = torch.zeros(d_sae, len(CATEGORIES))
+    for feature, known in scene.features.items():
+        for i, name in enumerate(CATEGORIES):
+            masks[feature, i] = float(name in known.categories)
+    return masks
+
+
+def _padded(one: Tally) -> Padded:
+    def by_category(values: Tensor) -> dict[str, float]:
+        return {name: float(value) for name, value in zip(CATEGORIES, values, strict=True)}
+
+    return Padded(
+        positions=one.padded_positions,
+        total=by_category(one.padded_total_C),
+        squares=by_category(one.padded_squares_C),
+    )
+
+
+def _floor() -> float:
+    from fsrl.adapter import L0_FLOOR
+
+    return L0_FLOOR
+
+
+def _write(path: Path, arrays: Arrays) -> Path:
+    from safetensors.numpy import save
+
+    from harness.artefact import write_bytes
+
+    write_bytes(path, save(arrays))
+    return path

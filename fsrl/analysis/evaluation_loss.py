@@ -1,0 +1,53 @@
+"""The evaluation SimPO loss of the arm in memory, pair by pair, and paired differences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from fsrl.analysis.subject import Subject
+from harness.contract import EvaluateResult, Score
+from harness.evaluation.preference import score_pairs
+from harness.findings import Interval
+from harness.measure import BASE
+from harness.stages.common import finished
+from harness.statistics import paired_difference
+from harness.study import StudyScene
+
+
+class Losses(NamedTuple):
+    """SimPO without penalty: the mean with its error, each pair's, and the mean L0 of the steering."""
+
+    score: Score
+    pairs: list[float]
+    mean_l0: float
+
+
+def losses(subject: Subject, scene: StudyScene) -> Losses:
+    """Score the test pairs with the adapter as it now is."""
+    training = scene.profile.training
+    outcome = score_pairs(
+        subject.model,
+        subject.arm,
+        subject.pairs,
+        subject.tokenised,
+        pad_id=subject.pad_id,
+        batch_size=scene.profile.evaluation.loss_batch_size,
+        beta=training.beta,
+        gamma=training.gamma,
+    )
+    scores = outcome.scores
+    return Losses(scores.loss, [row["metrics"]["loss"] for row in outcome.rows], scores.mean_l0 or 0.0)
+
+
+def against(losses: Sequence[float], reference: Sequence[float], seed: int) -> Interval:
+    """Paired difference of the mean losses, with the bootstrap's 95 % interval."""
+    one = paired_difference(losses, reference, seed=seed, tested=False)
+    stderr = one.sd / one.n**0.5
+    return Interval(value=one.effect, stderr=stderr, low=one.low, high=one.high)
+
+
+def base_loss(scene: StudyScene) -> float:
+    """The base arm's loss, as `evaluate` recorded it."""
+    evaluated = finished("evaluate", scene.profile, scene.paths, BASE)
+    return EvaluateResult.model_validate(evaluated.result).preference.loss.value

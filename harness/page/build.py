@@ -1,0 +1,230 @@
+"""From a run's documents to the page and its pictures: pure, the same bytes for the same documents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from harness.artefact import Artefact
+from harness.claims import Paper
+from harness.findings import (
+    AblationResult,
+    CensusResult,
+    CompositionResult,
+    DifferenceResult,
+    Finding,
+    GenerationsResult,
+    RankingResult,
+    TopKResult,
+    UsageResult,
+    parse_finding,
+)
+from harness.outcome import Outcome
+from harness.page import charts, tables
+from harness.page.blocks import Block, Cell, Conversations, Picture, Section, Table
+from harness.page.printed import Printed
+from harness.provenance import ROOT
+from harness.render import cost_table, table1, verdict_table
+from harness.render_figure import figure
+from harness.render_times import times_table
+from harness.verdict import judge
+
+TEMPLATES = ROOT / "harness" / "templates"
+
+
+class Documents(NamedTuple):
+    """What a page is made from.
+
+    Attributes:
+        outcome, outcome_href: Table 1's document, and where it lies as seen from the page.
+        studies: artefacts by name; `studies_href` is their folder as seen from the page.
+        paper, printed: the paper's claims and tables.
+    """
+
+    outcome: Outcome
+    outcome_href: str
+    studies: Mapping[str, Artefact]
+    studies_href: str
+    paper: Paper
+    printed: Printed
+
+
+def build(documents: Documents) -> dict[str, bytes]:
+    """`index.html` and a PNG of each figure, by file name."""
+    sections = [_table1(documents), *_studies(documents), _verdicts(documents), _provenance(documents)]
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    page = environment.get_template("page.html.jinja").render(
+        outcome=documents.outcome, paper=documents.paper, sections=sections
+    )
+    pictures = [block for section in sections for block in section.blocks if isinstance(block, Picture)]
+    return {"index.html": page.encode(), **{f"{one.name}.png": one.png for one in pictures}}
+
+
+def _table1(documents: Documents) -> Section:
+    outcome, href = documents.outcome, documents.outcome_href
+    scores, costs = table1(outcome, documents.paper), cost_table(outcome, documents.paper)
+    times, found = times_table(outcome), figure(outcome)
+    picture = Picture(
+        "differences",
+        "Difference to the base model",
+        charts.inline(found["svg"].decode(), "differences"),
+        found["png"],
+        "Each trained arm's difference to the base model on every measure, with 95 % intervals; "
+        "the numbers are in Table 1.",
+        (),
+        href,
+    )
+    blocks = (
+        tables.from_sheet(scores, href, tables.table1_pointers(outcome)),
+        picture,
+        tables.from_sheet(costs, href, tables.cost_pointers(outcome, len(costs.headings))),
+        tables.from_sheet(times, href, [[""] * (len(times.headings) - 1) for _ in times.rows]),
+    )
+    return Section("scores", "Scores and costs", "What training did to the scores, and what it cost.", blocks)
+
+
+def _verdicts(documents: Documents) -> Section:
+    outcome = documents.outcome
+    findings = [parse_finding(one.result, where=name) for name, one in documents.studies.items()]
+    sheet = verdict_table(outcome, judge(documents.paper, outcome, findings))
+    pointers = [[""] * (len(sheet.headings) - 1) for _ in sheet.rows]
+    table = tables.from_sheet(sheet, documents.outcome_href, pointers)
+    return Section("verdicts", "Verdicts", "What this run says about each claim of the paper.", (table,))
+
+
+def _studies(documents: Documents) -> list[Section]:
+    """A section for each study that is finished, in the profile's order."""
+    sections = []
+    for name, artefact in documents.studies.items():
+        href = f"{documents.studies_href}/{name}.json"
+        finding = parse_finding(artefact.result, where=href)
+        section = _section(name, finding, href, documents.printed)
+        sections += [] if section is None else [section]
+    return sections
+
+
+def _section(name: str, finding: Finding, href: str, printed: Printed) -> Section | None:
+    match finding:
+        case CensusResult():
+            return _census(finding, href)
+        case CompositionResult():
+            intro = "Which kinds of features the SAE activates, and which kinds the adapter steers."
+            return Section(name, "Table 2: composition", intro, (tables.composition(finding, href, printed),))
+        case RankingResult():
+            title = "Table 3: most often" if finding.by == "usage" else "Table 4: most strongly"
+            table = tables.ranking(finding, name, href, printed)
+            return Section(name, title, "The single features that the adapter steers most.", (table,))
+        case TopKResult():
+            return _drawn(
+                name,
+                "Figure 2: static top-k",
+                "Is the learned, input-dependent sparsity better than a fixed number of features?",
+                lambda: charts.top_k(finding),
+                "SimPO loss against the share of features steered; the numbers are in the table below.",
+                tables.top_k(finding, href),
+            )
+        case DifferenceResult():
+            return _drawn(
+                name,
+                "Figure 3: steering against activation",
+                "Does the adapter only repeat what the SAE finds?",
+                lambda: charts.difference(finding),
+                "Left: how many features have which mean difference f - v. Right: the same, in order.",
+                tables.difference(finding, href),
+            )
+        case UsageResult():
+            return _drawn(
+                name,
+                "Figure 5: usage of features",
+                "How quickly does the use of features fall with their rank?",
+                lambda: charts.usage(finding),
+                "Usage of each feature by rank in three contexts and three groups; grey: the fit over all. "
+                "Slopes and R² are in the table below.",
+                tables.usage(finding, href),
+            )
+        case AblationResult():
+            intro = "What becomes of loss and scores when one kind of feature is not steered."
+            return Section(name, "Causal ablation", intro, (tables.ablation(finding, href),))
+        case GenerationsResult():
+            block = Conversations(name, "Answers to the same prompts", finding, (), href)
+            means = tables.answers(finding, href)
+            return Section(name, "Answers side by side", "What the arms say.", (means, block))
+    return None
+
+
+def _drawn(name: str, title: str, intro: str, draw: Callable[[], object], alt: str, table: Table) -> Section:
+    svg, png = charts.drawn(name, draw)  # type: ignore[arg-type]
+    picture = Picture(name, title, svg, png, alt, (), table.href)
+    return Section(f"section-{name}", title, intro, (picture, table))
+
+
+def _census(finding: CensusResult, href: str) -> Section:
+    rows = tuple(
+        (
+            Cell(context.replace("_", " + ")),
+            Cell(f"{one.positions:,}", f"/result/contexts/{context}/positions", one.positions),
+            Cell(f"{one.mean_l0['sae']:.2f}", f"/result/contexts/{context}/mean_l0/sae", one.mean_l0["sae"]),
+            Cell(
+                f"{one.mean_l0['steering']:.2f}",
+                f"/result/contexts/{context}/mean_l0/steering",
+                one.mean_l0["steering"],
+            ),
+            Cell(
+                f"{one.empty['steering']:,}",
+                f"/result/contexts/{context}/empty/steering",
+                one.empty["steering"],
+            ),
+        )
+        for context, one in finding.contexts.items()
+    )
+    headings = (
+        "Context",
+        "Positions",
+        "Mean L0 of the SAE",
+        "Mean L0 of the steering",
+        "Positions not steered",
+    )
+    sizes = ", ".join(f"{size} {name}" for name, size in finding.categories.items())
+    notes = (f"{finding.d_sae:,} features, of which {sizes}; {finding.examples:,} pairs; arm {finding.arm}.",)
+    table = Table("census", "What is active", headings, rows, notes, href)
+    return Section("activity", "Activity", "What the tables and figures below are counted from.", (table,))
+
+
+def _provenance(documents: Documents) -> Section:
+    outcome = documents.outcome
+    rows: list[tuple[Cell, ...]] = [
+        (
+            Cell("Table 1"),
+            Cell(", ".join(outcome.commits)),
+            Cell(str(outcome.dirty)),
+            Cell(outcome.device),
+            Cell(""),
+        )
+    ]
+    for name, one in documents.studies.items():
+        made = one.provenance
+        cells = (made["commit"] or "no commit", str(made["dirty"]), made["hardware"]["device"])
+        wall = Cell(f"{one.wall_s:.1f}", "/wall_s", one.wall_s, f"{documents.studies_href}/{name}.json")
+        rows.append((Cell(name), *map(Cell, cells), wall))
+    versions = " · ".join(f"{name} {version}" for name, version in sorted(outcome.versions.items()))
+    notes = (
+        f"profile {outcome.profile} ({outcome.profile_digest})",
+        f"hardware {outcome.hardware} · seed {outcome.seed}",
+        versions,
+    )
+    headings = ("Part", "Commit", "Uncommitted changes", "Device", "Seconds")
+    blocks: tuple[Block, ...] = (
+        Table(
+            "provenance", "Where the numbers come from", headings, tuple(rows), notes, documents.outcome_href
+        ),
+    )
+    return Section("origins", "Provenance", "Code, machine and time of every part.", blocks)

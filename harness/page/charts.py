@@ -1,0 +1,141 @@
+"""The figures: black and white, axis labels with units, the same bytes for the same finding."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from harness.findings import CONTEXTS, DifferenceResult, TopKResult, UsageResult
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DPI = 150
+STYLES = {"all": ("0.0", "-"), "alignment": ("0.0", ":"), "style": ("0.5", "--")}
+SETTINGS = {
+    "svg.fonttype": "none",
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+}
+
+
+def drawn(name: str, draw: Callable[[], Figure]) -> tuple[str, bytes]:
+    """SVG to put into a page, its ids made the figure's own, and PNG."""
+    import matplotlib as mpl
+
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
+    with mpl.rc_context({**SETTINGS, "svg.hashsalt": name}):
+        figure = draw()
+        svg, png = io.BytesIO(), io.BytesIO()
+        figure.savefig(svg, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        figure.savefig(png, format="png", dpi=DPI, metadata={"Software": None})
+    return inline(svg.getvalue().decode(), name), png.getvalue()
+
+
+def inline(svg: str, name: str) -> str:
+    """The `svg` element alone, as wide as its place, with ids that no other figure of the page has."""
+    element = svg[svg.index("<svg") :]
+    element = re.sub(r'\bid="', f'id="{name}-', element)
+    element = re.sub(r'(url\(#|href="#)', rf"\g<1>{name}-", element)
+    element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.DOTALL)
+    return re.sub(
+        r'(<svg [^>]*?) (?:height|width)="[^"]*"([^>]*?) (?:height|width)="[^"]*"', r"\1\2", element, count=1
+    )
+
+
+def _figure(width: float, height: float) -> Figure:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def top_k(result: TopKResult) -> Figure:
+    """Figure 2."""
+    figure = _figure(6.4, 3.8)
+    axes = figure.subplots()
+    for policy, marker, fill in (("dynamic", "o", "black"), ("static", "s", "white")):
+        points = [point for point in result.points if point.policy == policy]
+        label = {"dynamic": "top k of each position", "static": "the same k everywhere"}[policy]
+        axes.plot(
+            [100 * p.fraction for p in points],
+            [p.loss for p in points],
+            marker=marker,
+            color="black",
+            markerfacecolor=fill,
+            linestyle="-" if policy == "dynamic" else "--",
+            label=label,
+        )
+    axes.plot(
+        [100 * result.learned_l0 / result.d_sae],
+        [result.learned_loss],
+        marker="*",
+        markersize=13,
+        color="black",
+        linestyle="none",
+        label=f"learned policy (mean L0 {result.learned_l0:.1f})",
+    )
+    axes.axhline(result.base_loss, color="0.5", linestyle=":", label="base model, not steered")
+    axes.set_xscale("log")
+    axes.set_xlabel("features steered at a position (% of the dictionary, log scale)")
+    axes.set_ylabel("SimPO loss (nats)")
+    axes.legend(loc="lower left")
+    return figure
+
+
+def difference(result: DifferenceResult) -> Figure:
+    """Figure 3."""
+    figure = _figure(6.4, 3.6)
+    left, right = figure.subplots(1, 2)
+    left.stairs(result.counts, result.edges, color="black", fill=True)
+    left.set_yscale("symlog", linthresh=1)
+    left.set_xlabel("mean of f - v (activation)")
+    left.set_ylabel("features (log scale)")
+    share = [100 * i / (len(result.ordered) - 1) for i in range(len(result.ordered))]
+    right.plot(share, result.ordered, color="black")
+    right.axhline(0, color="0.5", linestyle=":")
+    right.set_xlabel("features, by difference (%)")
+    right.set_ylabel("mean of f - v (activation)")
+    return figure
+
+
+def usage(result: UsageResult) -> Figure:
+    """Figure 5."""
+    contexts = [name for name in CONTEXTS if any(curve.context == name for curve in result.curves)]
+    figure = _figure(9.0, 3.6)
+    panels = figure.subplots(1, len(contexts), sharey=True, squeeze=False)[0]
+    for axes, context in zip(panels, contexts, strict=True):
+        _usage_panel(axes, result, context)
+    panels[0].set_ylabel("usage (% of positions, log scale)")
+    panels[0].legend(fontsize=7)
+    return figure
+
+
+def _usage_panel(axes: Axes, result: UsageResult, context: str) -> None:
+    for curve in (one for one in result.curves if one.context == context):
+        shade, line = STYLES[curve.group]
+        axes.plot(
+            curve.percentile,
+            [100 * share for share in curve.usage],
+            color=shade,
+            linestyle=line,
+            label=f"{curve.group} ({curve.used} of {curve.features})",
+        )
+        if curve.group == "all" and curve.slope is not None and curve.intercept is not None:
+            ends = [curve.percentile[0], curve.percentile[-1]]
+            fitted = [100 * 10 ** (curve.intercept + curve.slope * x) for x in ends]
+            axes.plot(
+                ends, fitted, color="0.6", linewidth=3, alpha=0.6, zorder=0, label=f"fit, R² {curve.r2:.2f}"
+            )
+    axes.set_yscale("log")
+    axes.set_title(CONTEXTS[context], fontsize=9)
+    axes.set_xlabel("feature rank (percentile)")

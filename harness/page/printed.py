@@ -1,0 +1,64 @@
+"""The numbers of the paper's Tables 2 to 4 (`results/paper-tables.json`), in the paper's own units."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from harness.contract import Record
+from harness.errors import DamagedFileError, MissingInputError
+from harness.provenance import ROOT
+
+PRINTED = ROOT / "results" / "paper-tables.json"
+
+
+class PrintedShare(Record):
+    """A row of Table 2: percent, and relative change in percent, with what stands after the plus-minus."""
+
+    category: str
+    context: str
+    sae: float
+    sae_error: float
+    change: float
+    change_error: float
+
+
+class PrintedFeature(Record):
+    """A row of Table 3 (value: usage in percent, as printed) or 4 (value: mean steering)."""
+
+    feature: int
+    description: str
+    value: float
+
+
+class Printed(Record):
+    """The file."""
+
+    reference: str
+    table2: tuple[PrintedShare, ...]
+    table3: tuple[PrintedFeature, ...]
+    table4: tuple[PrintedFeature, ...]
+
+    def share(self, category: str, context: str) -> PrintedShare | None:
+        """The paper's row of Table 2, where it has one."""
+        rows = (row for row in self.table2 if (row.category, row.context) == (category, context))
+        return next(rows, None)
+
+
+def read_printed(path: Path = PRINTED) -> Printed:
+    """The paper's tables.
+
+    Raises:
+        MissingInputError, DamagedFileError: the file is not there, or not what it should be.
+    """
+    remedy = "restore the file from the repository"
+    if not path.is_file():
+        raise MissingInputError("the paper's tables are missing", value=path, remedy=remedy)
+    try:
+        return Printed.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, ValidationError) as error:
+        raise DamagedFileError(
+            f"the paper's tables cannot be read: {error}", value=path, remedy=remedy
+        ) from error

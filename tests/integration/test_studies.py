@@ -1,0 +1,187 @@
+"""Every study on the bundled miniature: few pairs, and an adapter that steers at random."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from harness.__main__ import main
+from harness.arms import load_arm, scene
+from harness.artefact import Artefact, digest_file, read_artefact, write_artefact
+from harness.contract import PrepareResult, TrainResult
+from harness.errors import MissingInputError, ProfileError
+from harness.findings import parse_finding
+from harness.model import load_model
+from harness.paths import RunPaths
+from harness.profile import Profile, load_profile, parse_profile
+from harness.provenance import provenance
+from harness.stages.common import run_stage
+from harness.stages.study import run_studies
+
+PAIRS = 12
+
+
+def small() -> Profile:
+    data = load_profile("miniature").model_dump(mode="json")
+    data["data"]["test_pairs"] = PAIRS
+    data["evaluation"]["tasks"] = {}
+    data["arms"] = {name: data["arms"][name] for name in ("base", "fsrl")}
+    data["studies"]["figure2"]["fractions"] = [0.01, 1.0]
+    data["studies"]["ablation"] |= {"draws": 2, "tasks": []}
+    data["studies"]["answers"] |= {"prompts": 2, "max_new_tokens": 12}
+    data["studies"]["table2"]["resamples"] = 200
+    return parse_profile(data, where="test")
+
+
+def steer_at_random(profile: Profile, paths: RunPaths, seed: int) -> None:
+    """What `train` would leave, with random weights of a size that steers some features at each position."""
+    prepared = PrepareResult.model_validate(read_artefact(paths.stage("prepare"), made_by="prepare").result)
+    model = load_model(Path(prepared.model_dir), profile.model, torch.device("cpu"))
+    arm: Any = load_arm(profile, "fsrl", scene(profile, prepared))
+    arm.prepare(model)
+    draw = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        adapter = arm.steering.adapter
+        adapter.weight.normal_(0, 0.01, generator=draw)
+        adapter.bias.normal_(-0.02, 0.02, generator=draw)
+    arm.save(model, paths.weights("fsrl"))
+    finish(profile, paths, "fsrl", sorted(paths.weights("fsrl").iterdir()))
+
+
+def finish(profile: Profile, paths: RunPaths, arm: str, files: list[Path]) -> None:
+    artefact = Artefact(
+        stage="train", arm=arm, key="by hand", profile=profile.resolved(), inputs={},
+        outputs={file.relative_to(paths.root).as_posix(): digest_file(file) for file in files},
+        provenance=provenance(42), wall_s=0.0,
+        result=TrainResult(trained=bool(files)).model_dump(mode="json"),
+    )  # fmt: skip
+    write_artefact(paths.stage("train", arm), artefact)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> RunPaths:
+    paths, profile = RunPaths(root=tmp_path_factory.mktemp("studies") / "run"), small()
+    run_stage("prepare", profile, paths)
+    finish(profile, paths, "base", [])
+    steer_at_random(profile, paths, 1)
+    run_stage("evaluate", profile, paths)
+    return paths
+
+
+@pytest.fixture(scope="module")
+def studied(trained: RunPaths) -> dict[str, Any]:
+    run_studies(small(), trained, [])
+    names = small().studies
+    return {
+        name: parse_finding(read_artefact(trained.stage(f"studies/{name}"), made_by="").result, where=name)
+        for name in names
+    }
+
+
+@pytest.fixture
+def copy(trained: RunPaths, studied: object, tmp_path: Path) -> RunPaths:
+    return RunPaths(root=Path(shutil.copytree(trained.root, tmp_path / "run", symlinks=True)))
+
+
+def test_the_census_gives_the_l0_of_the_evaluation(studied: dict[str, Any]) -> None:
+    """Two code paths, batches of other shapes: the same mean number of steered features."""
+    contexts = studied["census"].contexts
+    both = [contexts["prompt_chosen"], contexts["prompt_rejected"]]
+    l0 = sum(one.mean_l0["steering"] * one.positions for one in both) / sum(one.positions for one in both)
+    assert studied["census"].evaluated_l0 == pytest.approx(l0, rel=1e-4)
+    assert l0 > 10
+
+
+def test_all_features_are_the_learned_policy(studied: dict[str, Any]) -> None:
+    result = studied["figure2"]
+    whole = [point for point in result.points if point.fraction == 1.0]
+    assert {point.policy for point in whole} == {"dynamic", "static"}
+    for point in whole:
+        assert (point.difference, point.low, point.high) == (0, 0, 0)
+        assert point.loss == result.learned_loss
+    few = next(p for p in result.points if p.policy == "dynamic" and p.fraction == 0.01)
+    assert few.kept == 10
+    assert few.mean_l0 == pytest.approx(10, abs=0.5)
+    assert few.difference != 0
+
+
+def test_nothing_masked_is_the_learned_policy(studied: dict[str, Any]) -> None:
+    rows = studied["ablation"].rows
+    assert [row.masked for row in rows[:3]] == ["nothing", "alignment", "style"]
+    assert rows[0].difference == 0
+    assert all(row.difference != 0 and row.mean_l0 < rows[0].mean_l0 for row in rows[1:])
+    assert len(rows) == 3 + 2 * 2
+    assert rows[3].features == rows[1].features
+
+
+def test_answers_have_their_features(studied: dict[str, Any]) -> None:
+    result = studied["answers"]
+    assert [answer.arm for answer in result.conversations[0].answers] == ["base", "fsrl"]
+    for conversation in result.conversations:
+        base, fsrl = conversation.answers
+        assert not any(token.features for token in base.tokens)
+        assert all(token.features for token in fsrl.tokens)
+        assert "".join(token.text for token in fsrl.tokens) == fsrl.text
+        for token in fsrl.tokens:
+            sizes = [abs(value) for _, value in token.features]
+            assert sizes == sorted(sizes, reverse=True)
+
+
+def test_a_finished_study_is_not_made_again(copy: RunPaths, capsys: pytest.CaptureFixture[str]) -> None:
+    before = copy.stage("studies/census").read_bytes()
+    run_studies(small(), copy, ["table2"])
+    assert capsys.readouterr().err.count("reused") == 2
+    assert copy.stage("studies/census").read_bytes() == before
+
+
+def test_an_option_makes_that_study_stale_and_no_other(
+    copy: RunPaths, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = small().model_dump(mode="json")
+    data["studies"]["table3"]["first"] = 3
+    run_studies(parse_profile(data, where="test"), copy, ["table3", "table4"])
+    said = capsys.readouterr().err
+    assert "studies/table3: running again (changed: study)" in said
+    assert said.count("reused") == 2
+
+
+def test_another_adapter_makes_all_stale(copy: RunPaths, capsys: pytest.CaptureFixture[str]) -> None:
+    steer_at_random(small(), copy, 2)
+    run_stage("evaluate", small(), copy)
+    run_studies(small(), copy, ["table3"])
+    said = capsys.readouterr().err
+    assert "studies/census: running again (changed: arm fsrl, scores fsrl)" in said
+    assert "studies/table3: running again" in said
+
+
+def test_before_the_training_there_is_nothing_to_study(tmp_path: Path) -> None:
+    paths = RunPaths(root=tmp_path)
+    run_stage("prepare", small(), paths)
+    with pytest.raises(MissingInputError, match="harness train"):
+        run_studies(small(), paths, ["table2"])
+
+
+def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["--profile", "miniature", "--run-dir", str(tmp_path)]
+    assert main(["study", "--study", "table9", *given]) == 2
+    assert "choose one of: census, table2" in capsys.readouterr().err
+    assert main(["page", *given]) == 3
+    assert "harness report --profile miniature" in capsys.readouterr().err
+
+
+def test_unknown_studies_and_options(tmp_path: Path) -> None:
+    with pytest.raises(ProfileError, match="table2, table3"):
+        run_studies(small(), RunPaths(root=tmp_path), ["table9"])
+    data = small().model_dump(mode="json")
+    data["studies"]["table3"]["frist"] = 3
+    with pytest.raises(ProfileError, match=r"studies\.table3\.frist"):
+        run_studies(parse_profile(data, where="test"), RunPaths(root=tmp_path), ["table3"])
+    data["studies"]["table3"] = {**load_profile("miniature").studies["table3"].model_dump(), "arm": "base"}
+    with pytest.raises(ProfileError, match="steers SAE features"):
+        run_studies(parse_profile(data, where="test"), RunPaths(root=tmp_path), ["table3"])
+    with pytest.raises(ProfileError, match="no studies"):
+        run_studies(parse_profile({**data, "studies": {}}, where="test"), RunPaths(root=tmp_path), [])

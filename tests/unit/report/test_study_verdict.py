@@ -1,0 +1,130 @@
+"""Verdicts on claims about studies, from findings made by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.claims import CompositionMoves, Decay, Plateau, read_paper
+from harness.findings import (
+    CONTEXTS,
+    Composition,
+    CompositionResult,
+    Interval,
+    TopKPoint,
+    TopKResult,
+    UsageCurve,
+    UsageResult,
+)
+from harness.outcome import Outcome
+from harness.study_verdict import composition, decay, find_in_studies, plateau
+from harness.verdict import judge
+
+SAE = Interval(value=0.2, stderr=0.01, low=0.18, high=0.22)
+
+
+def moved(*changes: tuple[float, float]) -> CompositionResult:
+    """Table 2 with these intervals of the style features; the paper's way always says the opposite."""
+    rows = []
+    for context, (low, high) in zip(CONTEXTS, changes, strict=True):
+        ours = Interval(value=(low + high) / 2, stderr=0.01, low=low, high=high)
+        theirs = Interval(value=-9.0, stderr=0.01, low=-9.1, high=-8.9)
+        for way, change in (("examples", ours), ("positions", theirs)):
+            rows.append(
+                Composition(category="style", context=context, way=way, sae=SAE, steering=SAE, change=change)
+            )
+    return CompositionResult(rows=tuple(rows), examples=9, resamples=9, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sign", "answer"),
+    [
+        (((0.01, 0.03), (0.02, 0.04), (0.01, 0.05)), 1, "reproduced"),
+        (((0.01, 0.03), (0.02, 0.04), (0.01, 0.05)), -1, "not reproduced"),
+        (((0.01, 0.03), (-0.02, 0.04), (0.01, 0.05)), 1, "inconclusive"),
+        (((0.01, 0.03), (-0.02, 0.04), (-0.05, -0.01)), 1, "not reproduced"),
+        (((-0.03, -0.01), (-0.04, -0.02), (-0.05, -0.01)), -1, "reproduced"),
+    ],
+)
+def test_composition(changes: tuple[tuple[float, float], ...], sign: int, answer: str) -> None:
+    predicate = CompositionMoves.model_validate({"kind": "composition", "category": "style", "sign": sign})
+    found, lines = composition(predicate, moved(*changes))
+    assert found == answer
+    assert len(lines) == 3
+    assert lines[0].startswith("prompt: ")
+
+
+def curve(*differences: tuple[float, float, float]) -> TopKResult:
+    """Figure 2 with points (fraction, difference, half width)."""
+    points = tuple(
+        TopKPoint(
+            policy=policy, fraction=fraction, kept=1, loss=5 + gap, stderr=0.1, difference=gap,
+            low=gap - half, high=gap + half, mean_l0=1.0,
+        )
+        for policy in ("dynamic", "static") for fraction, gap, half in differences
+    )  # fmt: skip
+    return TopKResult(
+        points=points, learned_loss=5, learned_stderr=0.1, learned_l0=3, base_loss=6, d_sae=100, pairs=9
+    )
+
+
+@pytest.mark.parametrize(
+    ("points", "answer"),
+    [
+        (((0.001, 1.0, 0.5), (0.032, 0.5, 0.1), (0.064, 0.1, 0.1)), "reproduced"),
+        (((0.001, 1.0, 0.5), (0.032, 0.5, 0.1), (0.064, 0.11, 0.1)), "not reproduced"),
+        (((0.001, 1.0, 1.5), (0.064, 0.05, 0.1)), "inconclusive"),
+        (((0.001, -1.0, 0.5), (0.064, -2.0, 0.1)), "not reproduced"),
+        (((0.064, 0.05, 0.1), (1.0, 0.0, 0.0)), "not run"),
+    ],
+)
+def test_plateau(points: tuple[tuple[float, float, float], ...], answer: str) -> None:
+    assert plateau(Plateau(kind="plateau", fraction=0.05, share=0.1), curve(*points))[0] == answer
+
+
+def fits(*r2: float | None, slope: float = -0.04) -> UsageResult:
+    return UsageResult(
+        curves=tuple(
+            UsageCurve(
+                context=context, group=group, features=9, used=9, percentile=(1.0,), usage=(0.1,),
+                slope=None if one is None else slope, intercept=None if one is None else 0.0, r2=one,
+            )
+            for context, one in zip(CONTEXTS, r2, strict=True) for group in ("all", "style")
+        )
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("usage", "answer"),
+    [
+        (fits(0.95, 0.9, 0.99), "reproduced"),
+        (fits(0.95, 0.89, 0.99), "not reproduced"),
+        (fits(0.95, None, 0.99), "inconclusive"),
+        (fits(0.95, 0.95, 0.99, slope=0.04), "not reproduced"),
+    ],
+)
+def test_decay(usage: UsageResult, answer: str) -> None:
+    found, lines = decay(Decay(kind="decay", r2=0.9), usage)
+    assert found == answer
+    assert len(lines) == 4
+
+
+def test_a_study_that_is_not_there_decides_nothing() -> None:
+    assert find_in_studies(Decay(kind="decay", r2=0.9), [curve((0.1, 1.0, 0.1))])[0] == "not run"
+
+
+def test_the_papers_claims_with_and_without_studies(outcome: Outcome) -> None:
+    """The claims of `results/paper.json` about studies find them; all others keep their verdict."""
+    decided = {"table2-alignment", "table2-style", "top-k-plateau", "usage-distribution"}
+    studies = [
+        moved((0.1, 0.2), (0.1, 0.2), (0.1, 0.2)),
+        curve((0.001, 1.0, 0.5), (0.064, 0.0, 0.1)),
+        fits(1, 1, 1),
+    ]
+    before = {one.claim: one for one in judge(read_paper(), outcome)}
+    after = {one.claim: one for one in judge(read_paper(), outcome, studies)}
+    assert {name for name, one in after.items() if one.answer != before[name].answer} == decided - {
+        "table2-alignment"
+    }
+    assert {before[name].answer for name in decided} == {"not run"}
+    assert after["table2-style"].label == "direction seen here"
+    assert after["table2-alignment"].answer == "not run"  # the made-up table has style features only

@@ -1,0 +1,97 @@
+"""The census: shares and counts worked out by hand, padding left out, batches that change nothing."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from fsrl_toys import LAYER, toy_adapter, toy_model, toy_sae
+
+from fsrl.analysis.census import Census, Config
+from fsrl.analysis.residual import pad_rows, residual_reader
+from fsrl.analysis.tally import Tally
+from fsrl.steer import Steering
+
+# Five features; 0 and 1 are alignment, 1 and 2 style (feature 1 is both).
+MASKS = torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0], [0.0, 0.0], [0.0, 0.0]])
+# Positions: active {0,1,3,4}: shares 1/2 and 1/4; active {2}: 0 and 1; nothing; then one of padding: {0}.
+VALUES = torch.tensor(
+    [
+        [2.0, -1.0, 0.0, 3.0, 1.0],
+        [0.0, 0.0, 5.0, 1e-6, -1e-7],
+        [0.0, 0.0, 0.0, 0.0, 0.0],
+        [9.0, 0.0, 0.0, 0.0, 0.0],
+    ]
+)
+EXAMPLE = torch.tensor([0, 1, 1, 1])
+REAL = torch.tensor([True, True, True, False])
+SEQUENCES = [[2, 5, 7, 9, 11, 13, 4], [2, 6, 8], [2, 21, 22, 23, 24]]
+
+
+def tallied(*slices: slice) -> Tally:
+    tally = Tally(MASKS, 2)
+    for part in slices:
+        tally.add(VALUES[part], EXAMPLE[part], REAL[part])
+    return tally
+
+
+def test_shares_by_hand() -> None:
+    tally = tallied(slice(0, 4))
+    assert tally.count_F.tolist() == [1, 1, 1, 1, 1]
+    assert tally.total_F.tolist() == pytest.approx([2.0, -1.0, 5.0, 3.0 + 1e-6, 1.0 - 1e-7])
+    assert tally.share_ExC.tolist() == [[0.5, 0.25], [0.0, 1.0]]
+    assert tally.defined_E.tolist() == [1, 1]
+    assert (tally.positions, tally.empty, tally.mean_l0) == (3, 1, 5 / 3)
+
+
+def test_padding_counts_only_in_the_papers_way() -> None:
+    tally = tallied(slice(0, 4))
+    assert tally.padded_positions == 3
+    assert tally.padded_total_C.tolist() == [0.5 + 0.0 + 1.0, 0.25 + 1.0 + 0.0]
+    assert tally.padded_squares_C.tolist() == [0.25 + 0.0 + 1.0, 0.0625 + 1.0 + 0.0]
+
+
+def test_one_position_at_a_time_gives_the_same() -> None:
+    whole, parts = tallied(slice(0, 4)), tallied(*(slice(i, i + 1) for i in range(4)))
+    for name in ("count_F", "total_F", "share_ExC", "defined_E", "padded_total_C", "padded_squares_C"):
+        assert torch.equal(getattr(whole, name), getattr(parts, name)), name
+
+
+@pytest.mark.parametrize("at_once", [3, 1024])
+@pytest.mark.parametrize("batch", [1, 2, 3])
+def test_batches_and_padding_change_no_count(batch: int, at_once: int) -> None:
+    """Against the plain form: each sequence alone, all its positions at once."""
+    model, sae, adapter = toy_model(), toy_sae(), toy_adapter()
+    masks = torch.zeros(adapter.d_sae, 2)
+    masks[:12, 0] = masks[8:20, 1] = 1
+    census = Census(adapter, sae, masks, len(SEQUENCES), Config(positions_at_once=at_once))
+    expected = torch.zeros(len(SEQUENCES), 2)
+    active_F = torch.zeros(adapter.d_sae)
+    with torch.no_grad(), residual_reader(model, LAYER) as read:
+        for start in range(0, len(SEQUENCES), batch):
+            census.add(read, SEQUENCES[start : start + batch], 0, start)
+        for i, sequence in enumerate(SEQUENCES):
+            active_TxF = adapter(sae.encoder_input(read(pad_rows([sequence], 0))[0])).abs() > 1e-6
+            active_F += active_TxF.sum(0)
+            for c in range(2):
+                expected[i, c] = (active_TxF[:, masks[:, c].bool()].sum(-1) / active_TxF.sum(-1)).sum()
+    steering = census.tallies["steering"]
+    assert steering.positions == sum(map(len, SEQUENCES))
+    assert steering.count_F.tolist() == active_F.tolist()
+    torch.testing.assert_close(steering.share_ExC.float(), expected)
+    padding = sum(
+        max(map(len, SEQUENCES[s : s + batch])) * len(SEQUENCES[s : s + batch]) for s in range(0, 3, batch)
+    )
+    assert census.padding == padding - steering.positions
+
+
+def test_the_residual_stream_is_the_one_before_steering() -> None:
+    """What the reader gives is the block's own output, whatever the adapter does to it afterwards."""
+    model = toy_model()
+    rows = pad_rows(SEQUENCES, 0)
+    with torch.no_grad():
+        hidden = model(rows.ids_BxT, attention_mask=rows.mask_BxT, output_hidden_states=True).hidden_states
+        Steering(toy_adapter(), toy_sae()).attach(model, LAYER)
+        with residual_reader(model, LAYER) as read:
+            assert torch.equal(read(rows), hidden[LAYER + 1])
+        steered = model(rows.ids_BxT, attention_mask=rows.mask_BxT, output_hidden_states=True).hidden_states
+    assert not torch.equal(steered[LAYER + 1], hidden[LAYER + 1])
