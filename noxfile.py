@@ -11,6 +11,7 @@ nox.options.default_venv_backend = "none"
 nox.options.sessions = ["tests"]
 PYTHON = str(Path(__file__).parent / ".nox" / "shared" / "bin" / "python")
 STAGES = ("prepare", "train", "evaluate", "analyse", "report", "check")
+BENCH_JSON = "--benchmark-json=runs/bench/pytest-benchmark.json"
 ARMS = ("prepare", "train", "evaluate")
 SMOKE = ("--profile", "miniature-smoke")
 
@@ -134,6 +135,19 @@ def regress(session):
     for stage in STAGES:
         shared(session, "harness", stage, *SMOKE)
     shared(session, "harness", "regress", *SMOKE, *session.posargs)
+
+
+@nox.session
+def measure(session):
+    """Memory and step time at the paper's shapes, random weights (on a CPU: `-- --shrink 8`)."""
+    shared(session, "harness", "measure", *session.posargs)
+
+
+@nox.session
+def bench(session):
+    """The lean path against a plain transcription, as ratios (`-- --update` accepts them)."""
+    shared(session, "pytest", "tests/benchmarks", "-m", "bench", "--benchmark-enable", BENCH_JSON)
+    session.run(PYTHON, "-m", "harness", "bench", *session.posargs, external=True)
 
 
 @nox.session(name="build-miniature")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness.contract import Penalty, Scene
-from harness.errors import TrainingError
+from harness.errors import ProfileError, TrainingError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -119,7 +119,11 @@ class Arm:
             )
         counted_BxT = self._counted(attention_mask_BxT, response_mask_BxT)
         scale = self.config.penalty_coefficient if progress >= self.config.penalty_warmup else 0.0
-        mean = readings.cost_BxT.masked_fill(~counted_BxT, 0).sum() / counted_BxT.sum()
+        cost_BxT = readings.cost_BxT.masked_fill(~counted_BxT, 0)
+        if self.config.penalty_positions == "non_padding":  # a prompt shared by two responses counts twice
+            mean = (cost_BxT * attention_mask_BxT).sum() / attention_mask_BxT.sum()
+        else:
+            mean = cost_BxT.sum() / counted_BxT.sum()
         return Penalty(scale * mean, readings.l1_BxT.detach(), readings.l0_BxT.detach(), counted_BxT)
 
     def save(self, model: PreTrainedModel, folder: Path) -> None:
@@ -176,6 +180,12 @@ class Arm:
         kind = self.config.penalty_positions
         mask_BxT = response_mask_BxT if kind == "response" else attention_mask_BxT
         counted_BxT = mask_BxT.new_ones(mask_BxT.shape).bool() if kind == "all" else mask_BxT.bool()
+        if kind == "all" and bool((attention_mask_BxT > 1).any()):
+            raise ProfileError(
+                "the penalty counts padding, which a batch with shared prompts does not have",
+                value="penalty_positions = all, training.share_prompt = true",
+                remedy="set penalty_positions to non_padding or response, or share_prompt to false",
+            )
         if not bool(counted_BxT.any()):
             raise TrainingError(
                 "no position of the batch counts for the penalty",

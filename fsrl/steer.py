@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from torch.utils.hooks import RemovableHandle
 
 from fsrl.adapter import L0_FLOOR, Activation, Adapter
+from fsrl.lean import LeanRelu
 from fsrl.sae import Sae, gated_relu
 from harness.errors import ProfileError
 
@@ -131,6 +132,11 @@ class Steering(nn.Module):
         """Steer: (batch, position, d_in) -> the same shape and dtype. Where v is 0 the result is x."""
         x_NxD = x.reshape(-1, x.shape[-1])
         a_NxD = self.sae.encoder_input(x_NxD.to(self.adapter.weight.dtype))
+        if self.written_by_hand:
+            adapter, size = self.adapter, self.chunk_features or self.adapter.d_sae
+            arguments = (a_NxD, adapter.weight, adapter.bias, adapter.masked, self.sae.W_dec, size)
+            delta_NxD, l1_N, l0_N = LeanRelu.apply(*arguments)  # type: ignore[no-untyped-call]
+            return self._add(x, delta_NxD, [l1_N, l0_N, l1_N])
         chunks = self._chunks()
         top_NxK = self._select(a_NxD, chunks)
         recompute = len(chunks) > 1 and torch.is_grad_enabled()
@@ -146,6 +152,15 @@ class Steering(nn.Module):
             )
             delta_NxD = delta_NxD + parts[0]
             sums = [total + part for total, part in zip(sums, parts[1:], strict=True)]
+        return self._add(x, delta_NxD, sums)
+
+    @property
+    def written_by_hand(self) -> bool:
+        """Whether `LeanRelu` does the work: equation 5 on the lean path, all features kept."""
+        adapter = self.adapter
+        return self.path == "lean" and adapter.activation == "relu" and adapter.kept == adapter.d_sae
+
+    def _add(self, x: Tensor, delta_NxD: Tensor, sums: list[Tensor]) -> Tensor:
         self.readings = Readings(*(total.reshape(x.shape[:-1]) for total in sums))
         # A sum of zeros is +0.0, and only subtracting +0.0 leaves both +0.0 and -0.0 as they are.
         return x - (0.0 - delta_NxD).to(x.dtype).reshape(x.shape)

@@ -10,16 +10,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from harness import __version__
-from harness.errors import HarnessError, RunFolderError
+from harness.errors import HarnessError, ProfileError, RunFolderError
 from harness.paths import RunPaths
+from harness.planning.devices import GPUS
 from harness.profile import Profile, load_profile
 from harness.profile_file import lock_path, profile_names
+from harness.provenance import ROOT
 from harness.stages import page, study
 from harness.stages.common import console, load_stage, refuse_stale, run_stage
 from harness.stages.order import STAGES
+from harness.synthetic.variant import random_variant
 
 INTERRUPTED = 130
+RESULTS = ROOT / "results"
 FULL_OR_CLOSED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 COMPARISONS = {
     "regress": (
@@ -87,7 +93,60 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument(
             "--update", action="store_true", help=f"accept this run's {what} as the committed ones"
         )
+    _add_plan(commands)
+    _add_measure(commands)
+    bench = commands.add_parser(
+        "bench",
+        help="Print the last benchmark's ratios and hold them against the committed ones.",
+        description="Reads runs/bench/pytest-benchmark.json, which `nox -s bench` writes.",
+    )
+    bench.add_argument("--update", action="store_true", help="accept the ratios as the committed ones")
     return top
+
+
+def _add_plan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    plan = commands.add_parser(
+        "plan",
+        help="Predict memory, time, disk and steps of a profile on a named GPU, from shapes alone.",
+        description="Builds the model from its bundled configuration without storage, counts parameters,\n"
+        "and predicts peak memory and time of each phase on a GPU, disk, and steps an epoch.\n"
+        "Needs no weights, no network and no GPU.\nThe formulae are in docs/performance.md.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    plan.add_argument(
+        "--profile",
+        default="gemma-2-2b",
+        metavar="NAME",
+        help="a bundled profile or a .toml file (%(default)s)",
+    )
+    plan.add_argument("--gpu", default="h200", metavar="NAME", help=f"{', '.join(GPUS)} (%(default)s)")
+    plan.add_argument("--json", action="store_true", help="print the plan as JSON on stdout")
+
+
+def _add_measure(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    measure = commands.add_parser(
+        "measure",
+        help="Measure memory and step time of training at a profile's shapes, with random weights.",
+        description="Trains every arm that trains on random weights and synthetic pairs of the exact\n"
+        "shapes, and writes peak memory and tokens/s to results/<profile>-random/<hardware>/.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    measure.add_argument("--profile", default="gemma-2-2b", metavar="NAME", help="(%(default)s)")
+    measure.add_argument("--steps", type=int, default=20, help="optimiser steps measured (%(default)s)")
+    measure.add_argument("--warmup", type=int, default=5, help="steps before them, left out (%(default)s)")
+    _add_shrink(measure)
+    measure.add_argument("--run-dir", type=Path, metavar="DIR", help="where the run keeps its files")
+    measure.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help="(%(default)s)")
+
+
+def _add_shrink(one: argparse.ArgumentParser) -> None:
+    one.add_argument(
+        "--shrink",
+        type=int,
+        default=1,
+        metavar="N",
+        help="divide widths, blocks, vocabulary, features and lengths by N (with random weights only)",
+    )
 
 
 def _add_studies(commands: Any) -> None:
@@ -136,6 +195,12 @@ def _add_common(one: argparse.ArgumentParser) -> None:
     one.add_argument(
         "--run-dir", type=Path, metavar="DIR", help="where the run keeps its files (runs/<profile>)"
     )
+    one.add_argument(
+        "--random-weights",
+        action="store_true",
+        help="the profile's exact shapes with random weights and synthetic pairs; only cost means anything",
+    )
+    _add_shrink(one)
 
 
 def _export(profile: Profile, paths: RunPaths, folder: Path) -> None:
@@ -152,7 +217,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; a HarnessError becomes one screen of text and its exit code."""
     given = parser().parse_args(arguments)
     try:
-        _run(given)
+        return _run(given)
     except HarnessError as error:
         return _refused(error)
     except OSError as error:
@@ -169,11 +234,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "interrupted: finished stages are kept, nothing is half-written; the same command goes on"
         )
         return INTERRUPTED
-    return 0
 
 
-def _run(given: argparse.Namespace) -> None:
+def _run(given: argparse.Namespace) -> int:
+    if given.stage == "bench":
+        return _bench(given.update)
     profile = load_profile(given.profile)
+    if given.stage == "plan":
+        return _plan(profile, given.gpu, as_json=given.json)
+    if given.stage == "measure":
+        return _measure(profile, given)
+    profile = _weights(profile, given.random_weights, given.shrink)
     paths = RunPaths.of(profile.name, given.run_dir, given.data_root, lock_path(given.profile))
     seeds = getattr(given, "seeds", None)
     if seeds is not None:
@@ -181,7 +252,7 @@ def _run(given: argparse.Namespace) -> None:
         from harness.seeds import run as run_seeds
 
         run_seeds(given.stage, profile, paths, parse_seeds(seeds), getattr(given, "arm", None))
-        return
+        return 0
     upto = READS_UP_TO.get(given.stage, given.stage)
     if upto in STAGES:
         refuse_stale(upto, profile, paths, getattr(given, "arm", None))
@@ -201,12 +272,58 @@ def _run(given: argparse.Namespace) -> None:
         page.run(profile, paths, committed=given.committed, commit=given.commit)
     else:
         run_stage(given.stage, profile, paths, getattr(given, "arm", None))
+    return 0
 
 
 def _refused(error: HarnessError) -> int:
     console.print(f"[bold red]{error.title}:[/bold red] ", end="")
     console.print(str(error), markup=False)
     return error.exit_code
+
+
+def _weights(profile: Profile, random: bool, shrink: int) -> Profile:
+    if random:
+        return random_variant(profile, shrink=shrink)
+    if shrink != 1:
+        raise ProfileError(
+            "real weights cannot be divided",
+            value=f"--shrink {shrink}",
+            remedy="add --random-weights, or leave --shrink out",
+        )
+    return profile
+
+
+def _bench(update: bool) -> int:
+    from harness.bench import run
+
+    run(update=update)
+    return 0
+
+
+def _measure(profile: Profile, given: argparse.Namespace) -> int:
+    from harness.measuring import run
+
+    run(
+        profile,
+        steps=given.steps,
+        warmup=given.warmup,
+        shrink=given.shrink,
+        run_dir=given.run_dir,
+        results=given.results,
+    )
+    return 0
+
+
+def _plan(profile: Profile, gpu: str, *, as_json: bool) -> int:
+    from harness.planning.predict import plan
+    from harness.planning.show import show_plan
+
+    found = plan(profile, gpu)
+    if as_json:
+        print(found.model_dump_json(indent=2))
+    else:
+        show_plan(found, Console(highlight=False, soft_wrap=False, width=None))
+    return 0
 
 
 if __name__ == "__main__":

@@ -101,11 +101,11 @@ def read_tolerances(path: Path = TOLERANCES) -> Tolerances:
 
 
 def require_comparable(new: Outcome, old: Outcome, where: Path) -> None:
-    """Refuse to compare unlike results.
+    """Refuse to compare unlike results, those of random weights with real ones above all.
 
     Raises:
-        NotComparableError: schema, profile digest, protocol, hardware class, dtype or a package major version
-            differ; the message names each with both values.
+        NotComparableError: schema, kind of weights, profile digest, protocol, hardware class, dtype or a
+            package major version differ; the message names each with both values.
     """
     mine, committed = identity(new), identity(old)
     keys = sorted(mine.keys() | committed.keys())
@@ -123,6 +123,7 @@ def identity(outcome: Outcome) -> dict[str, str]:
     """What two outcomes must share to be comparable."""
     return {
         "schema version": str(outcome.schema_version),
+        "weights": "random" if outcome.random_weights else "real",
         "profile digest": outcome.profile_digest,
         "protocol": outcome.protocol,
         "hardware class": outcome.hardware,

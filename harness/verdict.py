@@ -86,7 +86,9 @@ def judge(paper: Paper, outcome: Outcome, studies: Sequence[StudyFinding] = ()) 
 
 def _judge_one(claim: Claim, outcome: Outcome, about_paper: bool, studies: Sequence[StudyFinding]) -> Verdict:
     finding = _untested(claim)
-    if claim.predicates:
+    if claim.predicates and outcome.random_weights:
+        finding = Finding("not run", ("random weights: only memory and speed mean anything",))
+    elif claim.predicates:
         found = [
             Finding(*find_in_studies(predicate, studies))
             if isinstance(predicate, StudyPredicate)

@@ -9,12 +9,15 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 from torch.utils.checkpoint import checkpoint
 
+from harness.preference.unembedding import FrozenLogprobs
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from harness.preference.data import PairBatch
 
 CHUNK = 1024
+CPU_LOGITS = 2**23
 
 
 def simpo_losses(chosen_B: Tensor, rejected_B: Tensor, *, beta: float, gamma: float) -> Tensor:
@@ -32,7 +35,7 @@ def simpo_losses(chosen_B: Tensor, rejected_B: Tensor, *, beta: float, gamma: fl
     return losses_B
 
 
-def response_logprobs(model: PreTrainedModel, batch: PairBatch, *, chunk: int = CHUNK) -> Tensor:
+def response_logprobs(model: PreTrainedModel, batch: PairBatch, *, chunk: int = 0) -> Tensor:
     """Mean log-probability of each row's response tokens, in float32.
 
     Only the positions that predict a response token go through the unembedding, `chunk` of them at a time,
@@ -42,7 +45,7 @@ def response_logprobs(model: PreTrainedModel, batch: PairBatch, *, chunk: int = 
     Args:
         model: a causal language model of transformers, with whatever hooks sit on its layers.
         batch: 2B rows of token ids and masks.
-        chunk: positions that are unembedded at once.
+        chunk: positions that are unembedded at once; 0 takes `chunk_rows`.
 
     Returns:
         (2B,) float32.
@@ -54,12 +57,36 @@ def response_logprobs(model: PreTrainedModel, batch: PairBatch, *, chunk: int = 
     rows, columns = batch.response_mask_BxT[:, 1:].nonzero(as_tuple=True)
     hidden_NxD = hidden_BxTxD[rows, columns]
     labels_N = batch.input_ids_BxT[rows, columns + 1]
-    chunks = zip(torch.split(hidden_NxD, chunk), torch.split(labels_N, chunk), strict=True)
-    parts = [_chunk_logprobs(model, hidden_nxD, labels_n) for hidden_nxD, labels_n in chunks]
+    logprobs_N = label_logprobs_of(model, hidden_NxD, labels_N, chunk or chunk_rows(model))
     logprobs_BxT = hidden_NxD.new_zeros(batch.response_mask_BxT[:, 1:].shape, dtype=torch.float32)
-    logprobs_BxT = logprobs_BxT.index_put((rows, columns), torch.cat(parts))
+    logprobs_BxT = logprobs_BxT.index_put((rows, columns), logprobs_N)
     means_B: Tensor = logprobs_BxT.sum(-1) / batch.response_mask_BxT[:, 1:].sum(-1)
     return means_B
+
+
+def chunk_rows(model: PreTrainedModel) -> int:
+    """Positions unembedded at once: 1024 on a GPU; on a CPU as many as have 2^23 logits (32 MiB)."""
+    weight = model.get_output_embeddings().weight
+    return CHUNK if weight.is_cuda else max(1, min(CHUNK, CPU_LOGITS // len(weight)))
+
+
+def label_logprobs_of(model: PreTrainedModel, hidden_NxD: Tensor, labels_N: Tensor, chunk: int) -> Tensor:
+    """(N,) float32 log-probability of each label, `chunk` positions at a time.
+
+    Under a frozen unembedding without a bias `FrozenLogprobs` needs no second look at the logits.
+    """
+    head = model.get_output_embeddings()
+    if not head.weight.requires_grad and head.bias is None:
+        arguments = (hidden_NxD, head.weight, labels_N, _cap(model), chunk)
+        frozen_N: Tensor = FrozenLogprobs.apply(*arguments)  # type: ignore[no-untyped-call]
+        return frozen_N
+    chunks = zip(torch.split(hidden_NxD, chunk), torch.split(labels_N, chunk), strict=True)
+    return torch.cat([_chunk_logprobs(model, hidden_nxD, labels_n) for hidden_nxD, labels_n in chunks])
+
+
+def _cap(model: PreTrainedModel) -> float | None:
+    cap: float | None = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
+    return cap
 
 
 def _chunk_logprobs(model: PreTrainedModel, hidden_NxD: Tensor, labels_N: Tensor) -> Tensor:
@@ -72,7 +99,7 @@ def _chunk_logprobs(model: PreTrainedModel, hidden_NxD: Tensor, labels_N: Tensor
 def token_logprobs(model: PreTrainedModel, hidden_NxD: Tensor, labels_N: Tensor) -> Tensor:
     """(N,) float32 log-probability of each label under the model's unembedding of the final hidden state."""
     logits_NxV = model.get_output_embeddings()(hidden_NxD)
-    cap = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
+    cap = _cap(model)
     if cap is not None:
         logits_NxV = torch.tanh(logits_NxV / cap) * cap
     return label_logprobs(logits_NxV, labels_N)

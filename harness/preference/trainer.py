@@ -18,10 +18,12 @@ from trl.experimental.cpo import CPOConfig, CPOTrainer
 
 from harness.errors import TrainingError
 from harness.model import pad_id
+from harness.preference.activations import ActivationCache, replayed
 from harness.preference.checkpoint import Step, last_checkpoint, write_record
 from harness.preference.data import PairBatch, PairTokens, collate
 from harness.preference.loss import response_logprobs
 from harness.preference.schedule import step_count, warmup_count
+from harness.preference.shared import SharedBatch, collate_shared, shared_logprobs
 
 if TYPE_CHECKING:
     from harness.contract import Arm
@@ -34,8 +36,9 @@ class ResponseModel(nn.Module):
     DeepSpeed wraps this module, so that the lean forward pass goes through its engine.
     """
 
-    def __init__(self, language_model: PreTrainedModel) -> None:
+    def __init__(self, language_model: PreTrainedModel, cached_layer: int | None = None) -> None:
         super().__init__()
+        self.cached_layer = cached_layer
         self.language_model = language_model
 
     @property
@@ -46,36 +49,70 @@ class ResponseModel(nn.Module):
     def generation_config(self) -> Any:
         return self.language_model.generation_config
 
-    def forward(self, input_ids_BxT: Tensor, attention_mask_BxT: Tensor, response_mask_BxT: Tensor) -> Tensor:
-        """(2B,) float32, see `response_logprobs`."""
-        batch = PairBatch(input_ids_BxT, attention_mask_BxT, response_mask_BxT)
-        return response_logprobs(self.language_model, batch)
+    def forward(self, **batch: Tensor) -> Tensor:
+        """(2B,) float32, see `response_logprobs`, and `shared_logprobs` for the fields of a `SharedBatch`."""
+        if "residual_BxTxD" in batch and self.cached_layer is not None:
+            residual = batch.pop("residual_BxTxD")
+            with replayed(self.language_model, self.cached_layer, residual):
+                return shared_logprobs(self.language_model, SharedBatch(**batch))
+        if "position_ids_BxT" in batch:
+            return shared_logprobs(self.language_model, SharedBatch(**batch))
+        return response_logprobs(self.language_model, PairBatch(**batch))
 
 
-class Rows(Dataset[PairTokens]):
-    """Tokenised pairs in the order in which they are trained on."""
+class Rows(Dataset[tuple[int, PairTokens]]):
+    """Tokenised pairs in the order in which they are trained on; each row is (index, pair).
 
-    def __init__(self, rows: Sequence[PairTokens]) -> None:
-        self.rows = rows
+    Args:
+        rows: of one pass in the data's order.
+        order: their indices in the order of training.
+    """
+
+    def __init__(self, rows: Sequence[PairTokens], order: Sequence[int]) -> None:
+        self.rows, self.order = rows, order
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.order)
 
-    def __getitem__(self, index: int) -> PairTokens:
-        return self.rows[index]
+    def __getitem__(self, index: int) -> tuple[int, PairTokens]:
+        return self.order[index], self.rows[self.order[index]]
 
     def map(self, *_args: object, **_kwargs: object) -> Rows:
         """trl prepares its datasets by mapping functions over them; these rows are ready."""
         return self
 
 
-def batch_order(pairs: int, epochs: int, seed: int) -> list[int]:
-    """Indices of the pairs in the order of training: a seeded permutation an epoch, equal for every arm."""
+def batch_order(
+    pairs: int, epochs: int, seed: int, *, lengths: Sequence[int] = (), window: int = 0, batch: int = 1
+) -> list[int]:
+    """Indices of the pairs in the order of training: a seeded permutation an epoch, equal for every arm.
+
+    Args:
+        lengths: of each pair, in tokens.
+        window: pairs of a stretch of the permutation that are sorted by length and cut into batches; the
+            batches are shuffled again, so that no step holds only long pairs. 0 leaves the permutation as is.
+        batch: pairs of a batch.
+    """
     order: list[int] = []
     for epoch in range(epochs):
         generator = torch.Generator().manual_seed(seed + epoch)
-        order += torch.randperm(pairs, generator=generator).tolist()
+        drawn = torch.randperm(pairs, generator=generator).tolist()
+        for start in range(0, pairs if window else 0, window or 1):
+            part = drawn[start : start + window]
+            drawn[start : start + window] = _by_length(part, lengths, batch, generator)
+        order += drawn
     return order
+
+
+def _by_length(
+    part: Sequence[int], lengths: Sequence[int], batch: int, generator: torch.Generator
+) -> list[int]:
+    """The pairs of a window in batches of like length, whole batches in a drawn order, a short one last."""
+    ordered = sorted(part, key=lambda index: (lengths[index], index))
+    batches = [ordered[start : start + batch] for start in range(0, len(ordered), batch)]
+    short = [batches.pop()] if len(batches[-1]) < batch else []
+    drawn = torch.randperm(len(batches), generator=generator).tolist()
+    return [index for one in [*(batches[i] for i in drawn), *short] for index in one]
 
 
 def trainer_arguments(
@@ -146,8 +183,10 @@ class SimpoTrainer(CPOTrainer):  # type: ignore[misc]
         arm: Arm,
         args: CPOConfig,
         rows: Sequence[PairTokens],
+        order: Sequence[int],
         tokenizer: PreTrainedTokenizerBase,
         section: TrainingSection,
+        cache: ActivationCache | None = None,
     ) -> None:
         self.arm = arm
         self.section = section
@@ -157,15 +196,24 @@ class SimpoTrainer(CPOTrainer):  # type: ignore[misc]
         self.steps: list[Step] = []
         self._sums = torch.zeros(4, dtype=torch.float64)
         self._rates: tuple[float, ...] = ()
-        filler = pad_id(tokenizer)
+        self._cache, self._filler = cache, pad_id(tokenizer)
         super().__init__(
             model=model,
             args=args,
-            data_collator=lambda batch: collate(batch, filler)._asdict(),
-            train_dataset=Rows(rows),
+            data_collator=self._collate,
+            train_dataset=Rows(rows, order),
             processing_class=tokenizer,
         )
         self.remove_callback(PrinterCallback)
+
+    def _collate(self, items: Sequence[tuple[int, PairTokens]]) -> dict[str, Tensor]:
+        """The fields of a `PairBatch` or a `SharedBatch`; with a cache the residual stream too."""
+        indices, rows = [index for index, _ in items], [row for _, row in items]
+        if not self.section.share_prompt:
+            return collate(rows, self._filler)._asdict()
+        batch = collate_shared(rows, self._filler)
+        cached = {} if self._cache is None else {"residual_BxTxD": self._cache.residual(batch, indices)}
+        return batch._asdict() | cached
 
     def create_optimizer(self, model: nn.Module | None = None) -> Any:  # noqa: ARG002 - as in transformers
         """AdamW over the arm's parameter groups."""

@@ -22,7 +22,8 @@ from harness.artefact import digest_json, write_json
 from harness.contract import Scene, TrainResult, Truncation, WeightsMoved
 from harness.errors import HarnessError, RunFolderError, TrainingError
 from harness.meter import Meter
-from harness.model import load_model, load_tokenizer, out_of_memory, pick_device
+from harness.model import load_model, load_tokenizer, out_of_memory, pad_id, pick_device
+from harness.preference.activations import MADE, ActivationCache, cache_key, check_budget, write
 from harness.preference.checkpoint import Step, alone, without_code
 from harness.preference.data import PairTokens, collate, read_pairs, tokenise_pairs
 from harness.preference.movement import check_moved, check_reload, masters_moved, snapshot, weights_moved
@@ -104,9 +105,10 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
     tokenizer = load_tokenizer(Path(spec.model_dir))
     rows = training_rows(spec, profile, tokenizer)
     arm = _arm(spec, profile)
+    cache = activation_cache(spec, profile, arm, model, tokenizer, rows)
     arm.prepare(model)
     start = snapshot(model)
-    trainer = make_trainer(spec, profile, arm, model, tokenizer, rows)
+    trainer = make_trainer(spec, profile, arm, model, tokenizer, rows, cache)
     trainer.on_step = Watch(exchange, spec.parent)
     measured = Measured(spec.started)
     trainer.add_callback(measured)
@@ -136,7 +138,12 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
         moved=moved,
         saved_moved=saved_moved,
         usage=usage,
-        facts={**_facts(trainer, rows, spec, device), "resumed_at_step": resumed_at},
+        facts={
+            **_facts(trainer, rows, spec, device),
+            "resumed_at_step": resumed_at,
+            "step_s_trace": measured.step_s,
+            "step_tokens_trace": [step.tokens for step in trainer.steps[resumed_at:]],
+        },
     )
 
 
@@ -149,11 +156,47 @@ def _train_alone(trainer: SimpoTrainer, checkpoints: Path) -> int:
 
 
 def training_rows(spec: TrainSpec, profile: Profile, tokenizer: PreTrainedTokenizerBase) -> Rows:
-    """Read, tokenise and order the training pairs; the order depends on the seed and their number only."""
+    """Read, tokenise and order the training pairs; their order depends on nothing of the arm."""
     data, training = profile.data, profile.training
     pairs = read_pairs(Path(spec.train_file), data.train_pairs)
     tokens, truncation = tokenise_pairs(pairs, tokenizer, data.max_length, data.max_prompt_length)
-    return Rows(tokens, truncation, batch_order(len(tokens), training.epochs, training.seed))
+    order = batch_order(
+        len(tokens),
+        training.epochs,
+        training.seed,
+        lengths=[len(row.prompt) + max(len(row.chosen), len(row.rejected)) for row in tokens],
+        window=training.length_window,
+        batch=training.pairs_per_device * training.ranks,
+    )
+    return Rows(tokens, truncation, order)
+
+
+def activation_cache(
+    spec: TrainSpec,
+    profile: Profile,
+    arm: Arm,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Rows,
+) -> ActivationCache | None:
+    """The residual stream after the steered block for every pair, written by the unsteered model where it is
+    not there yet; None without a budget, and for an arm that trains the blocks below.
+
+    Raises:
+        ProfileError: the budget is too small, or attention takes no mask of any shape.
+        DamagedFileError: a file of the cache has changed.
+        RunFolderError: it cannot be written.
+    """
+    budget, layer = profile.training.activation_cache_gib, profile.sae.layer
+    if not budget or not arm.uses_sae:
+        return None
+    d_model = model.config.get_text_config().hidden_size
+    check_budget(rows.tokens, d_model, model.dtype.itemsize, budget)
+    key = cache_key(spec.model_digest, layer, rows.tokens, profile.model.dtype)
+    folder = Path(spec.checkpoints).parent.parent / "activations" / key[:16]
+    if not (folder / MADE).is_file():
+        write(model, layer, rows.tokens, folder, key, pad_id(tokenizer))
+    return ActivationCache(folder, key)
 
 
 def make_trainer(
@@ -163,6 +206,7 @@ def make_trainer(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     rows: Rows,
+    cache: ActivationCache | None = None,
 ) -> SimpoTrainer:
     """The trainer of a prepared arm, with the engine's settings of the spec (none: plain PyTorch)."""
     if profile.training.gradient_checkpointing:
@@ -176,12 +220,14 @@ def make_trainer(
         engine=spec.engine,
     )
     return SimpoTrainer(
-        ResponseModel(model),
+        ResponseModel(model, profile.sae.layer if cache else None),
         arm=arm,
         args=arguments,
-        rows=[rows.tokens[index] for index in rows.order],
+        rows=rows.tokens,
+        order=rows.order,
         tokenizer=tokenizer,
         section=profile.training,
+        cache=cache,
     )
 
 
@@ -209,16 +255,26 @@ class Measured(TrainerCallback):  # type: ignore[misc]
     Attributes:
         meter: over the loop.
         startup_s: seconds from the start of the stage to the loop.
+        step_s: seconds of each optimiser step, from the end of the one before.
     """
 
     def __init__(self, started: float) -> None:
         self.started = started
         self.meter = Meter()
         self.startup_s = 0.0
+        self.step_s: list[float] = []
 
     def on_train_begin(self, *_args: object, **_kwargs: object) -> None:
         self.startup_s = time.monotonic() - self.started
         self.meter.__enter__()
+        self._before = time.perf_counter()
+
+    def on_step_end(self, *_args: object, **_kwargs: object) -> None:
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        now = time.perf_counter()
+        self.step_s.append(now - self._before)
+        self._before = now
 
     def so_far(self) -> float:
         """Seconds since the loop began."""
@@ -301,6 +357,10 @@ def _facts(trainer: SimpoTrainer, rows: Rows, spec: TrainSpec, device: torch.dev
         "device": device.type,
         "engine": spec.engine,
         "engine_optimizer": type(engine.optimizer).__name__ if engine is not None else None,
+        "attention": trainer.model.language_model.config._attn_implementation,
+        "activation_cache": trainer.model.cached_layer is not None,
+        "share_prompt": trainer.section.share_prompt,
+        "length_window": trainer.section.length_window,
         "grad_norm_trace": [step.grad_norm for step in trainer.steps],
         "ranks": int(os.environ.get("WORLD_SIZE", "1")),
         "threads": torch.get_num_threads(),

@@ -18,6 +18,7 @@ from harness.sources.download import commit_of, fetch
 from harness.sources.gguf import converted, find_gguf
 from harness.sources.hub import Repository, release_repository, repositories
 from harness.sources.layout import row_files
+from harness.sources.random_weights import random_model, random_rows, random_sae
 
 MODEL_FILES = ["*.json", "*.safetensors", "*.model", "*.jinja"]
 
@@ -133,6 +134,8 @@ def _model(profile: Profile, paths: RunPaths, bundle: Bundle | None, pins: dict[
         part = Part(bundle.root / "model", bundle.part("model"), {"bundle": section.id})
     elif section.source == "gguf":
         part = Part(*converted(find_gguf(section)))
+    elif section.source == "random":
+        part = Part(*random_model(profile))
     else:
         folder, commit, files = fetch(*pins[section.id], MODEL_FILES, paths.lock)
         part = Part(folder, files, {"repository": section.id, "commit": commit})
@@ -147,6 +150,8 @@ def _sae(
     text: dict[str, str] = {}
     if bundle is not None and section.source == "bundle":
         part = Part(bundle.root / "sae", bundle.part("sae"), dict(bundle.manifest["sae"]))
+    elif section.source == "random":
+        part = Part(*random_sae(profile))
     elif section.training is not None:
         from harness.sources.trained_sae import trained_sae
 
@@ -170,6 +175,8 @@ def rows(profile: Profile, paths: RunPaths, bundle: Bundle | None, pins: dict[st
     Raises:
         HarnessError: whatever a source refuses.
     """
+    if profile.data.source == "random":
+        return Part(*random_rows(profile))
     if profile.data.source == "hub":
         from harness.sources.hub_rows import fetch_rows
 

@@ -72,7 +72,11 @@ def command(stage: str, profile: Profile) -> str:
     """The command that runs a stage, for error messages; `studies/NAME` is a part of the stage `study`."""
     if stage.startswith(STUDIES):
         stage = f"study --study {stage.removeprefix(STUDIES)}"
-    return f"python -m harness {stage} --profile {profile.name}"
+    if profile.model.source != "random":
+        return f"python -m harness {stage} --profile {profile.name}"
+    real = profile.name.rpartition("-random")[0]
+    shrink = f" --shrink {profile.model.divide}" if profile.model.divide > 1 else ""
+    return f"python -m harness {stage} --profile {real} --random-weights{shrink}"
 
 
 def finished(stage: str, profile: Profile, paths: RunPaths, arm: str | None = None) -> Artefact:

@@ -75,6 +75,7 @@ def gather(profile: Profile, paths: RunPaths) -> Outcome:
         comparisons=AnalyseResult.model_validate(finished("analyse", profile, paths).result),
         sae=_sae(PrepareResult.model_validate(prepared.result).facts.get("sae", {})),
         prepare_s=prepared.wall_s,
+        random_weights=profile.model.source == "random",
     )
 
 

@@ -51,6 +51,9 @@ def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:
     }
     if "bundle" in (model.source, profile.sae.source, data.source):
         found["bundle"] = digest_json(read_bundle(model.id).files)
+    if model.source == "random":
+        found["random rows"] = digest_json(data.model_dump(mode="json"))
+        found["bundle"] = digest_json(read_bundle("miniature").files)
     if model.source == "gguf":
         found["gguf"] = find_gguf(model).sha256
     if repositories(profile):
@@ -72,7 +75,8 @@ def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:
 
 def texts(profile: Profile) -> list[str]:
     """Files of text that the profile reads."""
-    return [profile.sae.training.text] if profile.sae.training else []
+    section = profile.sae
+    return [section.training.text] if section.training and section.source == "trained" else []
 
 
 def check_sources(profile: Profile) -> None:
@@ -89,13 +93,20 @@ def check_sources(profile: Profile) -> None:
             value=f"{evaluation.source}, {data.source}",
             remedy=remedy,
         )
+    random = [source == "random" for source in (profile.model.source, sae.source, data.source)]
+    if any(random) and not all(random):
+        raise ProfileError(
+            "the source `random` goes for model, SAE and data together",
+            value=f"{profile.model.source}, {sae.source}, {data.source}",
+            remedy="give a real profile the option --random-weights instead of writing one",
+        )
     if data.source == "hub" and not all(name.startswith(f"{data.id}/") for name in (data.train, data.test)):
         raise ProfileError(
             "the files of data.train and data.test must lie below data.id, as ORG/NAME/CONFIG/SPLIT.jsonl",
             value=f"{data.id}: {data.train}, {data.test}",
             remedy=remedy,
         )
-    if (sae.source == "trained") != (sae.training is not None):
+    if sae.source != "random" and (sae.source == "trained") != (sae.training is not None):
         raise ProfileError("sae.training goes with sae.source = 'trained'", value=sae.source, remedy=remedy)
     if sae.source == "trained" and data.source != "data_root":
         raise ProfileError(

@@ -11,6 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from fsrl.lean import from_bits, to_bits
 from fsrl.sae import Sae
 from fsrl.steer import Steering
 from harness.errors import ProfileError
@@ -174,9 +175,10 @@ def test_chunks_pass_gradients_to_the_residual_stream_below() -> None:
     torch.testing.assert_close(grads[0], grads[1], atol=1e-5, rtol=1e-5)
 
 
-def kept_bytes(d_sae: int, chunk: int) -> int:
+def kept_bytes(d_sae: int, chunk: int, activation: str = "relu") -> int:
     """Bytes of activations that the forward pass keeps for the backward pass (parameters, SAE left out)."""
-    steering = Steering(toy_adapter(D_IN, d_sae), toy_sae(D_IN, d_sae), chunk_features=chunk)
+    adapter = toy_adapter(D_IN, d_sae, activation=activation)
+    steering = Steering(adapter, toy_sae(D_IN, d_sae), chunk_features=chunk)
     owned = {t.untyped_storage().data_ptr() for t in (*steering.parameters(), *steering.buffers())}
     kept: dict[int, int] = {}
 
@@ -192,9 +194,23 @@ def kept_bytes(d_sae: int, chunk: int) -> int:
     return sum(kept.values())
 
 
-def test_memory_does_not_grow_with_the_dictionary() -> None:
-    assert kept_bytes(2048, 64) == kept_bytes(256, 64)
-    assert kept_bytes(2048, 0) > 6 * kept_bytes(256, 0) > 6 * kept_bytes(256, 64)
+def test_memory_grows_by_one_bit_a_feature_and_position() -> None:
+    for chunk in (0, 64):
+        assert kept_bytes(2048, chunk) - kept_bytes(256, chunk) == 64 * (2048 - 256) // 8
+
+
+def test_where_it_is_computed_again_memory_does_not_grow_with_the_dictionary() -> None:
+    assert kept_bytes(2048, 64, "soft_threshold") == kept_bytes(256, 64, "soft_threshold")
+    grown, small = kept_bytes(2048, 0, "soft_threshold"), kept_bytes(256, 0, "soft_threshold")
+    assert grown > 6 * small > 6 * kept_bytes(256, 64, "soft_threshold")
+
+
+def test_bits_come_back() -> None:
+    for features in (1, 7, 8, 9, 40):
+        mask = torch.rand(5, features, generator=torch.Generator().manual_seed(features)) > 0.5
+        bits = to_bits(mask)
+        assert bits.shape == (5, -(-features // 8))
+        assert torch.equal(from_bits(bits, features), mask)
 
 
 # --- v = 0

@@ -1,0 +1,1 @@
+"""What a run will need, predicted from shapes alone: `python -m harness plan`."""

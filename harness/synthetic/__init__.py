@@ -1,0 +1,1 @@
+"""Stand-ins of the exact shapes where weights cannot be had: random weights, synthetic tokens."""

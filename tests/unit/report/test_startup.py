@@ -1,0 +1,54 @@
+"""Start-up: the help in half a second, `report` and `check` in two, and no torch in any of them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Run
+
+HEAVY = ("torch", "transformers", "lm_eval", "sae_lens", "deepspeed", "trl", "datasets")
+PROGRAM = """
+import json, sys, time
+from harness.__main__ import main
+try:
+    code = main(sys.argv[2:])
+except SystemExit as error:
+    code = error.code
+loaded = sorted(set(json.loads(sys.argv[1])) & set(sys.modules))
+print(json.dumps({"code": code, "loaded": loaded, "cpu_s": time.process_time()}))
+"""
+TRIES = 3
+
+
+def started(*arguments: str, tries: int = TRIES) -> tuple[float, list[str]]:
+    """CPU seconds of the fastest try, on which load has little effect, and the heavy modules loaded."""
+    fastest, loaded = float("inf"), []
+    for _ in range(tries):
+        command = [sys.executable, "-c", PROGRAM, json.dumps(HEAVY), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        found = json.loads(done.stdout.splitlines()[-1])
+        assert found["code"] == 0, done.stderr
+        fastest, loaded = min(fastest, found["cpu_s"]), found["loaded"]
+    return fastest, loaded
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("plan", "--help"), ("train", "--help")])
+def test_the_help_takes_half_a_second(arguments: tuple[str, ...]) -> None:
+    seconds, loaded = started(*arguments)
+    assert not loaded
+    assert seconds < 0.5
+
+
+def test_report_and_check_take_two_seconds(made_run: Run) -> None:
+    run = made_run.analysed()
+    for stage in ("report", "check"):
+        seconds, loaded = started(stage, "--profile", "miniature", "--run-dir", str(run.paths.root), tries=1)
+        assert not loaded
+        assert seconds < 2.0, f"{stage} took {seconds:.2f} s of CPU time"
+        assert run.paths.stage(stage).is_file()
