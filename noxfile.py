@@ -158,7 +158,7 @@ def build_miniature(session):
 
 @nox.session(venv_backend="venv")
 def audit(session):
-    """The locked packages against the published advisories; needs a connection to pypi.org."""
+    """The locked packages against the published advisories; needs a network."""
     session.install("pip-audit")
     session.run("pip-audit", "--strict", "--no-deps", "--disable-pip", "-r", "constraints.txt")
 

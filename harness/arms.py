@@ -14,7 +14,8 @@ from harness.errors import ProfileError
 
 if TYPE_CHECKING:
     from harness.contract import Arm, PrepareResult
-    from harness.profile import ArmSection, Profile
+    from harness.profile import Profile
+    from harness.profile_sections import ArmSection
 
 HOMES = ("baselines", "fsrl")
 ENTRY_POINTS = "fsrl_bench.arms"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel
 
-    from harness.profile import SaeSection
+    from harness.profile_sections import SaeSection
 
 
 class Record(BaseModel):

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from harness.errors import DamagedFileError, HarnessError, MissingInputError
 
 if TYPE_CHECKING:
-    from harness.profile import ModelSection
+    from harness.profile_sections import ModelSection
 
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from harness.contract import PrepareResult, Record
     from harness.features import Feature
     from harness.paths import RunPaths
-    from harness.profile import Profile, StudySection
+    from harness.profile import Profile
+    from harness.profile_sections import StudySection
 
 
 class StudyScene(NamedTuple):

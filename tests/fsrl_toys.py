@@ -13,7 +13,7 @@ from transformers import Gemma2Config, Gemma2ForCausalLM
 from fsrl.adapter import Adapter
 from fsrl.sae import Sae
 from harness.contract import Scene
-from harness.profile import SaeSection
+from harness.profile_sections import SaeSection
 
 D_IN, D_SAE, LAYER = 16, 40, 1
 

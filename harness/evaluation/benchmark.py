@@ -22,7 +22,7 @@ from harness.errors import EvaluationError
 from harness.evaluation.lm import GuardedLM
 from harness.evaluation.rows import check_rows
 from harness.evaluation.tasks import resolve_task
-from harness.profile import EvaluationSection, TaskSection
+from harness.profile_sections import EvaluationSection, TaskSection
 
 BOOTSTRAP_ITERS = 100_000
 KEPT = (

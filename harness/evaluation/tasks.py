@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from harness.artefact import digest_file, digest_json, write_text
 from harness.errors import DataError, MissingInputError, UnavailableError
-from harness.profile import EvaluationSection, TaskSection
+from harness.profile_sections import EvaluationSection, TaskSection
 
 TASKS = Path(__file__).parent.parent / "tasks"
 ROW_FILE = re.compile(r'"\$\{data_root\}/([^"]+)"')

@@ -21,7 +21,8 @@ from harness.planning.cost import (
     steered_step_flops,
 )
 from harness.planning.devices import Gpu, gpu
-from harness.profile import Profile, TaskSection
+from harness.profile import Profile
+from harness.profile_sections import TaskSection
 from harness.sources.data_root import MANIFEST, Manifest
 from harness.synthetic.lengths import Lengths, draw_lengths, padded_tokens, real_tokens
 from harness.synthetic.shapes import Shape, shape_of

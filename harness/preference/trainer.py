@@ -27,7 +27,7 @@ from harness.preference.shared import SharedBatch, collate_shared, shared_logpro
 
 if TYPE_CHECKING:
     from harness.contract import Arm
-    from harness.profile import TrainingSection
+    from harness.profile_sections import TrainingSection
 
 
 class ResponseModel(nn.Module):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.artefact import digest_file
 from harness.errors import DamagedFileError, UnavailableError
-from harness.profile import ModelSection
+from harness.profile_sections import ModelSection
 from harness.sources.cache import Cached, cache_home, made_once
 from harness.sources.quiet import quiet
 

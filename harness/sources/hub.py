@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple, NoReturn
 
 from harness.errors import ProfileError, UnavailableError
-from harness.profile import Profile, SaeSection
+from harness.profile import Profile
+from harness.profile_sections import SaeSection
 from harness.sources.layout import evaluation_repositories
 
 TOKEN = "HF_TOKEN"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.artefact import digest_json
-from harness.profile import SaeSection
+from harness.profile_sections import SaeSection
 from harness.sources.cache import Cached, cache_home, made_once
 from harness.sources.download import Snapshot, fetch
 from harness.sources.hub import Repository, release_folder

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from harness.errors import DataError
 from harness.evaluation.tasks import BY_SUBJECT, ROW_FILE, lm_eval_tasks, task_file
-from harness.profile import Profile, TaskSection
+from harness.profile import Profile
+from harness.profile_sections import TaskSection
 
 
 def row_files(profile: Profile, root: Path | None) -> list[str]:

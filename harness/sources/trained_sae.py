@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.artefact import digest_json
 from harness.errors import DataError
-from harness.profile import Profile, SaeSection, SaeTraining
+from harness.profile import Profile
+from harness.profile_sections import SaeSection, SaeTraining
 from harness.sources.cache import Cached, cache_home, made_once
 from harness.sources.quiet import quiet
 

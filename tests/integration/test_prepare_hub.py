@@ -18,7 +18,8 @@ from hub_server import SECRET, Hub, Repo
 from fsrl.sae import Sae
 from harness.__main__ import main
 from harness.errors import ProfileError, UnavailableError
-from harness.profile import SaeSection, load_profile
+from harness.profile import load_profile
+from harness.profile_sections import SaeSection
 from harness.sources.data_root import read_files, read_manifest
 from harness.sources.hub import Repository
 from harness.sources.hub_sae import fetch_sae

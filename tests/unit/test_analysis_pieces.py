@@ -108,7 +108,7 @@ def test_every_study_of_every_profile_is_valid_and_named_without_torch() -> None
     """In a process of its own: options checked, and what each one reads is in the same profile."""
     code = (
         "import sys\n"
-        "from harness.profile import load_profile, profile_names\n"
+        "from harness.profile import load_profile\nfrom harness.profile_file import profile_names\n"
         "from harness.study import in_order, study_config\n"
         "for profile in map(load_profile, profile_names()):\n"
         "    for name in in_order(profile, list(profile.studies)):\n"

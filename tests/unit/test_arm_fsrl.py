@@ -28,7 +28,8 @@ from harness.errors import (
     RunFolderError,
     TrainingError,
 )
-from harness.profile import ArmSection, Profile, SaeSection
+from harness.profile import Profile
+from harness.profile_sections import ArmSection, SaeSection
 
 MINIMAL: dict[str, Any] = {"learning_rate": 1e-3, "penalty_coefficient": 0.02}
 JUMP = {"activation": "jump_relu", "jump_relu": {"threshold": 0.1, "threshold_learning_rate": 1.0}}

@@ -20,7 +20,8 @@ from harness.errors import DamagedFileError, DataError, HarnessError, ProfileErr
 from harness.evaluation.tasks import task_file
 from harness.model import load_model, load_tokenizer
 from harness.preference.checkpoint import load_tensors
-from harness.profile import ArmSection, Profile, parse_profile
+from harness.profile import Profile, parse_profile
+from harness.profile_sections import ArmSection
 from harness.sources.data_root import read_files
 
 ROOT = Path(harness.__file__).parent.parent

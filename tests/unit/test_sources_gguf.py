@@ -11,7 +11,8 @@ from typing import NoReturn
 import pytest
 
 from harness.errors import DamagedFileError, UnavailableError
-from harness.profile import ModelSection, load_profile
+from harness.profile import load_profile
+from harness.profile_sections import ModelSection
 from harness.sources.gguf import converted, find_gguf
 
 BODY = b"GGUF and so on"

@@ -11,7 +11,8 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled, RepositoryNotFoundError
 
 from harness.errors import DataError, ProfileError, UnavailableError
-from harness.profile import SaeSection, load_profile
+from harness.profile import load_profile
+from harness.profile_sections import SaeSection
 from harness.sources.hub import Repository, pin, release_folder, release_repository, repositories
 from harness.sources.hub_rows import Split, pair_of
 

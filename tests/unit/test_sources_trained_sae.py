@@ -10,7 +10,8 @@ import torch
 
 from harness.errors import DataError
 from harness.miniature.manifest import BUNDLE
-from harness.profile import Profile, SaeTraining
+from harness.profile import Profile
+from harness.profile_sections import SaeTraining
 from harness.sources import trained_sae as source
 
 TEXT = "".join(f"The river {i} runs past the town of the {i * 7 % 13} towers.\n" for i in range(600))

@@ -14,7 +14,8 @@ from lm_eval.tasks._yaml_loader import load_yaml
 from harness.errors import DataError, MissingInputError
 from harness.evaluation.rows import check_rows
 from harness.evaluation.tasks import digest_tasks, lm_eval_tasks, resolve_task, task_names
-from harness.profile import TaskSection, load_profile
+from harness.profile import load_profile
+from harness.profile_sections import TaskSection
 
 SOURCE_FIELDS = {"dataset_path", "dataset_name", "dataset_kwargs"}
 OWN = {
