@@ -8,28 +8,28 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
-from transformers import TrainerCallback, set_seed
+from transformers import set_seed
 
 from harness.arms import load_arm
 from harness.artefact import digest_json, write_json
 from harness.contract import Scene, TrainResult, Truncation, WeightsMoved
 from harness.errors import HarnessError, RunFolderError, TrainingError
-from harness.meter import Meter
 from harness.model import load_model, load_tokenizer, out_of_memory, pad_id, pick_device
 from harness.preference.activations import MADE, ActivationCache, cache_key, check_budget, write
-from harness.preference.checkpoint import Step, alone, without_code
+from harness.preference.checkpoint import alone, without_code
 from harness.preference.data import PairTokens, collate, read_pairs, tokenise_pairs
+from harness.preference.declared import check_declared, clipping_of
 from harness.preference.movement import check_moved, check_reload, masters_moved, snapshot, weights_moved
-from harness.preference.schedule import check_rates, declared_rates, step_count
+from harness.preference.order import batch_order
 from harness.preference.spec import Exchange, TrainSpec
-from harness.preference.trainer import ResponseModel, SimpoTrainer, batch_order, trainer_arguments
+from harness.preference.trainer import ResponseModel, SimpoTrainer, trainer_arguments
+from harness.preference.watching import Measured, Watch, is_main_rank
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,11 +66,6 @@ def main(arguments: Sequence[str]) -> int:
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
     return 0
-
-
-def is_main_rank() -> bool:
-    """Whether this is the rank that writes."""
-    return int(os.environ.get("RANK", "0")) == 0
 
 
 def configure(threads: int, seed: int) -> None:
@@ -229,86 +224,6 @@ def make_trainer(
         section=profile.training,
         cache=cache,
     )
-
-
-class Watch:
-    """Called after each optimiser step: notes the progress, and stops once nobody waits for the result."""
-
-    def __init__(self, exchange: Exchange, parent: int) -> None:
-        self.exchange = exchange
-        self.parent = parent
-
-    def __call__(self, done: int, total: int, step: Step) -> None:
-        try:
-            os.kill(self.parent, 0)
-        except ProcessLookupError:
-            raise TrainingError(
-                "the process that waited for this training is gone", remedy="start the stage again"
-            ) from None
-        if is_main_rank():
-            self.exchange.note(done=done, total=total, loss=step.loss, tokens=step.tokens)
-
-
-class Measured(TrainerCallback):  # type: ignore[misc]
-    """Meters the training loop; what comes before it, the engine's start included, is start-up.
-
-    Attributes:
-        meter: over the loop.
-        startup_s: seconds from the start of the stage to the loop.
-        step_s: seconds of each optimiser step, from the end of the one before.
-    """
-
-    def __init__(self, started: float) -> None:
-        self.started = started
-        self.meter = Meter()
-        self.startup_s = 0.0
-        self.step_s: list[float] = []
-
-    def on_train_begin(self, *_args: object, **_kwargs: object) -> None:
-        self.startup_s = time.monotonic() - self.started
-        self.meter.__enter__()
-        self._before = time.perf_counter()
-
-    def on_step_end(self, *_args: object, **_kwargs: object) -> None:
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        now = time.perf_counter()
-        self.step_s.append(now - self._before)
-        self._before = now
-
-    def so_far(self) -> float:
-        """Seconds since the loop began."""
-        return self.meter.so_far()
-
-    def on_train_end(self, *_args: object, **_kwargs: object) -> None:
-        self.meter.__exit__(None, None, None)
-
-
-def check_declared(trainer: SimpoTrainer, profile: Profile) -> None:
-    """Hold what training really did against the profile: learning rates of every group, and the clipping.
-
-    Raises:
-        TrainingError: they differ.
-    """
-    section = profile.training
-    per_step = section.pairs_per_device * section.accumulation * section.ranks
-    steps = step_count(len(trainer.train_dataset), per_step)
-    for index, group in enumerate(trainer.arm.parameter_groups(trainer.model.language_model)):
-        declared = declared_rates(section.schedule, float(group["lr"]), steps, section.warmup_ratio)
-        check_rates([step.rates[index] for step in trainer.steps], declared)
-    if clipping_of(trainer) != section.max_grad_norm:
-        raise TrainingError(
-            "gradients were clipped at another norm than the profile declares",
-            value=f"{clipping_of(trainer)} instead of {section.max_grad_norm}",
-            remedy="look for gradient_clipping in the engine's settings",
-        )
-
-
-def clipping_of(trainer: SimpoTrainer) -> float:
-    """The clipping norm that really was set: the engine's, or the trainer's own without an engine."""
-    if trainer.deepspeed is not None:
-        return float(trainer.deepspeed.gradient_clipping())
-    return float(trainer.args.max_grad_norm)
 
 
 def save(

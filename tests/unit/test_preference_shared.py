@@ -16,8 +16,8 @@ from fsrl.arm import Arm, Config
 from harness.errors import ProfileError
 from harness.preference.data import PairTokens, collate
 from harness.preference.loss import response_logprobs
+from harness.preference.order import batch_order
 from harness.preference.shared import attention, collate_shared, shared_logprobs
-from harness.preference.trainer import batch_order
 
 ROWS = [
     PairTokens([2, 9, 10, 11], [12, 13, 14], [15, 16]),

@@ -17,8 +17,11 @@ from harness.contract import Penalty
 from harness.errors import TrainingError
 from harness.preference import worker
 from harness.preference.data import collate
+from harness.preference.declared import check_declared
 from harness.preference.loss import response_logprobs, simpo_losses
-from harness.preference.trainer import SimpoTrainer, batch_order
+from harness.preference.order import batch_order
+from harness.preference.trainer import SimpoTrainer
+from harness.preference.watching import Watch
 from harness.profile import Profile
 
 
@@ -59,7 +62,7 @@ def test_a_run_records_losses_rates_and_tokens(tmp_path: Path) -> None:
     used, arm = toys.profile(epochs=2), Penalised()
     made, rows = trainer(tmp_path, used, arm)
     made.train()
-    worker.check_declared(made, used)
+    check_declared(made, used)
     assert len(made.steps) == 4
     with torch.no_grad():
         first = collate([rows.tokens[index] for index in rows.order[:4]], 0)
@@ -79,7 +82,7 @@ def test_a_last_step_with_fewer_pairs_counts_its_pairs(tmp_path: Path) -> None:
     used = toys.profile(data__train_pairs=5)
     made, rows = trainer(tmp_path, used)
     made.train()
-    worker.check_declared(made, used)
+    check_declared(made, used)
     assert len(made.steps) == 2
     assert made.steps[1].tokens == int(collate([rows.tokens[rows.order[4]]], 0).attention_mask_BxT.sum())
 
@@ -123,7 +126,7 @@ def test_another_schedule_than_the_declared_one_is_caught(tmp_path: Path) -> Non
     made.args.lr_scheduler_type = "constant_with_warmup"
     made.train()
     with pytest.raises(TrainingError, match="learning rate that was really used"):
-        worker.check_declared(made, used)
+        check_declared(made, used)
 
 
 def test_another_clipping_than_the_declared_one_is_caught(tmp_path: Path) -> None:
@@ -132,14 +135,14 @@ def test_another_clipping_than_the_declared_one_is_caught(tmp_path: Path) -> Non
     made.args.max_grad_norm = 0.0
     made.train()
     with pytest.raises(TrainingError, match="clipped"):
-        worker.check_declared(made, used)
+        check_declared(made, used)
 
 
 def test_training_stops_when_nobody_waits_for_it(tmp_path: Path) -> None:
     from harness.preference.spec import Exchange
 
     made, _ = trainer(tmp_path, toys.profile())
-    made.on_step = worker.Watch(Exchange(tmp_path), parent=2**22 + 1)
+    made.on_step = Watch(Exchange(tmp_path), parent=2**22 + 1)
     with pytest.raises(TrainingError, match="is gone"):
         made.train()
 
@@ -151,7 +154,7 @@ def test_the_penalty_is_off_for_the_first_fifth_of_the_steps(tmp_path: Path) -> 
     folder = fsrl_toys.write_sae(tmp_path / "sae")
     made, _ = trainer(tmp_path, used, Arm(config, fsrl_toys.toy_scene(folder)))
     made.train()
-    worker.check_declared(made, used)
+    check_declared(made, used)
     assert len(made.steps) == 10
     added = [step.penalised_loss - step.loss for step in made.steps]
     assert added[:2] == [0.0, 0.0]
