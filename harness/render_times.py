@@ -17,7 +17,7 @@ def times_table(outcome: Outcome) -> Sheet:
     ]
     for name in parts:
         cells = (_seconds(arm.task_s.get(name)) for arm in arms)
-        rows.append(Row((f"evaluate: {name}", "", *cells)))
+        rows.append(Row((f"evaluate: {name}", "", *cells), group=True))
     shared = outcome.prepare_s
     per_arm = [arm.train_s + arm.evaluate_s for arm in arms]
     rows.append(Row(("total", _seconds(shared + sum(per_arm)), *map(_seconds, per_arm)), group=True))
