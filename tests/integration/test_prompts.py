@@ -17,7 +17,7 @@ from harness.model import load_model, load_tokenizer
 from harness.profile import Profile
 from harness.prompts import Snapshot, changes, read_snapshot, snapshot_path, text_changes
 
-PROFILES = ("miniature",)
+PROFILES = ("miniature", "miniature-smoke")
 TASKS = ("gsm8k", "mmlu", "truthfulqa_mc2")
 
 
