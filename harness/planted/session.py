@@ -32,6 +32,8 @@ RESULTS = ROOT / "results"
 STAGES = ("prepare", "train", "evaluate")
 DRAWS = 3
 """Random masks of each size in the ablation: a control beside the rule, which does not read it."""
+CHECKPOINT_STEPS = 25
+"""Several trainings take a while; one that is interrupted goes on from here with the same numbers."""
 
 
 class Made(NamedTuple):
@@ -109,7 +111,7 @@ def variant(profile: Profile, reward: str, seed: int) -> Profile:
     data["studies"]["ablation"] |= {"tasks": [], "draws": DRAWS}
     data["data"]["source"] = data["evaluation"]["source"] = "data_root"
     data["evaluation"]["tasks"] = {}
-    data["training"]["seed"] = seed
+    data["training"] |= {"seed": seed, "checkpoint_steps": CHECKPOINT_STEPS}
     return parse_profile(data, where=f"{profile.name}, {reward} reward")
 
 

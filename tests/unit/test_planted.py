@@ -292,7 +292,7 @@ def test_the_artefact_has_a_version(tmp_path: Path) -> None:
 def test_a_trial_varies_the_profile_and_nothing_else() -> None:
     profile = load_profile("miniature")
     found = variant(profile, "mixed", 7)
-    assert found.training == profile.training.model_copy(update={"seed": 7})
+    assert found.training == profile.training.model_copy(update={"seed": 7, "checkpoint_steps": 25})
     assert found.arms["fsrl"] == profile.arms["fsrl"]
     assert list(found.arms) == ["base", "fsrl"]
     assert found.data == profile.data.model_copy(update={"source": "data_root"})
