@@ -308,3 +308,20 @@ def test_what_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert main(["planted-truth", "--reward", "fame", "--run-dir", str(tmp_path)]) == 2
     assert "choose of: style-heavy, mixed, truth-heavy" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_committed_result_follows_its_rules() -> None:
+    root = Path(__file__).parent.parent.parent / "results" / "miniature"
+    found = [read_result(path) for path in root.glob("*/planted-truth/planted-truth.json")]
+    assert found
+    for one in found:
+        assert one.dirty is False
+        assert one.margins == {name: rule.margin for name, rule in RULES.items()}
+        for each in one.trials:
+            assert each.recovered == {
+                name: label(each.contrasts[name], rule.margin) for name, rule in RULES.items()
+            }
+            kept = CompositionResult(rows=each.composition, examples=1, resamples=1, seed=0)
+            assert composition_contrast(kept) == pytest.approx(each.contrasts["composition"])
+        for name, table in one.confusion.items():
+            assert table == confusion((each.reward, each.recovered[name]) for each in one.trials)
