@@ -89,7 +89,7 @@ def style_share(reward: Reward, rows: Rows) -> float:
         for quality in ("style", "truth")
     )
     by_style, by_truth = reward.w_style**2 * style, reward.w_truth**2 * truth
-    return by_style / (by_style + by_truth)
+    return float(by_style / (by_style + by_truth))
 
 
 def _more(rows: Rows, quality: str) -> float:
