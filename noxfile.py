@@ -92,6 +92,12 @@ def reproduce_answers(session):
     study(session, "--study=answers")
 
 
+@nox.session(name="planted-truth")
+def planted_truth(session):
+    """FSRL on rewards of known weights: do the analyses recover them?"""
+    shared(session, "harness", "planted-truth", *session.posargs)
+
+
 @nox.session
 def report(session):
     """Render the page again from finished artefacts (`-- --committed`: from those below results/)."""

@@ -5,7 +5,7 @@ file.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
@@ -42,12 +42,16 @@ def data_sets(world: World) -> dict[str, list[Mapping[str, Any]]]:
 
 def data_files(world: World) -> dict[str, bytes]:
     """Path inside the data root -> the file's bytes, ``MANIFEST.json`` included."""
+    return root_files(data_sets(world), f"invented by harness.miniature, seed {world.seed}")
+
+
+def root_files(sets: Mapping[str, Sequence[Mapping[str, Any]]], source: str) -> dict[str, bytes]:
+    """The files of a data root with these rows by path, ``MANIFEST.json`` included."""
     files: dict[str, bytes] = {}
     manifest: dict[str, dict[str, Any]] = {}
-    for path, rows in data_sets(world).items():
+    for path, rows in sets.items():
         files[path] = _lines(rows)
         digest = sha256(files[path]).hexdigest()
-        source = f"invented by harness.miniature, seed {world.seed}"
         manifest[path] = {"licence": LICENCE, "rows": len(rows), "sha256": digest, "source": source}
     return {"MANIFEST.json": _pretty(manifest), **files}
 

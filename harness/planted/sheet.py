@@ -1,0 +1,103 @@
+"""The result as tables: confusion, and what every trial found."""
+
+from __future__ import annotations
+
+from harness.findings import CONTEXTS, Composition, Interval
+from harness.planted.result import NAME, PlantedResult, Trial
+from harness.planted.rule import LABELS, RULES
+from harness.render import COMMIT_DIGITS, Row, Sheet
+
+
+def sheets(result: PlantedResult) -> list[Sheet]:
+    """A confusion table of both analyses, the contrasts, and the shares."""
+    return [confusion_sheet(result), trial_sheet(result), share_sheet(result)]
+
+
+def confusion_sheet(result: PlantedResult) -> Sheet:
+    """Planted against recovered, counts of trials."""
+    rows = []
+    for name, rule in RULES.items():
+        for i, planted in enumerate(LABELS):
+            counts = [str(result.confusion[name][planted][recovered]) for recovered in LABELS]
+            rows.append(Row((rule.title if not i else "", planted, *counts), group=not i))
+    headings = ("Analysis", "Planted", *(f"Recovered: {name}" for name in LABELS))
+    return Sheet(
+        NAME,
+        "Planted truth: what was planted and what the rules recover",
+        headings,
+        tuple(rows),
+        _notes(result),
+    )
+
+
+def trial_sheet(result: PlantedResult) -> Sheet:
+    """One line a trial."""
+    headings = (
+        "Planted", "w_style, w_truth", "Seed", "Pair accuracy (base)", "Mean L0",
+        *(f"{rule.title}: contrast" for rule in RULES.values()),
+        "Loss added without style", "without alignment",
+    )  # fmt: skip
+    rows = tuple(Row(_trial_cells(result, trial)) for trial in result.trials)
+    notes = tuple(f"{RULES[name].title}: {text}." for name, text in result.rules.items())
+    return Sheet(f"{NAME}-trials", "Each adapter", headings, rows, notes)
+
+
+def _trial_cells(result: PlantedResult, trial: Trial) -> tuple[str, ...]:
+    reward = result.rewards[trial.reward]
+    return (
+        trial.reward,
+        f"{reward.w_style:g}, {reward.w_truth:g}",
+        str(trial.seed),
+        f"{trial.accuracy.value:.3f} ({trial.base_accuracy:.3f})",
+        f"{trial.mean_l0:.1f}",
+        *(f"{trial.contrasts[name]:+.3f}: {trial.recovered[name]}" for name in RULES),
+        *(_harm(trial, name) for name in ("style", "alignment")),
+    )
+
+
+def _harm(trial: Trial, category: str) -> str:
+    one = trial.harm[category]
+    return (
+        f"{one.value:+.4f} [{one.low:+.4f}, {one.high:+.4f}], {trial.masked[category]} features "
+        f"(random: {trial.random_harm[category].value:+.4f})"
+    )
+
+
+def share_sheet(result: PlantedResult) -> Sheet:
+    """The composition of every trial, as in Table 2."""
+    rows = tuple(
+        Row((trial.reward, str(trial.seed), *_share_cells(row)))
+        for trial in result.trials
+        for row in trial.composition
+    )
+    headings = ("Planted", "Seed", "Context", "Category", "SAE (%)", "Steering (%)", "Change (%)")
+    notes = ("Mean share of the active features; 95 % intervals of a bootstrap over examples.",)
+    return Sheet(f"{NAME}-shares", "Composition of the steered features", headings, rows, notes)
+
+
+def _share_cells(row: Composition) -> tuple[str, ...]:
+    shares = (_percent(row.sae), _percent(row.steering), _percent(row.change, "+"))
+    return CONTEXTS[row.context], row.category, *shares
+
+
+def _percent(one: Interval, sign: str = "") -> str:
+    value, low, high = (f"{100 * number:{sign}.2f}" for number in (one.value, one.low, one.high))
+    return f"{value} [{low}, {high}]"
+
+
+def _notes(result: PlantedResult) -> tuple[str, ...]:
+    """What a reader must know before believing the counts."""
+    order = "; ".join(
+        f"{RULES[name].title}: {sum(found.values())} of {len(found)} seeds"
+        for name, found in result.order.items()
+    )
+    seeds = ", ".join(map(str, result.seeds))
+    commits = ", ".join(commit[:COMMIT_DIGITS] for commit in result.commits)
+    changes = " with uncommitted changes" if result.dirty else ""
+    hardware = result.provenance["hardware"]["class"]
+    return (
+        f"{len(result.trials)} trainings: one for each reward and each of {len(result.seeds)} training "
+        f"seed(s) ({seeds}). The rules were written before the first of them.",
+        f"Contrasts in the planted order, style-heavy > mixed > truth-heavy: {order}.",
+        f"profile {result.profile} · hardware {hardware} · commit {commits}{changes} · `{result.command}`",
+    )
