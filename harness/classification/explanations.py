@@ -116,7 +116,7 @@ def _rows(path: Path) -> list[tuple[int, Any]]:
         if text.lstrip().startswith("["):
             return list(enumerate(json.loads(text), start=1))
         rows = []
-        for place, line in enumerate(text.splitlines(), start=1):
+        for place, line in enumerate(text.split("\n"), start=1):
             if line.strip():
                 rows.append((place, json.loads(line)))
         return rows

@@ -301,7 +301,7 @@ def _written(
         }
         for feature in whole
     ]
-    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
     inputs["prompts"] = digest_json([one.model_dump() for one in read_categories()])
     artefact = Artefact(
         stage=f"classification/{options.by}",

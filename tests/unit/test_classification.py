@@ -123,6 +123,12 @@ def test_labels_in_both_forms(tmp_path: Path) -> None:
     }
 
 
+def test_a_line_separator_in_an_explanation_does_not_end_its_row(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_text('{"index": 1, "description": "a\u2028b"}\n', encoding="utf-8")
+    assert read_explanations(path).texts == {1: "a\u2028b"}
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
