@@ -62,6 +62,12 @@ def reproduce_table4(session):
     study(session, "--study=table4")
 
 
+@nox.session(name="reproduce-table6")
+def reproduce_table6(session):
+    """Table 6: categories of features from their explanations, against labels."""
+    study(session, "--study=classification")
+
+
 @nox.session(name="reproduce-figure2")
 def reproduce_figure2(session):
     """Figure 2: the loss with the top k % of the features."""

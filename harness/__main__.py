@@ -19,7 +19,7 @@ from harness.planning.devices import GPUS
 from harness.profile import Profile, load_profile
 from harness.profile_file import lock_path, profile_names
 from harness.provenance import ROOT
-from harness.stages import page, study
+from harness.stages import classify, page, study
 from harness.stages.common import console, load_stage, refuse_stale, run_stage
 from harness.stages.order import STAGES
 from harness.synthetic.variant import random_variant
@@ -94,6 +94,7 @@ def parser() -> argparse.ArgumentParser:
             "--update", action="store_true", help=f"accept this run's {what} as the committed ones"
         )
     _add_planted(commands)
+    _add_classify(commands)
     _add_plan(commands)
     _add_measure(commands)
     bench = commands.add_parser(
@@ -217,6 +218,17 @@ def _add_page(commands: Any) -> None:
     )
 
 
+def _add_classify(commands: Any) -> None:
+    one = commands.add_parser(
+        "classify",
+        help=classify.SUMMARY,
+        description=classify.HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_common(one)
+    classify.add_arguments(one)
+
+
 def _add_common(one: argparse.ArgumentParser) -> None:
     names = ", ".join(profile_names())
     one.add_argument(
@@ -310,6 +322,8 @@ def _run(given: argparse.Namespace) -> int:
         study.run_studies(profile, paths, given.study)
     elif given.stage == "page":
         page.run(profile, paths, committed=given.committed, commit=given.commit)
+    elif given.stage == "classify":
+        classify.run(profile, paths, classify.options_of(given))
     else:
         run_stage(given.stage, profile, paths, getattr(given, "arm", None))
     return 0

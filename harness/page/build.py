@@ -12,6 +12,7 @@ from harness.claims import Paper
 from harness.findings import (
     AblationResult,
     CensusResult,
+    ClassificationResult,
     CompositionResult,
     DifferenceResult,
     Finding,
@@ -154,6 +155,10 @@ def _section(name: str, finding: Finding, href: str, printed: Printed) -> Sectio
         case AblationResult():
             intro = "What becomes of loss and scores when one kind of feature is not steered."
             return Section(name, "Causal ablation", intro, (tables.ablation(finding, href),))
+        case ClassificationResult():
+            intro = "Can the category of a feature be told from its explanation?"
+            table = tables.classification(finding, href, printed)
+            return Section(name, "Table 6: classification", intro, (table,))
         case GenerationsResult():
             block = Conversations(name, "Answers to the same prompts", finding, (), href)
             means = tables.answers(finding, href)

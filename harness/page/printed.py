@@ -1,4 +1,4 @@
-"""The numbers of the paper's Tables 2 to 4 (`results/paper-tables.json`), in the paper's own units."""
+"""The numbers of the paper's Tables 2 to 4 and 6 (`results/paper-tables.json`), in the paper's own units."""
 
 from __future__ import annotations
 
@@ -33,6 +33,18 @@ class PrintedFeature(Record):
     value: float
 
 
+class PrintedValidation(Record):
+    """A row of Table 6: a language model against 300 labels by hand."""
+
+    category: str
+    accuracy: float
+    tp: int
+    tn: int
+    fp: int
+    fn: int
+    mcc: float
+
+
 class Printed(Record):
     """The file."""
 
@@ -40,6 +52,7 @@ class Printed(Record):
     table2: tuple[PrintedShare, ...]
     table3: tuple[PrintedFeature, ...]
     table4: tuple[PrintedFeature, ...]
+    table6: tuple[PrintedValidation, ...]
 
     def share(self, category: str, context: str) -> PrintedShare | None:
         """The paper's row of Table 2, where it has one."""

@@ -32,6 +32,7 @@ def small() -> Profile:
     data["arms"] = {name: data["arms"][name] for name in ("base", "fsrl")}
     data["studies"]["figure2"]["fractions"] = [0.01, 1.0]
     data["studies"]["ablation"] |= {"draws": 2, "tasks": []}
+    data["studies"]["classification"] |= {"folds": 2, "resamples": 200}
     data["studies"]["answers"] |= {"prompts": 2, "max_new_tokens": 12}
     data["studies"]["table2"]["resamples"] = 200
     return parse_profile(data, where="test")

@@ -25,8 +25,10 @@ from harness.findings import (
     AblationResult,
     Answer,
     CensusResult,
+    ClassificationResult,
     Composition,
     CompositionResult,
+    Confusion,
     ContextCensus,
     Conversation,
     DifferenceResult,
@@ -40,7 +42,10 @@ from harness.findings import (
     TopKResult,
     UsageCurve,
     UsageResult,
+    Validated,
 )
+from harness.page import tables
+from harness.page.printed import read_printed
 from harness.paths import RunPaths
 from harness.profile import load_profile
 from harness.provenance import ROOT
@@ -105,6 +110,15 @@ def findings() -> dict[str, Record]:
         "ablation": AblationResult(
             rows=(masked, masked.model_copy(update={"masked": "random", "draw": 0, "scores": {}})),
             random={"style": ONE}, base_loss=5.0, pairs=10, seed=1,
+        ),
+        "classification": ClassificationResult(
+            rows=tuple(
+                Validated(category=c, classifier=NASTY, text=text, accuracy=0.9, mcc=ONE,
+                          confusion=Confusion(tp=3, tn=5, fp=1, fn=1))
+                for c in ("alignment", "style") for text in ("whole", "without its lead-in")
+            ),
+            explained=10, unexplained=0, repeated=0, positives={"alignment": 1, "style": 2}, unanswered={},
+            labels="by hand", resamples=100, seed=1,
         ),
         "answers": GenerationsResult(
             conversations=(Conversation(prompt=NASTY, answers=(answer,)),), titles={"fsrl": "FSRL"},
@@ -403,3 +417,15 @@ def test_on_paper_it_is_black_on_white(browser: Any, made: Run) -> None:
     assert tab.evaluate("getComputedStyle(document.querySelector('figure svg')).filter") == "none"
     assert not tab.locator("#theme").is_visible()
     assert len(tab.pdf()) > 10_000
+
+
+def test_table_6_has_the_papers_numbers_beside_ours() -> None:
+    result = findings()["classification"]
+    assert isinstance(result, ClassificationResult)
+    table = tables.classification(result, "x.json", read_printed())
+    first = [cell.text for cell in table.rows[0]]
+    assert first[2:] == [
+        "0.900", "(3, 5, 1, 1)", "0.125 [0.100, 0.150]", "0.847", "(27, 227, 22, 24)", "0.448",
+    ]  # fmt: skip
+    assert table.rows[3][-1].text == "0.764"
+    assert any("lead-in" in note for note in table.notes)
