@@ -95,4 +95,4 @@ def style_share(reward: Reward, rows: Rows) -> float:
 def _more(rows: Rows, quality: str) -> float:
     gaps = [row[f"{quality}_chosen"] - row[f"{quality}_rejected"] for row in rows]
     different = [gap > 0 for gap in gaps if gap]
-    return sum(different) / len(different)
+    return float(sum(different) / len(different))
