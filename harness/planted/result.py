@@ -53,6 +53,7 @@ class PlantedResult(Record):
 
     Attributes:
         profile, profile_digest: of the run that the trials vary.
+        inputs: digest of the files of the base `model` and of the `sae`.
         rewards: what was planted, by label.
         rules, margins: how each analysis is read.
         confusion: analysis -> planted label -> recovered label -> trials.
@@ -65,6 +66,7 @@ class PlantedResult(Record):
     command: str
     profile: str
     profile_digest: str
+    inputs: dict[str, str]
     rewards: dict[str, Planted]
     trials: tuple[Trial, ...]
     rules: dict[str, str]
@@ -86,6 +88,7 @@ def assemble(
     command: str,
     profile: str,
     profile_digest: str,
+    inputs: Mapping[str, str],
     rewards: Mapping[str, Planted],
     trials: Sequence[Trial],
     made: Sequence[Mapping[str, Any]],
@@ -101,6 +104,7 @@ def assemble(
         command=command,
         profile=profile,
         profile_digest=profile_digest,
+        inputs=dict(inputs),
         rewards=dict(rewards),
         trials=tuple(trials),
         rules={name: rule.text for name, rule in RULES.items()},

@@ -88,8 +88,9 @@ def style_share(reward: Reward, rows: Rows) -> float:
         statistics.pvariance([float(row[f"{quality}_{side}"]) for row in rows for side in SIDES])
         for quality in ("style", "truth")
     )
-    by_style, by_truth = reward.w_style**2 * style, reward.w_truth**2 * truth
-    return float(by_style / (by_style + by_truth))
+    by_style: float = reward.w_style**2 * style
+    by_truth: float = reward.w_truth**2 * truth
+    return by_style / (by_style + by_truth)
 
 
 def _more(rows: Rows, quality: str) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.artefact import Artefact, write_bytes, write_json, write_text
-from harness.contract import PreferenceScores
+from harness.contract import PreferenceScores, PrepareResult
 from harness.errors import ProfileError
 from harness.findings import AblationResult, CompositionResult
 from harness.measure import BASE
@@ -37,9 +37,10 @@ CHECKPOINT_STEPS = 25
 
 
 class Made(NamedTuple):
-    """A finished trial, and the provenance of everything that it was read from."""
+    """A finished trial, the inputs of its run, and the provenance of everything that it was read from."""
 
     trial: Trial
+    prepared: PrepareResult
     planted: Planted
     provenance: list[Mapping[str, Any]]
 
@@ -78,6 +79,7 @@ def run(
         command=_command(profile, seeds),
         profile=profile.name,
         profile_digest=profile.digest(),
+        inputs={part: made[0].prepared.digest(part) for part in ("model", "sae")},
         rewards={one.trial.reward: one.planted for one in made},
         trials=[one.trial for one in made],
         made=[one for each in made for one in each.provenance],
@@ -131,9 +133,10 @@ def make_trial(profile: Profile, paths: RunPaths, reward: str, seed: int) -> Mad
     studies = {
         found.stage: found for found in run_studies(one, where, [rule.study for rule in RULES.values()])
     }
-    prepared = stages["prepare"][0].result["files"]
-    files = {name: prepared[f"data/{name}"] for name in (profile.data.train, profile.data.test)}
+    prepared = PrepareResult.model_validate(stages["prepare"][0].result)
+    files = {name: prepared.files[f"data/{name}"] for name in (profile.data.train, profile.data.test)}
     return Made(
+        prepared=prepared,
         trial=_trial(reward, seed, {str(found.arm): found for found in stages["evaluate"]}, studies, one),
         planted=planted(world, REWARDS[reward], rows[: profile.data.train_pairs or None], files),
         provenance=[found.provenance for found in (*made, *studies.values())],

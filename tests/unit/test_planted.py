@@ -236,6 +236,7 @@ def result(*trials: Trial, dirty: bool | None = False) -> PlantedResult:
     )  # fmt: skip
     return assemble(
         command="python -m harness planted-truth", profile="miniature", profile_digest="d",
+        inputs={"model": "m"},
         rewards=dict.fromkeys(REWARDS, reward), trials=trials,
         made=[{"commit": "a" * 40, "dirty": False}, {"commit": "b" * 40, "dirty": dirty}],
         provenance={"hardware": HARDWARE},

@@ -38,6 +38,7 @@ def test_the_session_from_the_command_line(tmp_path: Path) -> None:
     assert {trial.reward for trial in result.trials} == set(LABELS)
     assert len({trial.loss.value for trial in result.trials}) == 3, "three rewards, three adapters"
     assert len({reward.files["preferences/miniature/train.jsonl"] for reward in result.rewards.values()}) == 3
+    assert result.inputs.keys() == {"model", "sae"}
     for table in result.confusion.values():
         assert [sum(row.values()) for row in table.values()] == [1, 1, 1]
     for trial in result.trials:
