@@ -88,7 +88,7 @@ def test_ranks(benchmark: Any, ranks: int, tmp_path: Path) -> None:
     data["training"] |= {"accumulation": 4 // ranks, "offload_optimizer": False, "ranks": ranks}
     data["model"]["dtype"] = "float32"
     data["arms"] = {"fsrl": data["arms"]["fsrl"]}
-    data["assumed"] = {}
+    data["assumed"], data["sources"] = {}, {}
     profile = parse_profile(data, where="the benchmark of ranks")
     folder = benchmark.pedantic(
         lambda: measuring.run(
