@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any
 
+from harness.picture import blank, saved
+
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from harness.bench import Bench, Ratio
 
 STYLE = {"transcription": "o--", "lean": "s-", "cached": "^-"}
@@ -15,26 +18,19 @@ FIXED = {"d_sae": ("max_length", 512), "max_length": ("d_sae", 16_384)}
 
 def figure(bench: Bench) -> dict[str, bytes]:
     """SVG and PNG of four panels: step time and memory above the weights, against width and length."""
-    import matplotlib
+    return saved(lambda: _draw(bench), "fsrl-bench", {"font.size": 10})
 
-    matplotlib.use("Agg")
-    matplotlib.rcParams["svg.hashsalt"] = "fsrl-bench"
-    from matplotlib import pyplot
 
-    made, axes = pyplot.subplots(2, 2, figsize=(9, 6), layout="constrained")
+def _draw(bench: Bench) -> Figure:
+    made = blank(9, 6)
+    axes = made.subplots(2, 2)
     for column, axis in enumerate(AXES):
         for row, quantity in enumerate(("step_s", "above_mib")):
             _panel(axes[row][column], bench, axis, quantity)
     axes[0][0].legend()
     hardware = bench.provenance["hardware"]["class"]
     made.suptitle(f"Cost of a step of 2 batches of 2 pairs, {hardware}, float32")
-    pictures = {}
-    for suffix, metadata in (("svg", {"Date": None}), ("png", {"Software": None})):
-        stream = io.BytesIO()
-        made.savefig(stream, format=suffix, metadata=metadata, dpi=120)
-        pictures[suffix] = stream.getvalue()
-    pyplot.close(made)
-    return pictures
+    return made
 
 
 def _panel(axes: Any, bench: Bench, axis: str, quantity: str) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
-import logging
 from typing import TYPE_CHECKING
 
 from harness.measure import BASE, PENALISED_LOSS, Measure
 from harness.outcome import Outcome
+from harness.picture import blank, saved
 from harness.render import commits
 
 if TYPE_CHECKING:
@@ -18,39 +17,19 @@ SALT = "harness"
 MARKERS = ("s", "o", "^", "D", "v", "P", "X", "*")
 GREYS = ("0.0", "0.45")
 GAP = 0.22
-DPI = 150
 
 
 def figure(outcome: Outcome) -> dict[str, bytes]:
     """SVG and PNG, by suffix; the same bytes for the same outcome."""
-    import matplotlib as mpl
-
-    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
-    settings = {"svg.hashsalt": SALT, "svg.fonttype": "path", "font.family": "DejaVu Sans", "font.size": 9}
-    with mpl.rc_context(settings):
-        drawn = _draw(outcome)
-        return {
-            "svg": _saved(drawn, "svg", {"Date": None, "Creator": None}),
-            "png": _saved(drawn, "png", {"Software": None}),
-        }
-
-
-def _saved(drawn: Figure, suffix: str, metadata: dict[str, None]) -> bytes:
-    stream = io.BytesIO()
-    drawn.savefig(stream, format=suffix, dpi=DPI, metadata=metadata)
-    return stream.getvalue()
+    return saved(lambda: _draw(outcome), SALT, {"svg.fonttype": "path"})
 
 
 def _draw(outcome: Outcome) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     losses = [one for one in outcome.columns if one.lower_is_better and one.name != PENALISED_LOSS]
     scores = [one for one in outcome.columns if not one.lower_is_better]
     panels = [panel for panel in (losses, scores) if panel]
     height = 2.2 + 0.55 * sum(map(len, panels))
-    drawn = Figure(figsize=(7.0, height), layout="constrained")
-    FigureCanvasAgg(drawn)
+    drawn = blank(7.0, height)
     rows = drawn.subplots(len(panels), 1, squeeze=False, height_ratios=[len(panel) + 0.4 for panel in panels])
     for axes, panel in zip(rows[:, 0], panels, strict=True):
         _panel(axes, panel, outcome)

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import io
-import logging
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from harness.findings import CONTEXTS, DifferenceResult, TopKResult, UsageResult
+from harness.picture import blank, saved
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-DPI = 150
 STYLES = {"all": ("0.0", "-"), "alignment": ("0.0", ":"), "style": ("0.5", "--")}
 SETTINGS = {
     "svg.fonttype": "none",
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "legend.frameon": False,
@@ -28,15 +24,8 @@ SETTINGS = {
 
 def drawn(name: str, draw: Callable[[], Figure]) -> tuple[str, bytes]:
     """SVG to put into a page, its ids made the figure's own, and PNG."""
-    import matplotlib as mpl
-
-    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
-    with mpl.rc_context({**SETTINGS, "svg.hashsalt": name}):
-        figure = draw()
-        svg, png = io.BytesIO(), io.BytesIO()
-        figure.savefig(svg, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-        figure.savefig(png, format="png", dpi=DPI, metadata={"Software": None})
-    return inline(svg.getvalue().decode(), name), png.getvalue()
+    made = saved(draw, name, SETTINGS, transparent=True)
+    return inline(made["svg"].decode(), name), made["png"]
 
 
 def inline(svg: str, name: str) -> str:
@@ -50,18 +39,9 @@ def inline(svg: str, name: str) -> str:
     )
 
 
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
 def top_k(result: TopKResult) -> Figure:
     """Figure 2."""
-    figure = _figure(6.4, 3.8)
+    figure = blank(6.4, 3.8)
     axes = figure.subplots()
     for policy, marker, fill in (("dynamic", "o", "black"), ("static", "s", "white")):
         points = [point for point in result.points if point.policy == policy]
@@ -94,7 +74,7 @@ def top_k(result: TopKResult) -> Figure:
 
 def difference(result: DifferenceResult) -> Figure:
     """Figure 3."""
-    figure = _figure(6.4, 3.6)
+    figure = blank(6.4, 3.6)
     left, right = figure.subplots(1, 2)
     left.stairs(result.counts, result.edges, color="black", fill=True)
     left.set_yscale("symlog", linthresh=1)
@@ -111,7 +91,7 @@ def difference(result: DifferenceResult) -> Figure:
 def usage(result: UsageResult) -> Figure:
     """Figure 5."""
     contexts = [name for name in CONTEXTS if any(curve.context == name for curve in result.curves)]
-    figure = _figure(9.0, 3.6)
+    figure = blank(9.0, 3.6)
     panels = figure.subplots(1, len(contexts), sharey=True, squeeze=False)[0]
     for axes, context in zip(panels, contexts, strict=True):
         _usage_panel(axes, result, context)

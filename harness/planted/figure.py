@@ -2,46 +2,26 @@
 
 from __future__ import annotations
 
-import io
-import logging
 from typing import TYPE_CHECKING
 
-from harness.planted.result import PlantedResult
+from harness.picture import blank, saved
+from harness.planted.result import NAME, PlantedResult
 from harness.planted.rule import LABELS, RULES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SETTINGS = {
-    "svg.hashsalt": "planted-truth",
-    "svg.fonttype": "path",
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-}
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-DPI = 150
 
 
 def figure(result: PlantedResult) -> dict[str, bytes]:
     """SVG and PNG, by suffix; the same bytes for the same result."""
-    import matplotlib as mpl
-
-    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
-    with mpl.rc_context(SETTINGS):
-        drawn = _draw(result)
-        svg, png = io.BytesIO(), io.BytesIO()
-        drawn.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-        drawn.savefig(png, format="png", dpi=DPI, metadata={"Software": None})
-    return {"svg": svg.getvalue(), "png": png.getvalue()}
+    return saved(lambda: _draw(result), NAME, {"svg.fonttype": "path"})
 
 
 def _draw(result: PlantedResult) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    drawn = Figure(figsize=(8.0, 3.1 * len(RULES)), layout="constrained")
-    FigureCanvasAgg(drawn)
+    drawn = blank(8.0, 3.1 * len(RULES))
     rows = drawn.subplots(len(RULES), 2, squeeze=False, width_ratios=[3, 2])
     for (left, right), name in zip(rows, RULES, strict=True):
         _contrasts(left, result, name)
