@@ -9,10 +9,10 @@ from pydantic import ValidationError
 
 from harness.arms import plugged_module
 from harness.errors import ProfileError
+from harness.features import Feature
 
 if TYPE_CHECKING:
     from harness.contract import PrepareResult, Record
-    from harness.features import Feature
     from harness.paths import RunPaths
     from harness.profile import Profile
     from harness.profile_sections import StudySection
@@ -36,6 +36,10 @@ class StudyScene(NamedTuple):
     features: dict[int, Feature]
     reads: dict[str, Any]
     folder: Path
+
+    def feature(self, index: int) -> Feature:
+        """What is known of a feature; an empty description where nothing is."""
+        return self.features.get(index, Feature("", ()))
 
 
 class Found(NamedTuple):

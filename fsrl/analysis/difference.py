@@ -8,7 +8,6 @@ from pydantic import Field
 
 from fsrl.analysis.counted import counted
 from fsrl.analysis.options import Options
-from harness.features import Feature
 from harness.findings import DifferenceResult, Different
 from harness.study import Found, StudyScene
 
@@ -69,7 +68,7 @@ def _largest(
 
     found = []
     for feature in map(int, np.argsort(-np.abs(difference), kind="stable")[:first]):
-        known = scene.features.get(feature, Feature("", ()))
+        known = scene.feature(feature)
         found.append(
             Different(
                 feature=feature,

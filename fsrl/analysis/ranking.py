@@ -8,7 +8,6 @@ from pydantic import Field
 
 from fsrl.analysis.counted import counted
 from fsrl.analysis.options import Options
-from harness.features import Feature
 from harness.findings import Ranked, RankingResult
 from harness.study import Found, StudyScene
 
@@ -40,7 +39,7 @@ def run(config: Config, scene: StudyScene) -> Found:
     order = np.argsort(-(usage if config.by == "usage" else mean), kind="stable")[: config.first]
     rows = []
     for feature in map(int, order):
-        known = scene.features.get(feature, Feature("", ()))
+        known = scene.feature(feature)
         rows.append(
             Ranked(
                 feature=feature,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from harness import __version__
 from harness.arms import arm_module
 from harness.artefact import digest_json
-from harness.contract import PrepareResult
 from harness.errors import EvaluationError, ProfileError
 from harness.evaluation.tasks import digest_tasks
 from harness.paths import RunPaths
@@ -31,7 +30,7 @@ def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:
     name = _named(arm)
     _check_source(profile)
     section = profile.arm(name)
-    prepared = prepare_result(profile, paths)
+    prepared = prepared_inputs(profile, paths)
     trained = finished("train", profile, paths, name)
     train_file = f"data/{profile.data.train}"
     rows = {
@@ -67,13 +66,8 @@ def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:
     key = digest_json([needs(profile, paths, arm), __version__, versions(), hardware()["class"]])
     unfinished = paths.folder(name) / f"{UNFINISHED}{key[:12]}"
     with out_of_memory(EvaluationError, "evaluation.batch_size or evaluation.loss_batch_size"):
-        scored = evaluate_arm(profile, paths, name, prepare_result(profile, paths), unfinished)
+        scored = evaluate_arm(profile, paths, name, prepared_inputs(profile, paths), unfinished)
     return Work(scored.result, scored.files, scratch=list(paths.folder(name).glob(f"{UNFINISHED}*")))
-
-
-def prepare_result(profile: Profile, paths: RunPaths) -> PrepareResult:
-    """Where `prepare` put the inputs."""
-    return prepared_inputs(profile, paths)
 
 
 def _named(arm: str | None) -> str:

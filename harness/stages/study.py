@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from harness.arms import arm_module
 from harness.artefact import Artefact, digest_json
-from harness.contract import PrepareResult
 from harness.errors import ProfileError
 from harness.features import read_features
 from harness.paths import RunPaths
@@ -40,7 +39,7 @@ class One:
         """
         section = profile.study(self.name)
         module = study_module(section)
-        prepared = prepared_result(profile, paths)
+        prepared = prepared_inputs(profile, paths)
         data = profile.data
         found = {
             "study": study_input(profile, self.name),
@@ -71,7 +70,7 @@ class One:
             profile=profile,
             paths=paths,
             arm=section.arm,
-            prepared=prepared_result(profile, paths),
+            prepared=prepared_inputs(profile, paths),
             features={} if path is None else read_features(path),
             reads={name: finished(f"{STUDIES}{name}", profile, paths).result for name in module.READS},
             folder=paths.studies,
@@ -121,11 +120,6 @@ def outdated(profile: Profile, paths: RunPaths, name: str, artefact: Artefact) -
         if f"arm {arm}" in artefact.inputs:
             now |= arm_inputs(profile, paths, arm)
     return any(artefact.inputs.get(key, digest) != digest for key, digest in now.items())
-
-
-def prepared_result(profile: Profile, paths: RunPaths) -> PrepareResult:
-    """Where `prepare` put the inputs."""
-    return prepared_inputs(profile, paths)
 
 
 def _refuse_unsteered(profile: Profile, arm: str) -> None:

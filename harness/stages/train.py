@@ -38,7 +38,7 @@ def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:
         ProfileError: the arm's module or options are refused.
     """
     name = _named(arm)
-    prepared = _prepared(profile, paths)
+    prepared = prepared_inputs(profile, paths)
     section = profile.arm(name)
     arm_config(section, name)
     module = arm_module(section).Arm
@@ -96,7 +96,7 @@ def check_batches(profile: Profile) -> None:
 
 
 def _spec(profile: Profile, paths: RunPaths, name: str, folder: Path) -> TrainSpec:
-    prepared = _prepared(profile, paths)
+    prepared = prepared_inputs(profile, paths)
     key = digest_json([needs(profile, paths, name), __version__, versions()])
     return TrainSpec(
         profile=profile.resolved(),
@@ -155,10 +155,6 @@ def _publish(made: Path, target: Path) -> list[Path]:
             remedy="close what uses the folder, or give another with --run-dir DIR",
         ) from error
     return sorted(path for path in target.rglob("*") if path.is_file())
-
-
-def _prepared(profile: Profile, paths: RunPaths) -> PrepareResult:
-    return prepared_inputs(profile, paths)
 
 
 def _training_data(profile: Profile) -> dict[str, object]:
