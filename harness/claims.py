@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from harness.artefact import digest_file
 from harness.contract import Record
-from harness.errors import DamagedFileError, MissingInputError
+from harness.paper_file import read_paper_file
 from harness.provenance import ROOT
 
 PAPER = ROOT / "results" / "paper.json"
@@ -191,15 +190,7 @@ def read_paper(path: Path = PAPER) -> Paper:
     Raises:
         MissingInputError, DamagedFileError: the file is not there, or not what it should be.
     """
-    remedy = "restore the file from the repository"
-    if not path.is_file():
-        raise MissingInputError("the paper's claims are missing", value=path, remedy=remedy)
-    try:
-        return Paper.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, OSError, RecursionError, ValidationError) as error:
-        raise DamagedFileError(
-            f"the paper's claims cannot be read: {error}", value=path, remedy=remedy
-        ) from error
+    return read_paper_file(path, "claims", Paper)
 
 
 def paper_digest(path: Path = PAPER) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import model_validator
 
 from harness.contract import Record
-from harness.errors import DamagedFileError, MissingInputError
 from harness.features import CATEGORIES
+from harness.paper_file import read_paper_file
 from harness.provenance import ROOT
 
 PROMPTS = ROOT / "results" / "paper-prompts.json"
@@ -41,6 +40,12 @@ class PaperPrompts(Record):
     note: str
     prompts: tuple[Category, ...]
 
+    @model_validator(mode="after")
+    def _in_order(self) -> PaperPrompts:
+        if tuple(one.category for one in self.prompts) != CATEGORIES:
+            raise ValueError(f"the categories must be {', '.join(CATEGORIES)}, in this order")
+        return self
+
 
 def read_categories(path: Path = PROMPTS) -> tuple[Category, ...]:
     """The categories in the order of `CATEGORIES`.
@@ -48,15 +53,4 @@ def read_categories(path: Path = PROMPTS) -> tuple[Category, ...]:
     Raises:
         MissingInputError, DamagedFileError: the file is not there, or not what it should be.
     """
-    remedy = "restore the file from the repository"
-    if not path.is_file():
-        raise MissingInputError("the paper's prompts are missing", value=path, remedy=remedy)
-    try:
-        found = PaperPrompts.model_validate(json.loads(path.read_text(encoding="utf-8"))).prompts
-        if tuple(one.category for one in found) != CATEGORIES:
-            raise ValueError(f"the categories must be {', '.join(CATEGORIES)}, in this order")
-    except (ValueError, ValidationError) as error:
-        raise DamagedFileError(
-            f"the paper's prompts cannot be read: {error}", value=path, remedy=remedy
-        ) from error
-    return found
+    return read_paper_file(path, "prompts", PaperPrompts).prompts

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from harness.contract import Record
-from harness.errors import DamagedFileError, MissingInputError
+from harness.paper_file import read_paper_file
 from harness.provenance import ROOT
 
 PRINTED = ROOT / "results" / "paper-tables.json"
@@ -66,12 +63,4 @@ def read_printed(path: Path = PRINTED) -> Printed:
     Raises:
         MissingInputError, DamagedFileError: the file is not there, or not what it should be.
     """
-    remedy = "restore the file from the repository"
-    if not path.is_file():
-        raise MissingInputError("the paper's tables are missing", value=path, remedy=remedy)
-    try:
-        return Printed.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, ValidationError) as error:
-        raise DamagedFileError(
-            f"the paper's tables cannot be read: {error}", value=path, remedy=remedy
-        ) from error
+    return read_paper_file(path, "tables", Printed)
