@@ -111,3 +111,8 @@ class StaleError(HarnessError):
 
     exit_code = 13
     title = "result out of date"
+
+
+def first_line(error: Exception) -> str:
+    """The first line of another library's message; its type where it has none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from harness.errors import DamagedFileError, HarnessError, MissingInputError
+from harness.errors import DamagedFileError, HarnessError, MissingInputError, first_line
 
 if TYPE_CHECKING:
     from harness.profile_sections import ModelSection
@@ -43,7 +43,7 @@ def out_of_memory(kind: type[HarnessError], setting: str) -> Iterator[None]:
 
 
 def _exhausted(kind: type[HarnessError], cause: str, error: Exception, setting: str) -> HarnessError:
-    return kind(cause, value=_first_line(error), remedy=f"lower {setting} in the profile")
+    return kind(cause, value=first_line(error), remedy=f"lower {setting} in the profile")
 
 
 def load_model(model_dir: Path, section: ModelSection, device: torch.device) -> PreTrainedModel:
@@ -67,7 +67,7 @@ def load_model(model_dir: Path, section: ModelSection, device: torch.device) -> 
             output_loading_info=True,
         )
     except Exception as error:
-        raise _damaged(f"the model cannot be loaded ({_first_line(error)})", model_dir) from error
+        raise _damaged(f"the model cannot be loaded ({first_line(error)})", model_dir) from error
     absent = sorted(info["missing_keys"]) + sorted(str(key) for key in info["mismatched_keys"])
     if absent:
         raise _damaged(f"the model's file does not hold {absent[0]} ({len(absent)} missing)", model_dir)
@@ -85,7 +85,7 @@ def load_tokenizer(model_dir: Path) -> PreTrainedTokenizerBase:
     try:
         tokenizer = AutoTokenizer.from_pretrained(model_dir, local_files_only=True, trust_remote_code=False)
     except Exception as error:
-        raise _damaged(f"the tokenizer cannot be loaded ({_first_line(error)})", model_dir) from error
+        raise _damaged(f"the tokenizer cannot be loaded ({first_line(error)})", model_dir) from error
     if not tokenizer.chat_template:
         raise _damaged("the tokenizer has no chat template", model_dir)
     tokenizer.padding_side = "right"
@@ -124,7 +124,3 @@ def _require(model_dir: Path, name: str) -> None:
 
 def _damaged(cause: str, model_dir: Path) -> DamagedFileError:
     return DamagedFileError(cause, value=model_dir, remedy="delete the folder and run `prepare` again")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

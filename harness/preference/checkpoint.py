@@ -13,7 +13,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from harness.artefact import digest_tree, write_json
-from harness.errors import DamagedFileError, RunFolderError
+from harness.errors import DamagedFileError, RunFolderError, first_line
 
 RECORD = "steps.json"
 ORPHAN_S = 60.0
@@ -132,9 +132,9 @@ def load_tensors(path: str | os.PathLike[str], map_location: Any, allowed: list[
         with torch.serialization.safe_globals(allowed):
             return torch.load(path, map_location=map_location, weights_only=True)
     except Exception as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DamagedFileError(
-            f"a training checkpoint holds more than tensors and plain values, or cannot be read ({first})",
+            "a training checkpoint holds more than tensors and plain values, or cannot be read "
+            f"({first_line(error)})",
             value=path,
             remedy="delete the checkpoints folder in the arm's run folder and train again",
         ) from error

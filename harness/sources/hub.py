@@ -8,7 +8,7 @@ from importlib import util
 from pathlib import Path
 from typing import Literal, NamedTuple, NoReturn
 
-from harness.errors import ProfileError, UnavailableError
+from harness.errors import ProfileError, UnavailableError, first_line
 from harness.profile import Profile
 from harness.profile_sections import SaeSection
 from harness.sources.layout import evaluation_repositories
@@ -129,7 +129,7 @@ def reason(error: Exception) -> str:
         return "there is no such repository, or it is private"
     if isinstance(error, RevisionNotFoundError):
         return "it has no such revision"
-    first = (str(error).strip() or type(error).__name__).splitlines()[0]
+    first = first_line(error)
     secret = token()
     return f"the hub does not answer ({first.replace(secret, '***') if secret else first})"
 
