@@ -54,11 +54,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="stage", required=True, metavar="STAGE")
     for name in STAGES:
         stage = load_stage(name)
-        detail = f"{stage.SUMMARY}\n\nreads:  {stage.READS}\nwrites: {stage.WRITES}"
-        one = commands.add_parser(
-            name, help=stage.SUMMARY, description=detail, formatter_class=argparse.RawDescriptionHelpFormatter
-        )
-        _add_common(one)
+        one = _add_stage(commands, name, stage)
         if name == "prepare":
             one.add_argument(
                 "--export",
@@ -93,6 +89,16 @@ def parser() -> argparse.ArgumentParser:
     )
     bench.add_argument("--update", action="store_true", help="accept the ratios as the committed ones")
     return top
+
+
+def _add_stage(commands: Any, name: str, stage: Any) -> argparse.ArgumentParser:
+    """A command that says of its module what it does, reads and writes."""
+    detail = f"{stage.SUMMARY}\n\nreads:  {stage.READS}\nwrites: {stage.WRITES}"
+    one: argparse.ArgumentParser = commands.add_parser(
+        name, help=stage.SUMMARY, description=detail, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    _add_common(one)
+    return one
 
 
 def _add_planted(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -178,11 +184,7 @@ def _add_shrink(one: argparse.ArgumentParser) -> None:
 
 
 def _add_studies(commands: Any) -> None:
-    detail = f"{study.SUMMARY}\n\nreads:  {study.READS}\nwrites: {study.WRITES}"
-    one = commands.add_parser(
-        "study", help=study.SUMMARY, description=detail, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    _add_common(one)
+    one = _add_stage(commands, "study", study)
     one.add_argument(
         "--study",
         action="append",
@@ -193,11 +195,7 @@ def _add_studies(commands: Any) -> None:
 
 
 def _add_page(commands: Any) -> None:
-    detail = f"{page.SUMMARY}\n\nreads:  {page.READS}\nwrites: {page.WRITES}"
-    one = commands.add_parser(
-        "page", help=page.SUMMARY, description=detail, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    _add_common(one)
+    one = _add_stage(commands, "page", page)
     which = one.add_mutually_exclusive_group()
     which.add_argument(
         "--committed", action="store_true", help="render the committed results again instead of a run's"

@@ -230,18 +230,27 @@ class EvaluationSection(Section):
     tasks: dict[Name, TaskSection]
 
 
-class ArmSection(BaseModel):
-    """An arm: the module that defines it, its name in tables, and its own options (checked by the arm)."""
+class PluggedSection(BaseModel):
+    """Names a module, and holds that module's own options, which the module checks.
+
+    Attributes:
+        module: of fsrl/, baselines/ or an installed plug-in.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
 
     module: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*$")]
-    title: str
 
     @property
     def options(self) -> dict[str, Any]:
-        """The arm's own keys."""
+        """The module's own keys."""
         return dict(self.model_extra or {})
+
+
+class ArmSection(PluggedSection):
+    """An arm: the module that defines it and its name in tables."""
+
+    title: str
 
 
 class PublishedScore(Section):
@@ -274,20 +283,11 @@ class FeaturesSection(Section):
         return self
 
 
-class StudySection(BaseModel):
-    """A study of a trained arm: the module that makes it, and its own options (checked by the study).
+class StudySection(PluggedSection):
+    """A study of a trained arm.
 
     Attributes:
-        module: of fsrl/, baselines/ or an installed plug-in.
         arm: the arm that is studied.
     """
 
-    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
-
-    module: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*$")]
     arm: Name
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The study's own keys."""
-        return dict(self.model_extra or {})

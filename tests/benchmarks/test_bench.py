@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from equal import assert_equal_steps
 from subject import Sizes
 from variants import VARIANTS, Step
 
@@ -74,11 +75,7 @@ def peak(variant: str, sizes: Sizes) -> dict[str, float]:
 @pytest.mark.parametrize("variant", VARIANTS[1:])
 def test_in_full_size_losses_and_gradients_are_equal(variant: str) -> None:
     plain, lean = Step("transcription", MAIN), Step(variant, MAIN)
-    plain()
-    lean()
-    assert lean.losses == pytest.approx(plain.losses, rel=1e-5)
-    for one, other in zip(lean.subject.adapter.parameters(), plain.subject.adapter.parameters(), strict=True):
-        torch.testing.assert_close(one.grad, other.grad, atol=1e-5, rtol=1e-5)
+    assert_equal_steps(plain, lean)
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
