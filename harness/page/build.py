@@ -22,8 +22,9 @@ from harness.findings import (
     UsageResult,
     parse_finding,
 )
+from harness.measure import BASE
 from harness.outcome import Outcome
-from harness.page import charts, tables
+from harness.page import charts, features, losses, sheets, tables
 from harness.page.blocks import Block, Cell, Conversations, Picture, Section, Table
 from harness.page.printed import Printed
 from harness.provenance import ROOT
@@ -51,10 +52,22 @@ class Documents(NamedTuple):
     paper: Paper
     printed: Printed
 
+    def href(self, study: str) -> str:
+        """Where a study's artefact lies as seen from the page."""
+        return f"{self.studies_href}/{study}.json"
+
 
 def build(documents: Documents) -> dict[str, bytes]:
     """`index.html` and a PNG of each figure, by file name."""
-    sections = [_table1(documents), *_studies(documents), _verdicts(documents), _provenance(documents)]
+    found = {
+        name: parse_finding(one.result, where=documents.href(name)) for name, one in documents.studies.items()
+    }
+    sections = [
+        _table1(documents),
+        *_studies(documents, found),
+        _verdicts(documents, found),
+        _provenance(documents),
+    ]
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
@@ -73,7 +86,21 @@ def build(documents: Documents) -> dict[str, bytes]:
 def _table1(documents: Documents) -> Section:
     outcome, href = documents.outcome, documents.outcome_href
     scores, costs = table1(outcome, documents.paper), cost_table(outcome, documents.paper)
-    times, found = times_table(outcome), figure(outcome)
+    times = times_table(outcome)
+    blocks = (
+        sheets.from_sheet(scores, href, sheets.table1_pointers(outcome)),
+        *_differences(outcome, href),
+        sheets.from_sheet(costs, href, sheets.cost_pointers(outcome, len(costs.headings))),
+        sheets.from_sheet(times, href, [[""] * (len(times.headings) - 1) for _ in times.rows]),
+    )
+    return Section("scores", "Scores and costs", "What training did to the scores, and what it cost.", blocks)
+
+
+def _differences(outcome: Outcome, href: str) -> tuple[Picture, ...]:
+    """The figure under Table 1; none where there is no arm but the base."""
+    if set(outcome.arms) <= {BASE}:
+        return ()
+    found = figure(outcome)
     picture = Picture(
         "differences",
         "Difference to the base model",
@@ -84,31 +111,22 @@ def _table1(documents: Documents) -> Section:
         (),
         href,
     )
-    blocks = (
-        tables.from_sheet(scores, href, tables.table1_pointers(outcome)),
-        picture,
-        tables.from_sheet(costs, href, tables.cost_pointers(outcome, len(costs.headings))),
-        tables.from_sheet(times, href, [[""] * (len(times.headings) - 1) for _ in times.rows]),
-    )
-    return Section("scores", "Scores and costs", "What training did to the scores, and what it cost.", blocks)
+    return (picture,)
 
 
-def _verdicts(documents: Documents) -> Section:
+def _verdicts(documents: Documents, found: Mapping[str, Finding]) -> Section:
     outcome = documents.outcome
-    findings = [parse_finding(one.result, where=name) for name, one in documents.studies.items()]
-    sheet = verdict_table(outcome, judge(documents.paper, outcome, findings))
+    sheet = verdict_table(outcome, judge(documents.paper, outcome, list(found.values())))
     pointers = [[""] * (len(sheet.headings) - 1) for _ in sheet.rows]
-    table = tables.from_sheet(sheet, documents.outcome_href, pointers)
+    table = sheets.from_sheet(sheet, documents.outcome_href, pointers)
     return Section("verdicts", "Verdicts", "What this run says about each claim of the paper.", (table,))
 
 
-def _studies(documents: Documents) -> list[Section]:
+def _studies(documents: Documents, found: Mapping[str, Finding]) -> list[Section]:
     """A section for each study that is finished, in the profile's order."""
     sections = []
-    for name, artefact in documents.studies.items():
-        href = f"{documents.studies_href}/{name}.json"
-        finding = parse_finding(artefact.result, where=href)
-        section = _section(name, finding, href, documents.printed)
+    for name, finding in found.items():
+        section = _section(name, finding, documents.href(name), documents.printed)
         sections += [] if section is None else [section]
     return sections
 
@@ -119,10 +137,12 @@ def _section(name: str, finding: Finding, href: str, printed: Printed) -> Sectio
             return _census(finding, href)
         case CompositionResult():
             intro = "Which kinds of features the SAE activates, and which kinds the adapter steers."
-            return Section(name, "Table 2: composition", intro, (tables.composition(finding, href, printed),))
+            return Section(
+                name, "Table 2: composition", intro, (features.composition(finding, href, printed),)
+            )
         case RankingResult():
             title = "Table 3: most often" if finding.by == "usage" else "Table 4: most strongly"
-            table = tables.ranking(finding, name, href, printed)
+            table = features.ranking(finding, name, href, printed)
             return Section(name, title, "The single features that the adapter steers most.", (table,))
         case TopKResult():
             return _drawn(
@@ -131,7 +151,7 @@ def _section(name: str, finding: Finding, href: str, printed: Printed) -> Sectio
                 "Is the learned, input-dependent sparsity better than a fixed number of features?",
                 lambda: charts.top_k(finding),
                 "SimPO loss against the share of features steered; the numbers are in the table below.",
-                tables.top_k(finding, href),
+                losses.top_k(finding, href),
             )
         case DifferenceResult():
             return _drawn(
@@ -140,7 +160,7 @@ def _section(name: str, finding: Finding, href: str, printed: Printed) -> Sectio
                 "Does the adapter only repeat what the SAE finds?",
                 lambda: charts.difference(finding),
                 "Left: how many features have which mean difference f - v. Right: the same, in order.",
-                tables.difference(finding, href),
+                features.difference(finding, href),
             )
         case UsageResult():
             return _drawn(
@@ -150,11 +170,11 @@ def _section(name: str, finding: Finding, href: str, printed: Printed) -> Sectio
                 lambda: charts.usage(finding),
                 "Usage of each feature by rank in three contexts and three groups; grey: the fit over all. "
                 "Slopes and R² are in the table below.",
-                tables.usage(finding, href),
+                features.usage(finding, href),
             )
         case AblationResult():
             intro = "What becomes of loss and scores when one kind of feature is not steered."
-            return Section(name, "Causal ablation", intro, (tables.ablation(finding, href),))
+            return Section(name, "Causal ablation", intro, (losses.ablation(finding, href),))
         case ClassificationResult():
             intro = "Can the category of a feature be told from its explanation?"
             table = tables.classification(finding, href, printed)
@@ -218,7 +238,7 @@ def _provenance(documents: Documents) -> Section:
     for name, one in documents.studies.items():
         made = one.provenance
         cells = (made["commit"] or "no commit", str(made["dirty"]), made["hardware"]["device"])
-        wall = Cell(f"{one.wall_s:.1f}", "/wall_s", one.wall_s, f"{documents.studies_href}/{name}.json")
+        wall = Cell(f"{one.wall_s:.1f}", "/wall_s", one.wall_s, documents.href(name))
         rows.append((Cell(name), *map(Cell, cells), wall))
     versions = " · ".join(f"{name} {version}" for name, version in sorted(outcome.versions.items()))
     notes = (

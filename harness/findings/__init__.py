@@ -1,0 +1,89 @@
+"""What the studies find: one type each, which the page reads. Shares are shares of 1, losses are in nats."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from harness.errors import DamagedFileError
+from harness.findings.activity import (
+    CONTEXTS,
+    EVERYWHERE,
+    CensusResult,
+    Composition,
+    CompositionResult,
+    ContextCensus,
+    DifferenceResult,
+    Different,
+    Padded,
+    Ranked,
+    RankingResult,
+    UsageCurve,
+    UsageResult,
+)
+from harness.findings.answers import Answer, Conversation, GenerationsResult, Token
+from harness.findings.classification import ClassificationResult, Confusion, Validated
+from harness.findings.interval import Interval
+from harness.findings.masked import Ablated, AblationResult, TopKPoint, TopKResult
+
+__all__ = [
+    "CONTEXTS",
+    "EVERYWHERE",
+    "Ablated",
+    "AblationResult",
+    "Answer",
+    "CensusResult",
+    "ClassificationResult",
+    "Composition",
+    "CompositionResult",
+    "Confusion",
+    "ContextCensus",
+    "Conversation",
+    "DifferenceResult",
+    "Different",
+    "Finding",
+    "GenerationsResult",
+    "Interval",
+    "Padded",
+    "Ranked",
+    "RankingResult",
+    "Token",
+    "TopKPoint",
+    "TopKResult",
+    "UsageCurve",
+    "UsageResult",
+    "Validated",
+    "parse_finding",
+]
+
+Finding = Annotated[
+    CensusResult
+    | CompositionResult
+    | RankingResult
+    | TopKResult
+    | DifferenceResult
+    | UsageResult
+    | GenerationsResult
+    | AblationResult
+    | ClassificationResult,
+    Field(discriminator="kind"),
+]
+_FINDING: TypeAdapter[Finding] = TypeAdapter(Finding)
+
+
+def parse_finding(data: Any, *, where: object) -> Finding:
+    """A study's result of whatever kind.
+
+    Raises:
+        DamagedFileError: none of the kinds, or another layout.
+    """
+    try:
+        return _FINDING.validate_python(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise DamagedFileError(
+            f"the study's result has not its layout: {'.'.join(map(str, first['loc']))}: {first['msg']}",
+            value=where,
+            remedy="delete it and run `python -m harness study` again",
+        ) from error

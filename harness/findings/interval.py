@@ -1,0 +1,14 @@
+"""An estimate and how sure it is."""
+
+from __future__ import annotations
+
+from harness.contract import Record
+
+
+class Interval(Record):
+    """An estimate with its standard error and its 95 % interval."""
+
+    value: float
+    stderr: float
+    low: float
+    high: float
