@@ -67,10 +67,26 @@ def golden(request: pytest.FixtureRequest, golden_dir: Path) -> Golden:
     return Golden(golden_dir / f"{request.param}.safetensors")
 
 
+def test_every_golden_file_is_a_case(golden_dir: Path) -> None:
+    found = {path.stem for path in golden_dir.glob("*.safetensors")} - {"simpo_loss"}
+    assert found == set(CASES)
+
+
+def test_every_tensor_is_an_input_or_is_reproduced(golden: Golden) -> None:
+    inputs = {"x", "probe", "W_enc", "b_enc", "W_dec", "b_dec", "sae_threshold"}
+    own = {"jump_relu": {"log_threshold"}, "soft_threshold": {"soft_threshold"}}
+    trained = {"adapter_weight", "adapter_bias"} | own.get(golden.activation, set())
+    reproduced = {"features", "steering", "output", "norm_l0", "norm_l1", "norm_l2", "loss"}
+    reproduced |= {f"grad_{name}" for name in trained}
+    assert set(golden.tensors) == inputs | trained | reproduced
+
+
 def test_features_and_steering_vector(golden: Golden) -> None:
-    x = golden.tensors["x"]
+    """Also the mean over positions of the sum over features of v squared, which no objective here uses."""
+    x, v = golden.tensors["x"], golden.adapter()(golden.tensors["x"])
     torch.testing.assert_close(golden.sae().encode(x), golden.tensors["features"], **VALUES)
-    torch.testing.assert_close(golden.adapter()(x), golden.tensors["steering"], **VALUES)
+    torch.testing.assert_close(v, golden.tensors["steering"], **VALUES)
+    torch.testing.assert_close(v.square().sum(-1).mean(), golden.tensors["norm_l2"], **VALUES)
 
 
 @pytest.mark.parametrize(("route", "chunk"), ROUTES)

@@ -35,6 +35,22 @@ def test_losses_are_the_official_ones(golden: dict[str, torch.Tensor]) -> None:
     torch.testing.assert_close(losses, golden["losses"], atol=1e-5, rtol=0)
 
 
+def test_the_margin_gives_the_official_hinge_losses_too(golden: dict[str, torch.Tensor]) -> None:
+    """The official code knows a second loss of the same margin, max(0, 1 - margin); no profile uses it.
+
+    The margin beta * (chosen - rejected) - gamma is read back from this harness' loss, -log sigmoid(margin).
+    """
+    chosen, rejected = golden["chosen_logps"].double(), golden["rejected_logps"].double()
+    margins = -torch.expm1(simpo_losses(chosen, rejected, beta=10.0, gamma=5.0)).log()
+    hinge = torch.relu(1 - margins).float()
+    torch.testing.assert_close(hinge, golden["hinge_losses"], atol=1e-5, rtol=0)
+
+
+def test_the_file_holds_nothing_that_is_not_reproduced(golden: dict[str, torch.Tensor]) -> None:
+    logprobs = {"chosen_logps", "rejected_logps", "chosen_rewards", "rejected_rewards"}
+    assert set(golden) == {"logits", "labels"} | logprobs | {"losses", "hinge_losses"}
+
+
 def test_rewards_are_the_official_ones(
     golden: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
