@@ -168,6 +168,12 @@ def build_miniature(session):
     shared(session, "harness.miniature.build", *session.posargs)
 
 
+@nox.session
+def lock(session):
+    """Bring the hashes of the lock up to date with the versions in constraints.txt; asks pip."""
+    shared(session, "harness.lock", *session.posargs)
+
+
 @nox.session(venv_backend="venv")
 def audit(session):
     """The locked packages against the published advisories; needs a network."""

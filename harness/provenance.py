@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import platform
 import shutil
 import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from harness import __version__
 from harness.artefact import digest_file
+from harness.lock import UNVERIFIED
+from harness.lock import VERSIONS as LOCK
 
 ROOT = Path(__file__).parent.parent
-LOCK = ROOT / "constraints.txt"
 PACKAGES = (
     "torch",
     "transformers",
@@ -38,9 +41,8 @@ def provenance(seed: int) -> dict[str, Any]:
 
     Returns:
         `harness` (version), `commit`, `dirty`, `versions` (by package), `python`, `platform`, `hardware`
-        (`class`,
-        `device`, `cores`, `memory_gib`, `driver`), `seed`, `lock_sha256`; None where there is nothing to
-        know.
+        (`class`, `device`, `cores`, `memory_gib`, `driver`), `seed`, `lock_sha256`, `unverified_files`
+        (installed without a hash in the lock); None where there is nothing to know.
     """
     commit = _git("rev-parse", "HEAD")
     status = _git("status", "--porcelain", "--untracked-files=no")
@@ -54,7 +56,17 @@ def provenance(seed: int) -> dict[str, Any]:
         "hardware": hardware(),
         "seed": seed,
         "lock_sha256": digest_file(LOCK) if LOCK.is_file() else None,
+        "unverified_files": unverified_files(),
     }
+
+
+def unverified_files(environment: Path = Path(sys.prefix)) -> list[str] | None:
+    """Names of the installed files that the lock has no hash of; None where nothing is known, because
+    `harness.environment` did not make the environment."""
+    path = environment / UNVERIFIED
+    if not path.is_file():
+        return None
+    return [one["file"] for one in json.loads(path.read_text(encoding="utf-8"))]
 
 
 @functools.cache

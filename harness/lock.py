@@ -1,0 +1,190 @@
+"""The lock: the version of every package, and the sha256 of the files that were tried (`nox -s lock`).
+
+Standard library only: the noxfile's interpreter installs from it before there is an environment.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from harness.errors import DamagedFileError, MissingInputError
+
+ROOT = Path(__file__).parent.parent
+VERSIONS = ROOT / "constraints.txt"
+HASHES = ROOT / "constraints.sha256"
+UNVERIFIED = "unverified.json"
+"""In the environment's folder: the files that were installed and are not among the hashes."""
+PORTABLE = ("py3", "py2.py3")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+HEADER = """\
+# sha256 of each file that constraints.txt installs on Python 3.11, Linux x86-64 (torch: the CPU build).
+# Made by `nox -s lock`; docs/decisions/0032-hashes-of-the-lock.md.
+"""
+
+
+class Release(NamedTuple):
+    """A package of one version, its name normalised as an index does."""
+
+    name: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.name}=={self.version}"
+
+
+class Distribution(NamedTuple):
+    """A file that pip would install, as its report names it."""
+
+    file: str
+    sha256: str
+    release: Release
+
+
+def normalised(name: str) -> str:
+    """A package's name in lower case, with single hyphens."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pinned(text: str) -> set[Release]:
+    """The releases that the lines `name==version` pin."""
+    lines = (line.partition("#")[0].strip() for line in text.splitlines())
+    pairs = (line.split("==") for line in lines if line)
+    return {Release(normalised(name), version) for name, version in pairs}
+
+
+def release_of(file: str) -> Release:
+    """The release that a file name tells: `torch-2.13.0+cpu-cp311-...whl` is torch 2.13.0, whatever build."""
+    if file.endswith(".whl"):
+        name, version, *_ = file.split("-")
+    else:
+        name, _, version = re.sub(r"\.(tar\.\w+|zip)$", "", file).rpartition("-")
+    return Release(normalised(name), version.partition("+")[0])
+
+
+def portable(file: str) -> bool:
+    """Whether every machine installs this very file: a source distribution or a wheel without a platform."""
+    tags = file.removesuffix(".whl").split("-")[-3:]
+    return not file.endswith(".whl") or (tags[0] in PORTABLE and tags[1:] == ["none", "any"])
+
+
+def read_hashes(path: Path = HASHES) -> dict[str, str]:
+    """File name -> sha256, from lines as `sha256sum` writes them.
+
+    Raises:
+        MissingInputError: there is no such file.
+        DamagedFileError: a line that is not a digest and a name, or a name twice.
+    """
+    if not path.is_file():
+        raise MissingInputError(
+            "the hashes of the lock are not there", value=path, remedy="`git checkout` it"
+        )
+    found: dict[str, str] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if line.startswith("#") or not line.strip():
+            continue
+        digest, _, file = line.partition("  ")
+        if not SHA256.fullmatch(digest) or not file.strip() or file in found:
+            raise DamagedFileError(
+                "a line of the lock's hashes is not one digest and one new file name",
+                value=f"{path}, line {number}",
+                remedy="`git checkout` the file, or make it again with `nox -s lock`",
+            )
+        found[file] = digest
+    return found
+
+
+def write_hashes(found: Mapping[str, str], path: Path = HASHES) -> None:
+    """Write the lines, sorted by file name."""
+    lines = (f"{digest}  {file}\n" for file, digest in sorted(found.items(), key=lambda one: one[0].lower()))
+    path.write_text(HEADER + "".join(lines), encoding="utf-8")
+
+
+def requirements(files: Mapping[str, str]) -> str:
+    """What pip's hash mode takes: a line for each release, with the digest of each of its files."""
+    by_release: dict[Release, list[str]] = {}
+    for file, digest in files.items():
+        by_release.setdefault(release_of(file), []).append(f" --hash=sha256:{digest}")
+    return "".join(f"{release}{''.join(found)}\n" for release, found in sorted(by_release.items()))
+
+
+def reported(report: str) -> list[Distribution]:
+    """The files of pip's installation report; one installed from a folder (this project) has none.
+
+    Raises:
+        DamagedFileError: pip does not say which file, or not its digest.
+    """
+    found = []
+    for one in json.loads(report)["install"]:
+        where = one["download_info"]
+        if "dir_info" in where:
+            continue
+        archive = where.get("archive_info", {})
+        digest = archive.get("hashes", {}).get("sha256") or archive.get("hash", "").removeprefix("sha256=")
+        if not SHA256.fullmatch(digest):
+            raise DamagedFileError(
+                "pip does not say what a file's sha256 is",
+                value=where["url"],
+                remedy="empty pip's cache (`pip cache purge`), which may hold a build of unknown origin",
+            )
+        name, version = one["metadata"]["name"], one["metadata"]["version"]
+        found.append(Distribution(_file_name(where["url"]), digest, Release(normalised(name), version)))
+    return found
+
+
+def _file_name(url: str) -> str:
+    return unquote(urlsplit(url).path).rpartition("/")[2]
+
+
+def unverified(found: Iterable[Distribution], hashes: Mapping[str, str]) -> list[Distribution]:
+    """The files that the lock does not name.
+
+    Raises:
+        DamagedFileError: a file that it names, with other contents.
+    """
+    unknown = []
+    for one in found:
+        expected = hashes.get(one.file)
+        if expected is None:
+            unknown.append(one)
+        elif expected != one.sha256:
+            raise DamagedFileError(
+                "a package's file is not the one that the lock names; nothing of it was installed",
+                value=f"{one.file}\n    locked:   sha256 {expected}\n    offered:  sha256 {one.sha256}",
+                remedy="look at the package index in use (`pip config list`), empty pip's cache "
+                "(`pip cache purge`), and ask who changed it; `nox -s lock` only if the new file is meant",
+            )
+    return unknown
+
+
+def renew(python: str = sys.executable, versions: Path = VERSIONS, path: Path = HASHES) -> tuple[int, int]:
+    """Bring the hashes up to date with the versions: pip is asked about releases without one; hashes of
+    releases that are gone are left out.
+
+    Returns:
+        How many were added, and how many left out.
+    """
+    old = read_hashes(path) if path.is_file() else {}
+    wanted = pinned(versions.read_text(encoding="utf-8"))
+    kept = {file: digest for file, digest in old.items() if release_of(file) in wanted}
+    missing = sorted(wanted - {release_of(file) for file in kept})
+    new = {}
+    if missing:
+        asked = [python, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--no-deps", "--quiet"]
+        done = subprocess.run(
+            [*asked, "--report", "-", *map(str, missing)], stdout=subprocess.PIPE, text=True, check=True
+        )
+        new = {one.file: one.sha256 for one in reported(done.stdout)}
+    write_hashes(kept | new, path)
+    return len(new), len(old) - len(kept)
+
+
+if __name__ == "__main__":
+    added, left_out = renew()
+    print(f"{HASHES.name}: {added} added, {left_out} left out")
