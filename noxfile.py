@@ -98,6 +98,12 @@ def reproduce_answers(session):
     study(session, "--study=answers")
 
 
+@nox.session(name="reproduce-seeds")
+def reproduce_seeds(session):
+    """Table 1 over several training seeds (`-- --seeds 1,2,3`; `-- --commit` takes it over)."""
+    shared(session, "harness", "seeds", *session.posargs)
+
+
 @nox.session(name="planted-truth")
 def planted_truth(session):
     """FSRL on rewards of known weights: do the analyses recover them?"""

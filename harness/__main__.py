@@ -72,10 +72,12 @@ def _run(given: argparse.Namespace) -> int:
     paths = RunPaths.of(profile.name, given.run_dir, given.data_root, lock_path(given.profile))
     seeds = getattr(given, "seeds", None)
     if seeds is not None:
-        from harness.seeds import parse_seeds
-        from harness.seeds import run as run_seeds
+        from harness import seeds as over
 
-        run_seeds(given.stage, profile, paths, parse_seeds(seeds), getattr(given, "arm", None))
+        if given.stage == over.SEEDS:
+            over.run_all(profile, paths, over.parse_seeds(seeds), commit=given.commit)
+        else:
+            over.run(given.stage, profile, paths, over.parse_seeds(seeds), getattr(given, "arm", None))
         return 0
     upto = READS_UP_TO.get(given.stage, given.stage)
     if upto in STAGES:

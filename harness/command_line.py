@@ -78,6 +78,7 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument(
             "--update", action="store_true", help=f"accept this run's {what} as the committed ones"
         )
+    _add_seeds(commands)
     _add_planted(commands)
     _add_classify(commands)
     _add_plan(commands)
@@ -99,6 +100,26 @@ def _add_stage(commands: Any, name: str, stage: Any) -> argparse.ArgumentParser:
     )
     _add_common(one)
     return one
+
+
+def _add_seeds(commands: Any) -> None:
+    one = commands.add_parser(
+        "seeds",
+        help="Run every stage for each training seed: means, standard deviations, tests over seeds.",
+        description="Runs prepare to check once for each training seed, below seed-N of the run folder,\n"
+        "then puts the seeds together: mean, standard deviation, and differences to the base tested\n"
+        "with seeds as the unit (paired t test, Holm). What is finished is reused.\n\n"
+        "reads:  what the stages read\n"
+        "writes: seed-N/, a run folder each, and report/seeds.{json,md,tex}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_common(one)
+    one.add_argument(
+        "--seeds", default="1,2,3", metavar="N,N,...", help="training seeds, two or more (%(default)s)"
+    )
+    one.add_argument(
+        "--commit", action="store_true", help="take the table over into results/<profile>/<hardware>/"
+    )
 
 
 def _add_planted(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import statistics as plain
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from harness.artefact import write_json, write_text
+from harness.artefact import write_bytes, write_json, write_text
 from harness.compare import identity
 from harness.contract import Record
 from harness.errors import NotComparableError, ProfileError
@@ -14,15 +15,18 @@ from harness.measure import BASE, Measure, measure
 from harness.outcome import Outcome, outcome_path, read_outcome
 from harness.paths import RunPaths
 from harness.profile import Profile
-from harness.render import Row, Sheet, notes, number
+from harness.provenance import ROOT
+from harness.render import Row, Sheet, commits, limits, number, sizes
 from harness.render_latex import latex
 from harness.render_markdown import markdown
 from harness.render_screen import screen_console, show_sheet
-from harness.stages.common import command, refuse_stale, run_stage
+from harness.stages.common import command, console, refuse_stale, run_stage
+from harness.stages.order import STAGES
 from harness.statistics import LEVEL, SeedDifference, holm, seed_difference
 
 SEEDS = "seeds"
 REPORT = "report"
+RESULTS = ROOT / "results"
 
 
 class Spread(Record):
@@ -37,6 +41,9 @@ class SeedResult(Record):
     """What several seeds gave.
 
     Attributes:
+        profile, profile_digest: of the profile whose training seed was replaced.
+        hardware, device, versions: as in `Outcome`; equal for all seeds, except for the device's name.
+        commits, dirty: of every stage of every seed.
         seeds: in the order asked for.
         values: arm -> measure -> the score of each seed.
         spreads: arm -> measure -> mean and standard deviation.
@@ -44,7 +51,14 @@ class SeedResult(Record):
         family: number of tests that Holm's correction covers.
     """
 
-    schema_version: int = 1
+    schema_version: int = 2
+    profile: str
+    profile_digest: str
+    hardware: str
+    device: str
+    versions: dict[str, str]
+    commits: tuple[str, ...]
+    dirty: bool
     seeds: tuple[int, ...]
     values: dict[str, dict[str, tuple[float, ...]]]
     spreads: dict[str, dict[str, Spread]]
@@ -96,12 +110,40 @@ def run(stage: str, profile: Profile, paths: RunPaths, seeds: Sequence[int], arm
         report(profile, paths, seeds)
 
 
+def run_all(
+    profile: Profile,
+    paths: RunPaths,
+    seeds: Sequence[int],
+    *,
+    commit: bool = False,
+    results: Path = RESULTS,
+) -> None:
+    """Run every stage for every seed, what is finished not again, and make the table.
+
+    Args:
+        commit: take the table over into `results`.
+
+    Raises:
+        HarnessError: whatever a stage refuses; the seeds before it are kept.
+    """
+    for place, seed in enumerate(seeds, start=1):
+        console.print(f"[bold]training seed {seed} ({place} of {len(seeds)})[/bold]")
+        for stage in STAGES:
+            run_stage(stage, with_seed(profile, seed), seed_paths(paths, seed))
+    result = report(profile, paths, seeds)
+    if commit:
+        target = results / profile.name / result.hardware
+        for path in sorted(paths.report.glob(f"{SEEDS}.*")):
+            write_bytes(target / path.name, path.read_bytes())
+        screen_console().print(f"accepted: {target / SEEDS}.{{json,md,tex}}", markup=False, soft_wrap=True)
+
+
 def report(profile: Profile, paths: RunPaths, seeds: Sequence[int]) -> SeedResult:
     """Write `report/seeds.{json,md,tex}` and print the table."""
-    again = f"{command(REPORT, profile)} --seeds {','.join(map(str, seeds))}"
+    again = f"{command(SEEDS, profile)} --seeds {','.join(map(str, seeds))}"
     outcomes = {seed: read_outcome(outcome_path(seed_paths(paths, seed)), made_by=again) for seed in seeds}
-    result = over_seeds(outcomes)
-    sheet = seed_table(result, next(iter(outcomes.values())))
+    result = over_seeds(outcomes, profile.digest())
+    sheet = seed_table(result, next(iter(outcomes.values())), again)
     write_json(paths.report / f"{SEEDS}.json", result.model_dump(mode="json"))
     write_text(paths.report / f"{SEEDS}.md", markdown(sheet))
     write_text(paths.report / f"{SEEDS}.tex", latex(sheet))
@@ -109,8 +151,11 @@ def report(profile: Profile, paths: RunPaths, seeds: Sequence[int]) -> SeedResul
     return result
 
 
-def over_seeds(outcomes: Mapping[int, Outcome]) -> SeedResult:
+def over_seeds(outcomes: Mapping[int, Outcome], profile_digest: str) -> SeedResult:
     """Means, spreads and paired tests over the outcomes of several seeds.
+
+    Args:
+        profile_digest: of the profile whose seed they replace.
 
     Raises:
         NotComparableError: the runs differ in more than the seed.
@@ -132,7 +177,18 @@ def over_seeds(outcomes: Mapping[int, Outcome]) -> SeedResult:
     }
     differences, family = _differences(values)
     return SeedResult(
-        seeds=tuple(outcomes), values=values, spreads=spreads, differences=differences, family=family
+        profile=first.profile,
+        profile_digest=profile_digest,
+        hardware=first.hardware,
+        device=first.device,
+        versions=first.versions,
+        commits=tuple(sorted({commit for outcome in outcomes.values() for commit in outcome.commits})),
+        dirty=any(outcome.dirty for outcome in outcomes.values()),
+        seeds=tuple(outcomes),
+        values=values,
+        spreads=spreads,
+        differences=differences,
+        family=family,
     )
 
 
@@ -170,8 +226,13 @@ def _differences(
     return found, len(tested)
 
 
-def seed_table(result: SeedResult, outcome: Outcome) -> Sheet:
-    """Mean and standard deviation of every measure, and the difference to the base with its interval."""
+def seed_table(result: SeedResult, outcome: Outcome, again: str) -> Sheet:
+    """Mean and standard deviation of every measure, and the difference to the base with its interval.
+
+    Args:
+        outcome: of any of the seeds.
+        again: the command that makes the table.
+    """
     columns = [measure(name) for name in outcome.measures]
     rows = []
     for arm, by_name in result.spreads.items():
@@ -181,13 +242,17 @@ def seed_table(result: SeedResult, outcome: Outcome) -> Sheet:
             cells = (_difference(result.differences[arm][column.name], column) for column in columns)
             rows.append(Row(("  - base [95 %]", *cells)))
     n = len(result.seeds)
+    shown = commits(outcome.model_copy(update={"commits": result.commits, "dirty": result.dirty}))
     headings = ("Arm", *(f"{c.title} {'↓' if c.lower_is_better else '↑'} ({c.unit})" for c in columns))
     remarks = (
-        notes(outcome)[0],
+        outcome.note,
         f"{n} training seeds an arm ({', '.join(map(str, result.seeds))}): mean ± standard deviation over "
         f"seeds, n = {n}. Difference to base: paired by seed, 95 % interval of Student's t with {n - 1} "
         f"degrees of freedom; * p < {LEVEL:g}, Holm-corrected over {result.family} tests. The base is not "
         "trained: its scores do not depend on the seed.",
+        f"profile {outcome.profile} · protocol {outcome.protocol} · hardware {outcome.hardware} "
+        f"({outcome.device}) · {outcome.dtype} · commit {shown} · `{again}`",
+        f"n of each seed: {sizes(outcome)} · limits: {limits(outcome)}",
     )
     return Sheet(SEEDS, f"Seeds. {outcome.title}", headings, tuple(rows), remarks)
 

@@ -83,11 +83,11 @@ class Bench:
             **options,
         )
 
-    def do(self, stage: str, *more: str, code: int = 0, **options: Any) -> str:
+    def do(self, stage: str, *more: str, code: int = 0, limit_s: float = LIMIT_S, **options: Any) -> str:
         """Run a stage to its end and hold it to its exit code; what it printed, without a traceback."""
         process = self.start(stage, *more, **options)
         try:
-            said, _ = process.communicate(timeout=LIMIT_S)
+            said, _ = process.communicate(timeout=limit_s)
         except subprocess.TimeoutExpired:
             end(process)
             raise

@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 from fault_toys import Bench, tiny_profile
 
+LIMIT_S = 1800
+"""Four trainings and six evaluations, each a process of its own: two to three minutes on two free cores."""
+
 
 @pytest.mark.slow
+@pytest.mark.timeout(LIMIT_S)
 def test_two_seeds_from_the_command_line(tmp_path: Path) -> None:
     bench = Bench(tiny_profile(tmp_path), tmp_path / "run")
-    said = ""
-    for stage in ("prepare", "train", "evaluate", "analyse", "report"):
-        said = bench.do(stage, "--seeds", "1,2")
+    said = bench.do("seeds", "--seeds", "1,2", limit_s=LIMIT_S)
     assert "2 training seeds an arm (1, 2)" in " ".join(said.split())
     result = json.loads((bench.run / "report" / "seeds.json").read_text())
     losses = result["values"]["fsrl"]["preference.loss"]
@@ -28,4 +30,5 @@ def test_two_seeds_from_the_command_line(tmp_path: Path) -> None:
     for seed in (1, 2):
         trained = json.loads((bench.run / f"seed-{seed}" / "fsrl" / "train.json").read_text())
         assert trained["profile"]["training"]["seed"] == trained["provenance"]["seed"] == seed
-    assert "reused" in bench.do("train", "--seeds", "1,2")
+    again = bench.do("train", "--seeds", "1,2")
+    assert again.count("reused") == 6, "three arms, two seeds"

@@ -16,6 +16,15 @@ def test_the_table_is_the_committed_one() -> None:
     assert shown.group(1).strip() == committed.strip()
 
 
+def test_the_table_over_seeds_is_the_committed_one() -> None:
+    """Empty as long as none is committed."""
+    shown = re.search(r"<!-- seeds:start -->\n(.*?)<!-- seeds:end -->", README, re.DOTALL)
+    assert shown is not None
+    path = ROOT / "results/miniature/cpu-x86_64-2c/seeds.md"
+    committed = path.read_text(encoding="utf-8") if path.is_file() else ""
+    assert shown.group(1).strip() == committed.strip()
+
+
 def test_every_session_that_is_named_exists() -> None:
     noxfile = (ROOT / "noxfile.py").read_text(encoding="utf-8")
     named = set(re.findall(r"nox -s ([\w-]+)", README))

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from statistics import fmean, stdev
 
 import pytest
 
+from harness import seeds
 from harness.contract import Score
 from harness.errors import DataError, NotComparableError, ProfileError
 from harness.outcome import Outcome, outcome_path
 from harness.paths import RunPaths
-from harness.profile import Profile
-from harness.seeds import over_seeds, parse_seeds, report, seed_paths, seed_table, with_seed
+from harness.profile import Profile, load_profile
+from harness.seeds import (
+    RESULTS,
+    SeedResult,
+    over_seeds,
+    parse_seeds,
+    report,
+    run_all,
+    seed_paths,
+    seed_table,
+    with_seed,
+)
+from harness.stages.order import STAGES
 from harness.statistics import seed_difference
-
-if TYPE_CHECKING:
-    pass
 
 LOSS = "preference.loss"
 MMLU = "mmlu.acc"
@@ -72,7 +81,7 @@ def seeded(outcome: Outcome, losses: dict[str, float]) -> Outcome:
 def test_means_spreads_and_tests_over_seeds(outcome: Outcome) -> None:
     # fsrl - base: -1, -2, -3, as in the test by hand; full-simpo: -2 in each.
     runs = {n: seeded(outcome, {"full-simpo": 4.0, "fsrl": 6.0 - n}) for n in (1, 2, 3)}
-    result = over_seeds(runs)
+    result = over_seeds(runs, "d" * 64)
     spread = result.spreads["fsrl"][LOSS]
     assert (spread.mean, spread.sd, spread.seeds) == (4.0, 1.0, 3)
     one = result.differences["fsrl"][LOSS]
@@ -80,7 +89,8 @@ def test_means_spreads_and_tests_over_seeds(outcome: Outcome) -> None:
     assert one.p == one.p_holm == pytest.approx(0.0741799, abs=1e-6)
     assert result.family == 1, "the other measures have no spread here"
     assert result.differences["full-simpo"][LOSS].p is None
-    shown = seed_table(result, outcome)
+    shown = seed_table(result, outcome, "the command")
+    assert "`the command`" in shown.notes[2]
     assert "3 training seeds an arm (1, 2, 3)" in shown.notes[1]
     assert [row.cells[1] for row in shown.rows if row.cells[0] == "FSRL"] == ["4.000 ±1.000"]
     assert "-2.000 [-4.484, +0.484]" in [row.cells[1] for row in shown.rows]
@@ -89,18 +99,56 @@ def test_means_spreads_and_tests_over_seeds(outcome: Outcome) -> None:
 def test_runs_that_differ_in_more_than_the_seed_are_refused(outcome: Outcome) -> None:
     other = outcome.model_copy(update={"dtype": "bfloat16"})
     with pytest.raises(NotComparableError, match="dtype"):
-        over_seeds({1: outcome, 2: other})
+        over_seeds({1: outcome, 2: other}, "d" * 64)
+
+
+def with_runs(outcome: Outcome, folder: Path) -> RunPaths:
+    """A run folder in which two seeds were reported, on two commits, the second with changes."""
+    paths = RunPaths(root=folder)
+    for seed in (1, 2):
+        where = outcome_path(seed_paths(paths, seed))
+        where.parent.mkdir(parents=True)
+        made = {"commits": (str(seed) * 40,), "dirty": seed == 2}
+        where.write_text(seeded(outcome, {"fsrl": 5.0 - seed}).model_copy(update=made).model_dump_json())
+    return paths
 
 
 def test_the_table_is_written_from_the_runs_of_the_seeds(
     outcome: Outcome, profile: Profile, tmp_path: Path
 ) -> None:
-    paths = RunPaths(root=tmp_path)
-    for seed in (1, 2):
-        where = outcome_path(seed_paths(paths, seed))
-        where.parent.mkdir(parents=True)
-        where.write_text(seeded(outcome, {"fsrl": 5.0 - seed}).model_dump_json())
+    paths = with_runs(outcome, tmp_path)
     result = report(profile, paths, (1, 2))
     assert json.loads((paths.report / "seeds.json").read_text()) == result.model_dump(mode="json")
-    assert "2 training seeds an arm (1, 2)" in (paths.report / "seeds.md").read_text()
+    shown = (paths.report / "seeds.md").read_text()
+    assert "2 training seeds an arm (1, 2)" in shown
+    assert "1" * 12 + ", " + "2" * 12 + " with uncommitted changes" in shown
+    assert (result.profile, result.profile_digest) == (outcome.profile, profile.digest())
     assert (paths.report / "seeds.tex").is_file()
+
+
+def test_all_stages_run_for_each_seed_and_the_table_is_taken_over(
+    outcome: Outcome, profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stages are only listed here; tests/integration/test_seeds.py runs them."""
+    paths, ran = with_runs(outcome, tmp_path / "run"), []
+    monkeypatch.setattr(
+        seeds, "run_stage", lambda stage, one, where: ran.append((stage, one.training.seed, where.root.name))
+    )
+    run_all(profile, paths, (1, 2), commit=True, results=tmp_path / "results")
+    assert ran == [(stage, seed, f"seed-{seed}") for seed in (1, 2) for stage in STAGES]
+    taken = tmp_path / "results" / profile.name / outcome.hardware
+    assert sorted(path.name for path in taken.iterdir()) == ["seeds.json", "seeds.md", "seeds.tex"]
+    assert (taken / "seeds.md").read_bytes() == (paths.report / "seeds.md").read_bytes()
+
+
+def test_what_is_committed_is_of_todays_profile_and_adds_up() -> None:
+    for path in sorted(RESULTS.glob("*/*/seeds.json")):
+        result = SeedResult.model_validate_json(path.read_text())
+        assert (result.profile, result.hardware) == (path.parent.parent.name, path.parent.name)
+        assert result.profile_digest == load_profile(result.profile).digest()
+        assert not result.dirty
+        for arm, by_name in result.values.items():
+            for name, values in by_name.items():
+                spread = result.spreads[arm][name]
+                assert spread.seeds == len(values) == len(result.seeds)
+                assert (spread.mean, spread.sd) == pytest.approx((fmean(values), stdev(values)))
