@@ -15,6 +15,7 @@ from harness.provenance import ROOT
 PAPER = ROOT / "results" / "paper.json"
 
 Status = Literal["value", "direction only", "lost", "artefact", "ambiguous"]
+NEVER_TESTED = ("lost", "artefact")
 Quantity = Literal["memory", "epoch time", "trainable parameters"]
 
 
@@ -145,7 +146,7 @@ class Claim(Record):
 
     @model_validator(mode="after")
     def _nothing_to_reproduce(self) -> Claim:
-        if self.status in ("lost", "artefact") and self.predicates:
+        if self.status in NEVER_TESTED and self.predicates:
             raise ValueError(f"{self.id}: a claim whose status is {self.status} cannot have a predicate")
         if self.status == "lost" and self.printed is not None:
             raise ValueError(f"{self.id}: a lost value cannot have a printed number")

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from harness.errors import DamagedFileError, MissingInputError
@@ -23,6 +23,8 @@ UNVERIFIED = "unverified.json"
 """In the environment's folder: the files that were installed and are not among the hashes."""
 PORTABLE = ("py3", "py2.py3")
 SHA256 = re.compile(r"[0-9a-f]{64}")
+WHEEL, SOURCE = r"[\w.]+(?:-[\w.+!]+){4,5}\.whl", r"[\w.-]+-[\w.+!]+\.(?:tar\.gz|zip)"
+LINE = re.compile(rf"({SHA256.pattern})  ({WHEEL}|{SOURCE})", re.ASCII)
 HEADER = """\
 # sha256 of each file that constraints.txt installs on Python 3.11, Linux x86-64 (torch: the CPU build).
 # Made by `nox -s lock`; docs/decisions/0032-hashes-of-the-lock.md.
@@ -53,10 +55,23 @@ def normalised(name: str) -> str:
 
 
 def pinned(text: str) -> set[Release]:
-    """The releases that the lines `name==version` pin."""
-    lines = (line.partition("#")[0].strip() for line in text.splitlines())
-    pairs = (line.split("==") for line in lines if line)
-    return {Release(normalised(name), version) for name, version in pairs}
+    """The releases that the lines `name==version` pin.
+
+    Raises:
+        DamagedFileError: another kind of line.
+    """
+    found = set()
+    for line in text.splitlines():
+        name, equal, version = line.partition("#")[0].strip().partition("==")
+        if name and not (equal and version):
+            raise DamagedFileError(
+                "a line of the lock is not `name==version`",
+                value=line,
+                remedy="pin one version of the package",
+            )
+        if name:
+            found.add(Release(normalised(name), version))
+    return found
 
 
 def release_of(file: str) -> Release:
@@ -86,17 +101,18 @@ def read_hashes(path: Path = HASHES) -> dict[str, str]:
             "the hashes of the lock are not there", value=path, remedy="`git checkout` it"
         )
     found: dict[str, str] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        if line.startswith("#") or not line.strip():
+    text = path.read_text(encoding="utf-8", errors="replace")
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.startswith("#") or not line:
             continue
-        digest, _, file = line.partition("  ")
-        if not SHA256.fullmatch(digest) or not file.strip() or file in found:
+        parts = LINE.fullmatch(line)
+        if parts is None or parts[2] in found:
             raise DamagedFileError(
                 "a line of the lock's hashes is not one digest and one new file name",
                 value=f"{path}, line {number}",
                 remedy="`git checkout` the file, or make it again with `nox -s lock`",
             )
-        found[file] = digest
+        found[parts[2]] = parts[1]
     return found
 
 
@@ -120,22 +136,28 @@ def reported(report: str) -> list[Distribution]:
     Raises:
         DamagedFileError: pip does not say which file, or not its digest.
     """
-    found = []
-    for one in json.loads(report)["install"]:
-        where = one["download_info"]
-        if "dir_info" in where:
-            continue
-        archive = where.get("archive_info", {})
-        digest = archive.get("hashes", {}).get("sha256") or archive.get("hash", "").removeprefix("sha256=")
-        if not SHA256.fullmatch(digest):
-            raise DamagedFileError(
-                "pip does not say what a file's sha256 is",
-                value=where["url"],
-                remedy="empty pip's cache (`pip cache purge`), which may hold a build of unknown origin",
-            )
-        name, version = one["metadata"]["name"], one["metadata"]["version"]
-        found.append(Distribution(_file_name(where["url"]), digest, Release(normalised(name), version)))
-    return found
+    try:
+        install = json.loads(report)["install"]
+        return [_distribution(one) for one in install if "dir_info" not in one["download_info"]]
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise DamagedFileError(
+            "pip's report of what it would install cannot be read",
+            value=f"{type(error).__name__}: {error}",
+            remedy="use the pip of this project's Python versions (22.2 or later, `pip --version`)",
+        ) from error
+
+
+def _distribution(one: dict[str, Any]) -> Distribution:
+    where, archive = one["download_info"], one["download_info"].get("archive_info", {})
+    digest = archive.get("hashes", {}).get("sha256") or archive.get("hash", "").removeprefix("sha256=")
+    if not SHA256.fullmatch(digest):
+        raise DamagedFileError(
+            "pip does not say what a file's sha256 is",
+            value=where["url"],
+            remedy="empty pip's cache (`pip cache purge`), which may hold a build of unknown origin",
+        )
+    release = Release(normalised(one["metadata"]["name"]), str(one["metadata"]["version"]))
+    return Distribution(_file_name(where["url"]), digest, release)
 
 
 def _file_name(url: str) -> str:

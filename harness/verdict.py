@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from harness.claims import (
+    NEVER_TESTED,
     Claim,
     Confusion,
     Cost,
@@ -85,18 +86,20 @@ def judge(paper: Paper, outcome: Outcome, studies: Sequence[StudyFinding] = ()) 
 
 
 def _judge_one(claim: Claim, outcome: Outcome, about_paper: bool, studies: Sequence[StudyFinding]) -> Verdict:
+    """`Claim` refuses predicates of what is lost or an artefact; here they would not be asked either."""
     finding = _untested(claim)
-    if claim.predicates and outcome.random_weights:
+    predicates = () if claim.status in NEVER_TESTED else claim.predicates
+    if predicates and outcome.random_weights:
         finding = Finding("not run", ("random weights: only memory and speed mean anything",))
-    elif claim.predicates:
+    elif predicates:
         found = [
             Finding(*find_in_studies(predicate, studies))
             if isinstance(predicate, StudyPredicate)
             else _find(predicate, outcome, about_paper)
-            for predicate in claim.predicates
+            for predicate in predicates
         ]
         finding = _all_of(found)
-    arithmetic = any(isinstance(predicate, Confusion) for predicate in claim.predicates)
+    arithmetic = any(isinstance(predicate, Confusion) for predicate in predicates)
     return Verdict(
         claim=claim.id,
         sentence=claim.sentence,
@@ -105,13 +108,13 @@ def _judge_one(claim: Claim, outcome: Outcome, about_paper: bool, studies: Seque
         answer=finding.answer,
         about_paper=about_paper or arithmetic,
         findings=finding.evidence,
-        remark=claim.reason if claim.predicates else "",
+        remark=claim.reason if predicates else "",
         deciding_n=finding.deciding_n,
     )
 
 
 def _untested(claim: Claim) -> Finding:
-    answer: Answer = "untestable" if claim.status in ("lost", "artefact") else "not run"
+    answer: Answer = "untestable" if claim.status in NEVER_TESTED else "not run"
     return Finding(answer, (claim.reason,))
 
 

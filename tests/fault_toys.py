@@ -64,6 +64,7 @@ class Bench:
             "HF_HUB_OFFLINE": "1",
             "HF_TOKEN": TOKEN,
             "HUGGING_FACE_HUB_TOKEN": TOKEN,
+            "OPENAI_API_KEY": TOKEN,
             "OMP_NUM_THREADS": "1",
             "PYTHONPATH": os.pathsep.join([*path, str(ROOT)]),
         }
@@ -137,6 +138,11 @@ def plugin(folder: Path, what: str) -> Path:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-arm\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[fsrl_bench.arms]\nbroken = broken_arm\n")
     return folder
+
+
+def files_with(token: str, folder: Path) -> list[Path]:
+    """The files below a folder whose bytes hold a secret."""
+    return [path for path in folder.rglob("*") if path.is_file() and token.encode() in path.read_bytes()]
 
 
 def flip_bit(path: Path) -> None:

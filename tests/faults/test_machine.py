@@ -23,6 +23,8 @@ import random
 import time
 
 _real, _draw = time.time, random.Random(0)
+with open(__file__ + ".ran", "a") as _seen:
+    _seen.write(open("/proc/self/cmdline").read().replace(chr(0), " ") + chr(10))
 time.time = lambda: _real() + _draw.uniform(-86400, 86400)
 time.time_ns = lambda: int(time.time() * 1e9)
 """
@@ -160,6 +162,9 @@ def test_a_clock_that_jumps(whole: Bench, tmp_path: Path) -> None:
     bench = Bench(whole.profile, tmp_path / "run", extra=folder)
     for stage in (("prepare",), ("train", "--arm", "fsrl"), ("evaluate", "--arm", "fsrl")):
         bench.do(*stage)
+    jumped = (folder / "sitecustomize.py.ran").read_text()
+    for process in ("harness prepare", "harness.preference.worker", "harness evaluate"):
+        assert process in jumped, f"the clock of {process} did not jump"
     assert bench.metrics("fsrl") == whole.metrics("fsrl")
     for stage in ("train", "evaluate"):
         artefact = bench.artefact(stage, "fsrl")

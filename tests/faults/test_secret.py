@@ -5,15 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fault_toys import TOKEN, Bench, plugin, tiny_profile
+from fault_toys import TOKEN, Bench, files_with, plugin, tiny_profile
 
 from harness.errors import TrainingError, UnavailableError
 
 pytestmark = pytest.mark.faults
-
-
-def files_with(token: str, folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file() and token.encode() in path.read_bytes()]
 
 
 def test_a_token_of_the_environment_is_in_no_file_of_a_run(whole: Bench) -> None:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from fault_toys import Bench, tiny_profile
+from fault_toys import TOKEN, Bench, files_with, tiny_profile
 
 LIMIT_S = 1800
 """Four trainings and six evaluations, each a process of its own: two to three minutes on two free cores."""
@@ -30,5 +30,7 @@ def test_two_seeds_from_the_command_line(tmp_path: Path) -> None:
     for seed in (1, 2):
         trained = json.loads((bench.run / f"seed-{seed}" / "fsrl" / "train.json").read_text())
         assert trained["profile"]["training"]["seed"] == trained["provenance"]["seed"] == seed
+    assert len(list(bench.run.glob("seed-*/report/*"))) > 10
+    assert files_with(TOKEN, bench.run) == [], "no secret in any stage's files"
     again = bench.do("train", "--seeds", "1,2")
     assert again.count("reused") == 6, "three arms, two seeds"

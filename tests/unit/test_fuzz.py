@@ -18,6 +18,7 @@ from harness.artefact import Artefact, digest_file, read_artefact
 from harness.claims import PAPER, read_paper
 from harness.compare import TOLERANCES, read_tolerances
 from harness.evaluation.rows import check_rows
+from harness.lock import HASHES, read_hashes, reported
 from harness.outcome import read_outcome
 from harness.preference.data import read_pairs, tokenise_pairs
 from harness.profile import Profile, load_profile, parse_profile
@@ -74,6 +75,7 @@ def test_other_documents(content: bytes | object) -> None:
     written(content, lambda path: read_outcome(path, made_by="a test"))
     written(content, read_paper)
     written(content, read_tolerances)
+    written(content, read_hashes)
     written(content, read_snapshot)
     written(content, lambda path: read_card(path.parent), "adapter.json")
     written(content, lambda path: read_items(path, "acc", "evaluate again"))
@@ -90,6 +92,18 @@ def test_the_whole_documents_are_read() -> None:
     assert isinstance(parse_profile(WHOLE, where="x"), Profile)
     assert read_paper().claims
     assert read_tolerances(TOLERANCES)
+
+
+INFO = {"url": "https://host/a-1.0-py3-none-any.whl", "archive_info": {"hashes": {"sha256": "0" * 64}}}
+REPORT = {"install": [{"download_info": INFO, "metadata": {"name": "a", "version": "1.0"}}]}
+
+
+@settings(FUZZ, max_examples=25)
+@given(hurt(REPORT), st.integers(0, 20_000), broken_text)
+def test_pips_report_and_the_hashes_of_the_lock(report: object, place: int, noise: bytes) -> None:
+    survives(lambda: reported(json.dumps(report)))
+    whole = HASHES.read_bytes()
+    written(whole[:place] + noise + whole[place:], read_hashes)
 
 
 TOKENIZER = toys.tokenizer()

@@ -59,12 +59,26 @@ def test_the_requirements_name_each_release_once_with_all_its_digests() -> None:
     )
 
 
-@pytest.mark.parametrize("line", ["abc  a-1.0.zip", f"{ONE}  ", f"{ONE} a-1.0.zip", f"{ONE}  b-1.0.zip"])
+@pytest.mark.parametrize(
+    "line", ["abc  a-1.0.zip", f"{ONE}  ", f"{ONE} a-1.0.zip", f"{ONE}  a.whl", f"{ONE}  b-1.0.zip"]
+)
 def test_a_line_that_is_no_digest_and_new_name_is_refused(tmp_path: Path, line: str) -> None:
     path = tmp_path / "hashes"
     path.write_text(f"# a comment\n{ONE}  b-1.0.zip\n{line}\n")
     with pytest.raises(DamagedFileError, match="line 3"):
         read_hashes(path)
+
+
+@pytest.mark.parametrize("line", ["torch", "torch>=2", "torch=="])
+def test_a_version_that_is_not_pinned_is_refused(line: str) -> None:
+    with pytest.raises(DamagedFileError, match="name==version"):
+        pinned(f"a==1\n{line}\n")
+
+
+@pytest.mark.parametrize("report", ["", "[]", "{}", '{"install": [{}]}', '{"install": 3}'])
+def test_a_report_of_another_layout_is_refused(report: str) -> None:
+    with pytest.raises(DamagedFileError, match="pip --version"):
+        reported(report)
 
 
 def test_hashes_that_are_not_there_are_refused(tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ def faults(source: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names if name.name.split(".")[0] in CODE_RUNNERS)
+        if isinstance(node, ast.ImportFrom) and node.module == "torch":
+            yield from (f"torch.{one.name} alone" for one in node.names if one.name in ("load", "save"))
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in CODE_RUNNERS:
             yield str(node.module)
         if isinstance(node, ast.Call):
@@ -48,6 +50,10 @@ def call_faults(node: ast.Call) -> Iterator[str]:
     if name == "torch.load" and given.get("weights_only") != "True":
         yield "torch.load without weights_only=True"
     if name in ("torch.save", "eval", "exec", "os.system", "os.popen", "yaml.load", "yaml.unsafe_load"):
+        yield name
+    if name.endswith(("read_pickle", "to_pickle")) or name == "__import__":
+        yield name
+    if name.endswith("import_module") and node.args and ast.unparse(node.args[0]).strip("'") in CODE_RUNNERS:
         yield name
     if given.get("shell", "False") != "False" or given.get("allow_pickle", "False") != "False":
         yield f"{name} with a shell or a pickle"
@@ -70,6 +76,11 @@ def test_no_source_runs_what_a_file_says() -> None:
         "subprocess.run(x, shell=True)",
         "numpy.load(x, allow_pickle=True)",
         "eval(text)",
+        "from torch import load",
+        "pandas.read_pickle(path)",
+        "frame.to_pickle(path)",
+        "import_module('pickle')",
+        "__import__('pickle')",
     ],
 )
 def test_the_search_sees_each_of_them(line: str) -> None:

@@ -230,6 +230,23 @@ def test_lost_and_artefact_are_never_reproduced(
             assert found.label == "direction seen here"
 
 
+def test_a_lost_claim_with_a_predicate_that_holds_is_not_reproduced_either(outcome: Outcome) -> None:
+    """Forged past the check of `Claim`: every lost or artefact claim with every predicate of the file."""
+    paper = read_paper()
+    never = [claim for claim in paper.claims if claim.status in ("lost", "artefact")]
+    predicates = [predicate for claim in paper.claims for predicate in claim.predicates]
+    assert len(never) >= 13
+    holding = 0
+    for predicate in predicates:
+        forged = [claim.model_copy(update={"predicates": (predicate,)}) for claim in never]
+        open_ = forged[0].model_copy(update={"id": "not lost", "status": "value"})
+        claims = paper.model_copy(update={"claims": (*forged, open_)})
+        *found, seen = judge(claims, as_paper(outcome))
+        holding += seen.answer == "reproduced"
+        assert {one.answer for one in found} == {"untestable"}
+    assert holding > 3, "the same predicate is seen to hold where the claim is not lost"
+
+
 @pytest.mark.parametrize(
     "change",
     [
