@@ -71,11 +71,13 @@ class Adapter(nn.Module):
     Attributes:
         weight: (d_sae, d_in); bias: (d_sae,).
         log_threshold: (d_sae,) float32, of a JumpReLU only; soft_threshold: (d_sae,), likewise.
-        masked: (d_sae,) bool, features whose v is forced to 0 (ablations).
+        masked: (d_sae,) bool, features whose v is forced to 0 now: those silenced and those of an ablation.
+        silenced: (d_sae,) bool, features that never steer.
         top_fraction: share of the dictionary kept at each position by abs(v); 1 keeps all.
     """
 
     masked: Tensor
+    silenced: Tensor
 
     def __init__(
         self,
@@ -103,7 +105,8 @@ class Adapter(nn.Module):
             self.bias.data.copy_(start.exp())
         elif activation == "soft_threshold":
             self.soft_threshold = nn.Parameter(torch.full((d_sae,), threshold, dtype=dtype))
-        self.register_buffer("masked", torch.zeros(d_sae, dtype=torch.bool), persistent=False)
+        for name in ("masked", "silenced"):
+            self.register_buffer(name, torch.zeros(d_sae, dtype=torch.bool), persistent=False)
 
     @property
     def d_sae(self) -> int:
@@ -122,9 +125,14 @@ class Adapter(nn.Module):
         return max(1, int(self.d_sae * self.top_fraction))
 
     def mask(self, features: list[int]) -> None:
-        """Force v to 0 at these features, and at no others; an empty list lifts the mask."""
-        self.masked.zero_()
+        """Force v to 0 at these features and those silenced, no others; an empty list lifts the mask."""
+        self.masked.copy_(self.silenced)
         self.masked[features] = True
+
+    def silence(self, features: list[int]) -> None:
+        """Force v to 0 at these features whatever `mask` says."""
+        self.silenced[features] = True
+        self.mask([])
 
     def forward(self, a: Tensor) -> Tensor:
         """The whole steering vector at once: (..., d_in) -> (..., d_sae)."""

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from fsrl.mask import FeatureMask, silenced_features
+from harness.artefact import digest_file
 from harness.contract import Penalty, Scene
-from harness.errors import ProfileError, TrainingError
+from harness.errors import MissingInputError, ProfileError, TrainingError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,6 +51,7 @@ class Config(BaseModel):
         soft_threshold: where the thresholds of that activation start.
         top_fraction: share of the dictionary kept at each position by abs(v); 1 keeps all.
         fusion_relu: whether f + v goes through a ReLU (the authors' later code); changes nothing with `relu`.
+        feature_mask: features that never steer, in training or after it, and get no gradient; None: all may.
         chunk_features: features computed at a time, and again in the backward pass; 0 keeps them all.
     """
 
@@ -63,7 +66,13 @@ class Config(BaseModel):
     soft_threshold: Annotated[float, Field(ge=0)] = 0.0
     top_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
     fusion_relu: bool = False
+    feature_mask: Annotated[FeatureMask | None, Field(exclude_if=lambda value: value is None)] = None
     chunk_features: Annotated[int, Field(ge=0)] = 8192
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """What the options name below the data root."""
+        return () if self.feature_mask is None else (self.feature_mask.file,)
 
     @model_validator(mode="after")
     def _options_belong_to_the_activation(self) -> Config:
@@ -83,11 +92,25 @@ class Arm:
     def __init__(self, config: Config, scene: Scene) -> None:
         self.config, self.scene = config, scene
         self.steering: Steering | None = None
+        self.mask_sha256 = ""
 
     def prepare(self, model: PreTrainedModel) -> None:
         """Freeze the base and attach an adapter that does all but nothing yet, in the dtype of the model."""
         model.requires_grad_(False)
-        self._attach(model, model.dtype)
+        steering = self._attach(model, model.dtype)
+        mask = self.config.feature_mask
+        if mask is not None:
+            path = _file_of(self.scene, mask.file)
+            self.mask_sha256 = digest_file(path)
+            steering.adapter.silence(silenced_features(path, steering.adapter.d_sae, keep=mask.keep))
+
+    @property
+    def movable(self) -> float:
+        """Share of the trainable entries that can move: those of a masked feature have no gradient."""
+        if self.steering is None:
+            return 1.0
+        adapter = self.steering.adapter
+        return int((~adapter.silenced).sum()) / adapter.d_sae
 
     def parameter_groups(self, model: PreTrainedModel) -> list[dict[str, Any]]:
         """Weight, bias and soft thresholds at the learning rate; a JumpReLU's thresholds at their own."""
@@ -131,7 +154,9 @@ class Arm:
         from fsrl import files
 
         steering = _steering_of(model)
-        files.write(steering.adapter, folder, files.describe(steering, self.config, self.scene))
+        files.write(
+            steering.adapter, folder, files.describe(steering, self.config, self.scene, self.mask_sha256)
+        )
 
     def load(self, model: PreTrainedModel, folder: Path) -> None:
         """Attach the adapter as saved, in its saved dtype, without gradients.
@@ -193,6 +218,15 @@ class Arm:
                 remedy="look for empty responses in the preference data",
             )
         return counted_BxT
+
+
+def _file_of(scene: Scene, name: str) -> Path:
+    path = None if scene.arm_files is None else scene.arm_files / name
+    if path is None or not path.is_file():
+        raise MissingInputError(
+            "a file that the arm's options name is missing", value=path or name, remedy="run `prepare` again"
+        )
+    return path
 
 
 def _steering_of(model: PreTrainedModel) -> Steering:

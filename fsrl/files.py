@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from fsrl.adapter import Adapter
+from fsrl.mask import FeatureMask
 from harness.artefact import digest_file, read_json, write_json
 from harness.contract import Scene
 from harness.errors import DamagedFileError, MissingInputError, ProfileError, RunFolderError
@@ -23,8 +24,15 @@ if TYPE_CHECKING:
     from fsrl.steer import Steering
 
 SCHEMA_VERSION = 1
-WEIGHTS, CARD = "adapter.safetensors", "adapter.json"
+WEIGHTS, CARD, SILENCED = "adapter.safetensors", "adapter.json", "silenced"
 MADE_BY = "the `train` stage"
+
+
+class MaskCard(FeatureMask):
+    """A feature mask as it was used: what the option says, the file's digest and the features silenced."""
+
+    sha256: str
+    silenced: int
 
 
 class Card(BaseModel):
@@ -37,6 +45,8 @@ class Card(BaseModel):
         layer, hook_name: where.
         path: the steering path of training (`lean` or `full`).
         adapter_dtype, residual_dtype: v is computed in the first and added in the second.
+        feature_mask: the file of ids, which way it counts, its sha256 and how many features never steer;
+            left out where there is none.
         sae_digest, model_digest: what the adapter was trained on.
         weights_sha256: of adapter.safetensors.
         config: the arm's options.
@@ -51,6 +61,7 @@ class Card(BaseModel):
     bandwidth: float
     top_fraction: float
     fusion_relu: bool
+    feature_mask: Annotated[MaskCard | None, Field(exclude_if=lambda value: value is None)] = None
     layer: int
     hook_name: str
     path: Literal["lean", "full"]
@@ -61,8 +72,14 @@ class Card(BaseModel):
     weights_sha256: str
     config: dict[str, Any]
 
+    @property
+    def mask(self) -> FeatureMask | None:
+        """The option that the feature mask came from."""
+        found = self.feature_mask
+        return None if found is None else FeatureMask(file=found.file, keep=found.keep)
 
-def describe(steering: Steering, config: Config, scene: Scene) -> dict[str, Any]:
+
+def describe(steering: Steering, config: Config, scene: Scene, mask_sha256: str = "") -> dict[str, Any]:
     """The card without the digest of the weights."""
     adapter, layer = steering.adapter, scene.sae.layer
     return {
@@ -73,6 +90,7 @@ def describe(steering: Steering, config: Config, scene: Scene) -> dict[str, Any]
         "bandwidth": adapter.bandwidth,
         "top_fraction": adapter.top_fraction,
         "fusion_relu": steering.fusion_relu,
+        "feature_mask": _mask_card(adapter, config, mask_sha256),
         "layer": layer,
         "hook_name": f"blocks.{layer}.hook_resid_post",
         "path": steering.path,
@@ -84,6 +102,13 @@ def describe(steering: Steering, config: Config, scene: Scene) -> dict[str, Any]
     }
 
 
+def _mask_card(adapter: Adapter, config: Config, sha256: str) -> dict[str, Any] | None:
+    mask = config.feature_mask
+    if mask is None:
+        return None
+    return {**mask.model_dump(), "sha256": sha256, "silenced": int(adapter.silenced.sum())}
+
+
 def write(adapter: Adapter, folder: Path, card: dict[str, Any]) -> None:
     """Write weights, then card; a folder without a valid card is not an adapter.
 
@@ -91,6 +116,8 @@ def write(adapter: Adapter, folder: Path, card: dict[str, Any]) -> None:
         RunFolderError: the folder cannot be written or the disk is full.
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in adapter.named_parameters()}
+    if bool(adapter.silenced.any()):
+        tensors[SILENCED] = adapter.silenced.cpu()
     part = folder / f".{WEIGHTS}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -138,12 +165,14 @@ def check_belongs(card: Card, config: Config, scene: Scene, folder: Path) -> Non
         "bandwidth": config.jump_relu.bandwidth if config.jump_relu else 0.0,
         "top_fraction": config.top_fraction,
         "fusion_relu": config.fusion_relu,
+        "feature_mask": config.feature_mask,
     }
     for name, value in wanted.items():
-        if getattr(card, name) != value:
+        found = card.mask if name == "feature_mask" else getattr(card, name)
+        if found != value:
             raise ProfileError(
                 f"the adapter was trained with another {name} than this run has",
-                value=f"{folder / CARD}: {getattr(card, name)}; this run: {value}",
+                value=f"{folder / CARD}: {found}; this run: {value}",
                 remedy="train the arm again, or give the run folder that belongs to this profile",
             )
 
@@ -169,6 +198,8 @@ def read_weights(folder: Path, card: Card) -> dict[str, Tensor]:
     shapes = {"weight": (card.d_sae, card.d_in), "bias": (card.d_sae,)}
     if card.activation != "relu":
         shapes["log_threshold" if card.activation == "jump_relu" else "soft_threshold"] = (card.d_sae,)
+    if card.feature_mask is not None:
+        shapes[SILENCED] = (card.d_sae,)
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if found != shapes:
         raise _damaged(f"the adapter's tensors are {found}, adapter.json says {shapes}", path)
@@ -179,6 +210,8 @@ def read_weights(folder: Path, card: Card) -> dict[str, Tensor]:
     for name, tensor in tensors.items():
         if not bool(torch.isfinite(tensor).all()):
             raise _damaged(f"{name} holds NaN or infinity", path)
+    if card.feature_mask is not None and int(tensors[SILENCED].sum()) != card.feature_mask.silenced:
+        raise _damaged("the mask does not silence as many features as adapter.json says", path)
     return tensors
 
 
@@ -195,6 +228,8 @@ def fill(adapter: Adapter, tensors: dict[str, Tensor], folder: Path) -> None:
                 folder / WEIGHTS,
             )
         parameter.data.copy_(tensors[name])
+    if SILENCED in tensors:
+        adapter.silence(tensors[SILENCED].nonzero().flatten().tolist())
 
 
 def _damaged(cause: str, path: Path) -> DamagedFileError:

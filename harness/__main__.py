@@ -88,6 +88,8 @@ def _run(given: argparse.Namespace) -> int:
         run(profile, paths, given.update)
     elif getattr(given, "export", None):
         _export(profile, paths, given.export)
+    elif given.stage == "parity":
+        _parity(profile, paths, given)
     elif given.stage == "prompts":
         from harness.snapshot import run as compare_prompts
 
@@ -154,6 +156,18 @@ def _planted(profile: Profile, given: argparse.Namespace) -> int:
         commit=given.commit,
     )
     return 0
+
+
+def _parity(profile: Profile, paths: RunPaths, given: argparse.Namespace) -> None:
+    from harness.parity import run
+
+    limits = {}
+    for text in given.limit:
+        task, _, count = text.partition("=")
+        if not count.isdecimal():
+            raise ProfileError("a limit is TASK=N", value=text, remedy="write it as in --limit gsm8k=2")
+        limits[task] = int(count)
+    run(profile, paths, limits=limits, commit=given.commit)
 
 
 def _plan(profile: Profile, gpu: str, *, as_json: bool) -> int:

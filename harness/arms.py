@@ -34,6 +34,11 @@ def load_arm(profile: Profile, name: str, scene: Scene) -> Arm:
     return cast("Arm", module.Arm(arm_config(section, name), scene))
 
 
+def arm_files(section: ArmSection, name: str) -> tuple[str, ...]:
+    """Names, below the data root, of the files that an arm's options name."""
+    return tuple(getattr(arm_config(section, name), "files", ()))
+
+
 def scene(profile: Profile, prepared: PrepareResult) -> Scene:
     """What every arm of a run may know, from what `prepare` found."""
     return Scene(

@@ -79,6 +79,7 @@ def parser() -> argparse.ArgumentParser:
             "--update", action="store_true", help=f"accept this run's {what} as the committed ones"
         )
     _add_seeds(commands)
+    _add_parity(commands)
     _add_planted(commands)
     _add_classify(commands)
     _add_plan(commands)
@@ -157,6 +158,29 @@ def _add_planted(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="only make the trials of this reward; the tables wait for all (repeatable)",
     )
     one.add_argument("--commit", action="store_true", help="take the result over into results/")
+
+
+def _add_parity(commands: Any) -> None:
+    one = commands.add_parser(
+        "parity",
+        help="Hold the base arm's scores against lm-eval's own command line, item by item.",
+        description="Scores a few items of each task twice, by this harness and by `python -m lm_eval run`,\n"
+        "on the same model, rows and settings. Without shared prefixes every number must be the\n"
+        "same to the last digit, with them up to rounding.\n\n"
+        "reads:  what `prepare` found (it runs first)\n"
+        "writes: report/lm-eval-parity.json: versions, commands, digests, items, largest difference",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_common(one)
+    one.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="TASK=N",
+        help="items of a task, of each subject where it has some "
+        "(repeatable; default: 2 of mmlu and gsm8k, 10 of truthfulqa_mc2)",
+    )
+    one.add_argument("--commit", action="store_true", help="write the record into results/ too")
 
 
 def _add_plan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

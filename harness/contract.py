@@ -216,6 +216,8 @@ class Scene(NamedTuple):
         sae: the profile's section on it.
         model_digest, sae_digest: sha256 over the files of the base model and of the SAE.
         seed: of the run.
+        arm_files: folder of the files that arms' options name; None where there are none, and in evaluation,
+            where an arm has what it was trained with.
     """
 
     sae_dir: Path
@@ -223,6 +225,7 @@ class Scene(NamedTuple):
     model_digest: str
     sae_digest: str
     seed: int
+    arm_files: Path | None = None
 
 
 class Penalty(NamedTuple):
@@ -247,6 +250,10 @@ class Arm(Protocol):
     An arm's module has a class `Config` (a frozen pydantic model of the arm's keys in the profile) and a
     class `Arm`
     with this shape. Importing the module must not import torch.
+
+    Two things may be there and need not: `Config.files`, names of files below the data root that the options
+    name, which `prepare` records; and `Arm.movable`, the share of the trainable entries that training can
+    move, where it is not 1.
     """
 
     trains: ClassVar[bool]

@@ -22,6 +22,7 @@ class TrainSpec(BaseModel):
         model_dir, sae_dir: folders of the base model and of the SAE.
         model_digest, sae_digest: sha256 over their files.
         train_file: JSON lines of preference pairs.
+        arm_files: folder of the files that the arm's options name; empty where there are none.
         folder: where the process writes; empty at the start.
         checkpoints: where unfinished training may be resumed from.
         engine: DeepSpeed's settings; None trains in plain PyTorch, for tests.
@@ -39,6 +40,7 @@ class TrainSpec(BaseModel):
     model_digest: str
     sae_digest: str
     train_file: str
+    arm_files: str = ""
     folder: str
     checkpoints: str
     engine: dict[str, Any] | None

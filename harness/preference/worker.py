@@ -118,7 +118,7 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
     )
     usage = usage.model_copy(update={"wall_s": trainer.wall_s_before + usage.wall_s})
     moved = masters_moved(start, model, engine=trainer.deepspeed is not None)
-    check_moved(moved, profile.training.minimum_moved)
+    check_moved(moved, profile.training.minimum_moved * getattr(arm, "movable", 1.0))
     saved_moved = save(spec, profile, arm, model, start, rows) if is_main_rank() else None
     return TrainResult(
         trained=True,
@@ -261,6 +261,7 @@ def _arm(spec: TrainSpec, profile: Profile) -> Arm:
         model_digest=spec.model_digest,
         sae_digest=spec.sae_digest,
         seed=profile.training.seed,
+        arm_files=Path(spec.arm_files) if spec.arm_files else None,
     )
     return load_arm(profile, spec.arm, known)
 

@@ -12,6 +12,7 @@ from harness.contract import PrepareResult
 from harness.errors import DamagedFileError, RunFolderError, UnavailableError
 from harness.paths import RunPaths
 from harness.profile import Profile
+from harness.sources.arm_files import arm_digests, open_folder
 from harness.sources.bundle import Bundle, read_bundle
 from harness.sources.data_root import open_data_root, read_files
 from harness.sources.download import commit_of, fetch
@@ -46,6 +47,10 @@ def assemble(profile: Profile, paths: RunPaths) -> PrepareResult:
     parts = {"model": model, "sae": sae, "data": data}
     links = {name: link(paths.assets / name, part.folder) for name, part in parts.items()}
     files = {f"{name}/{file}": sha for name, part in parts.items() for file, sha in part.files.items()}
+    named = arm_digests(profile, paths)
+    if named:
+        link(paths.assets / "arms", open_folder(paths))
+        files |= {f"arms/{file}": sha for file, sha in named.items()}
     return PrepareResult(
         model_dir=str(links["model"]),
         sae_dir=str(links["sae"]),

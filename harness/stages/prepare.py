@@ -8,6 +8,7 @@ from harness.artefact import digest_json
 from harness.errors import ProfileError
 from harness.paths import RunPaths
 from harness.profile import Profile
+from harness.sources.arm_files import arm_digests
 from harness.sources.bundle import read_bundle
 from harness.sources.data_root import open_data_root, read_files
 from harness.sources.gguf import find_gguf
@@ -49,6 +50,7 @@ def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:
             [profile.evaluation.source, {k: list(v.subjects) for k, v in profile.evaluation.tasks.items()}]
         ),
     }
+    found |= {f"arms/{name}": sha for name, sha in arm_digests(profile, paths).items()}
     if "bundle" in (model.source, profile.sae.source, data.source):
         found["bundle"] = digest_json(read_bundle(model.id).files)
     if model.source == "random":

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness import __version__
-from harness.arms import arm_config, arm_module
+from harness.arms import arm_config, arm_files, arm_module
 from harness.artefact import digest_json
 from harness.contract import PrepareResult, TrainResult
 from harness.errors import HarnessError, MissingInputError, ProfileError, RunFolderError
@@ -19,6 +19,7 @@ from harness.launch import engine_settings, launch, threads_per_rank
 from harness.paths import RunPaths
 from harness.preference.spec import Exchange, TrainSpec
 from harness.profile import Profile
+from harness.profile_sections import ArmSection
 from harness.provenance import versions
 from harness.stages.common import Work, command, prepared_inputs
 
@@ -27,7 +28,7 @@ READS = "prepare.json, the base model, the SAE where the arm uses one, preferenc
 WRITES = "<arm>/train.json, <arm>/weights/"
 PER_ARM = True
 
-FAILED_LOG = "train.log"
+FAILED_LOG, ARM_FILES = "train.log", "arms"
 
 
 def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:
@@ -50,8 +51,9 @@ def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:
         "data": digest_json(_training_data(profile)),
         "training": digest_json(profile.training.model_dump(mode="json")),
         "files.model": prepared.digest("model"),
-        "files.train": _train_digest(profile, prepared),
+        "files.train": _file_digest(profile, prepared, f"data/{profile.data.train}"),
     }
+    inputs |= {f"files.{file}": _file_digest(profile, prepared, file) for file in _arm_files(section, name)}
     if module.uses_sae:
         inputs |= {
             "sae": digest_json(profile.sae.model_dump(mode="json")),
@@ -105,6 +107,7 @@ def _spec(profile: Profile, paths: RunPaths, name: str, folder: Path) -> TrainSp
         sae_dir=str(Path(prepared.sae_dir).absolute()),
         model_digest=prepared.digest("model"),
         sae_digest=prepared.digest("sae"),
+        arm_files=str((paths.assets / ARM_FILES).absolute()) if arm_files(profile.arm(name), name) else "",
         train_file=str((Path(prepared.data_root) / profile.data.train).absolute()),
         folder=str(folder.absolute()),
         checkpoints=str((paths.folder(name) / f"checkpoints-{key[:12]}").absolute()),
@@ -162,11 +165,14 @@ def _training_data(profile: Profile) -> dict[str, object]:
     return profile.data.model_dump(mode="json", exclude={"test", "test_pairs"})
 
 
-def _train_digest(profile: Profile, prepared: PrepareResult) -> str:
-    name = f"data/{profile.data.train}"
+def _arm_files(section: ArmSection, name: str) -> list[str]:
+    return [f"{ARM_FILES}/{file}" for file in arm_files(section, name)]
+
+
+def _file_digest(profile: Profile, prepared: PrepareResult, name: str) -> str:
     if name not in prepared.files:
         raise MissingInputError(
-            "`prepare` did not record the training pairs",
+            "`prepare` did not record a file that the training reads",
             value=name,
             remedy=f"run `{command('prepare', profile)}`",
         )

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.__main__ import main
-from harness.evaluation.tasks import resolve_task
+from harness.parity import lm_eval_command
+from harness.paths import RunPaths
 from harness.profile import Profile, load_profile
+from harness.stages.common import prepared_inputs
 
 pytestmark = pytest.mark.slow
 
@@ -57,45 +56,6 @@ def ours(folder: Path, protocol: str) -> tuple[Profile, dict[str, Any], Path]:
     return load_profile(str(path)), artefact["result"], run
 
 
-def theirs(
-    profile: Profile, run: Path, task: str, folder: Path
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """`python -m lm_eval run`: its results and its samples."""
-    evaluation = profile.evaluation
-    section = evaluation.tasks[task]
-    resolved = folder / "tasks"
-    resolved.mkdir(parents=True)
-    resolve_task(task, section, run / "assets/data", resolved)
-    model = f"pretrained={run / 'assets/model'},dtype=float32,attn_implementation=eager,softmax_dtype=float32"
-    options = {
-        "--model": "hf",
-        "--model_args": model,
-        "--tasks": task,
-        "--include_path": str(resolved),
-        "--num_fewshot": str(section.num_fewshot),
-        "--batch_size": str(evaluation.batch_size),
-        "--limit": str(section.limit),
-        "--seed": str(evaluation.seed),
-        "--device": "cpu",
-        "--output_path": str(folder / "out"),
-        "--fewshot_as_multiturn": "false",
-    }
-    if section.max_new_tokens:
-        options["--gen_kwargs"] = f"max_gen_toks={section.max_new_tokens}"
-    flags = ["--log_samples", *(["--apply_chat_template"] if evaluation.chat_template else [])]
-    command = [sys.executable, "-m", "lm_eval", "run", *(word for pair in options.items() for word in pair)]
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
-    done = subprocess.run(
-        [*command, *flags], env=environment, capture_output=True, text=True, check=False, timeout=300
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    (results,) = (folder / "out").rglob("results_*.json")
-    lines = [
-        line for path in (folder / "out").rglob("samples_*.jsonl") for line in path.read_text().splitlines()
-    ]
-    return json.loads(results.read_text())["results"], [json.loads(line) for line in lines]
-
-
 def as_written(value: Any) -> Any:
     """Numbers as lm-eval's command writes them into its sample files: text."""
     return [as_written(one) for one in value] if isinstance(value, list) else str(value)
@@ -105,7 +65,8 @@ def as_written(value: Any) -> Any:
 def test_the_base_arm_has_lm_evals_own_scores(protocol: str, tmp_path: Path) -> None:
     profile, found, run = ours(tmp_path, protocol)
     for task, items in {"mmlu": 8, "truthfulqa_mc2": 6, "gsm8k": 4}.items():
-        results, samples = theirs(profile, run, task, tmp_path / task)
+        theirs = lm_eval_command(profile, prepared_inputs(profile, RunPaths(root=run)), task, tmp_path / task)
+        results, samples = theirs.results, theirs.samples
         rows = [json.loads(line) for line in (run / f"base/samples/{task}.jsonl").read_text().splitlines()]
         assert len(rows) == items
         own = {
@@ -138,3 +99,21 @@ def check_alone(folder: Path) -> None:
     (one,) = json.loads((folder / "run/check.json").read_text())["result"]["published"]
     assert (one["measure"], one["published"], one["source"]) == ("mmlu.acc", 0.75, "a test")
     assert one["agrees"] == (abs(one["found"]["value"] - 0.75) <= 1.96 * one["found"]["stderr"])
+
+
+def test_parity_writes_a_record_of_what_agrees(tmp_path: Path) -> None:
+    path, run = tmp_path / "few-items.toml", tmp_path / "run"
+    path.write_text(PROFILE.format(protocol="paper", template="true", shots=0))
+    limits = [word for task in ("mmlu", "truthfulqa_mc2", "gsm8k") for word in ("--limit", f"{task}=2")]
+    assert main(["parity", "--profile", str(path), "--run-dir", str(run), *limits]) == 0
+    found = json.loads((run / "report/lm-eval-parity.json").read_text())
+    assert {task: (one["items"], one["plain"]["identical"]) for task, one in found["tasks"].items()} == {
+        "mmlu": (4, 4),
+        "truthfulqa_mc2": (2, 2),
+        "gsm8k": (2, 2),
+    }
+    assert found["tasks"]["gsm8k"]["shared"] is None
+    assert 0 < found["tasks"]["truthfulqa_mc2"]["shared"]["largest_difference"] < 1e-3
+    assert str(tmp_path) not in json.dumps(found)
+    assert found["tasks"]["mmlu"]["command"].startswith("python -m lm_eval run --model hf")
+    assert found["provenance"]["versions"]["lm-eval"]

@@ -191,6 +191,7 @@ def test_a_gemma_scope_file_goes_through_sae_lens(world: Path, tmp_path: Path) -
     x = torch.randn(7, D_IN, generator=torch.Generator().manual_seed(1))
     z = x @ arrays["W_enc"] + arrays["b_enc"]
     f = torch.where(z > arrays["threshold"], z, 0.0)
+    assert ((z > 0) & (f == 0)).any(), "somewhere the threshold, and not the ReLU, makes the difference"
     assert torch.allclose(sae.encode(x), f, atol=1e-6)
     assert torch.allclose(sae.decode(f), f @ arrays["W_dec"] + arrays["b_dec"], atol=1e-6)
 

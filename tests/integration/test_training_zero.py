@@ -91,31 +91,35 @@ def test_two_ranks_of_one_pair_equal_one_rank_of_two(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_float32_masters_move_at_the_papers_rate(tmp_path: Path) -> None:
+@pytest.mark.parametrize("offload", [False, True], ids=["on the device", "offloaded"])
+def test_float32_masters_move_at_the_papers_rate(tmp_path: Path, offload: bool) -> None:
     """At 2e-7 nine in ten master entries move, while bfloat16 weights alone stay where they are."""
-    used = toys.profile(model__dtype="bfloat16", epochs=4, minimum_moved=0.9)
+    used = toys.profile(model__dtype="bfloat16", epochs=4, minimum_moved=0.9, offload_optimizer=offload)
     used.arms["full-simpo"].model_extra["learning_rate"] = 2e-7  # type: ignore[index]
     result, weights, _ = launched(tmp_path / "zero", used)
     assert {tensor.dtype for tensor in weights.values()} == {torch.bfloat16}
     assert result.facts["engine"]["bf16"] == {"enabled": True}
+    assert ("offload_optimizer" in result.facts["engine"]["zero_optimization"]) is offload
     assert result.moved is not None
     assert result.saved_moved is not None
     assert result.moved.fraction_changed > 0.9
     assert result.moved.mean_absolute_change < 8 * 2e-7
     assert result.saved_moved.fraction_changed < 0.1
+    alone = toys.profile(model__dtype="bfloat16", epochs=4, minimum_moved=0.9)
+    alone.arms["full-simpo"].model_extra["learning_rate"] = 2e-7  # type: ignore[index]
     with pytest.raises(TrainingError, match=r"90\.00% wanted") as caught:
-        plain(tmp_path / "plain", used)
+        plain(tmp_path / "plain", alone)
     assert "float32 master weights" in caught.value.remedy
 
 
 @pytest.mark.slow
 def test_the_authors_committed_settings_run_as_declared(tmp_path: Path) -> None:
-    """Constant rate after the warm-up, no clipping, the optimiser on the CPU: see gemma-2-2b-as-committed."""
-    shared = {"schedule": "constant_with_warmup", "max_grad_norm": 0.0, "epochs": 2}
+    """Linear warm-up, then a constant rate, no clipping, optimiser on the CPU (gemma-2-2b-as-committed)."""
+    shared = {"schedule": "constant_with_warmup", "max_grad_norm": 0.0, "epochs": 3, "warmup_ratio": 0.5}
     offloaded, weights, _ = launched(tmp_path / "offloaded", toys.profile(offload_optimizer=True, **shared))
     alone, alone_weights = plain(tmp_path / "plain", toys.profile(**shared))
     assert offloaded.facts["engine"]["zero_optimization"]["offload_optimizer"]["device"] == "cpu"
-    assert offloaded.learning_rate_trace == pytest.approx([0.0, 1e-3, 1e-3, 1e-3])
+    assert offloaded.learning_rate_trace == pytest.approx([0.0, 1e-3 / 3, 2e-3 / 3, 1e-3, 1e-3, 1e-3])
     assert offloaded.max_grad_norm == 0.0
     assert offloaded.loss_trace == pytest.approx(alone.loss_trace, abs=1e-5)
     close(weights, alone_weights, atol=1e-5)

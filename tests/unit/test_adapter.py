@@ -72,6 +72,7 @@ def test_it_starts_all_but_silent_and_every_weight_can_learn() -> None:
     adapter = Adapter(16, D_SAE, seed=5)
     assert 0 < adapter.weight.abs().max() <= INIT_BOUND
     assert adapter.weight.min() < 0 < adapter.weight.max()
+    assert adapter.weight.std().item() == pytest.approx(INIT_BOUND / 3**0.5, rel=0.1), "uniform in its bounds"
     assert adapter.bias.abs().max() == 0
     v = adapter(toy_x(64, 16))
     assert v.max() < 1e-6

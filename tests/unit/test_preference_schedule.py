@@ -30,6 +30,25 @@ def test_transformers_schedulers_agree(name: str, steps: int, ratio: float) -> N
     assert used == pytest.approx(declared_rates(name, 3e-4, steps, ratio), abs=1e-10)
 
 
+def test_deepspeeds_warmup_is_ours_one_step_late_or_rises_with_the_logarithm() -> None:
+    """What the profile gemma-2-2b-as-committed says of the authors' WarmupLR (docs/provenance.md)."""
+    from deepspeed.runtime.lr_schedules import WarmupLR
+
+    ours = declared_rates("constant_with_warmup", 1e-7, 40, 0.25)
+    assert ours == pytest.approx([1e-8 * i for i in range(10)] + [1e-7] * 30)
+    used: dict[str, list[float]] = {"linear": [], "log": []}
+    for kind, rates in used.items():
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1e-7)
+        scheduler = WarmupLR(optimizer, warmup_max_lr=1e-7, warmup_num_steps=10, warmup_type=kind)
+        for _ in range(40):
+            rates.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            scheduler.step()
+    assert used["linear"][1:] == pytest.approx(ours[:-1])
+    assert all(log > linear for log, linear in zip(used["log"][2:11], used["linear"][2:11], strict=True))
+    assert used["log"][11:] == pytest.approx([1e-7] * 29)
+
+
 def test_the_guard_lets_the_declared_schedule_pass_and_no_other() -> None:
     declared = declared_rates("cosine", 5e-7, 20, 0.1)
     check_rates(declared, declared)

@@ -1,0 +1,338 @@
+"""`python -m harness parity`: the base arm's scores against lm-eval's own command line, item by item."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from harness.artefact import digest_json, write_json
+from harness.contract import PrepareResult, Record
+from harness.errors import CheckFailedError, EvaluationError, ProfileError
+from harness.evaluation.benchmark import metric_key, quiet
+from harness.evaluation.lm import GuardedLM
+from harness.evaluation.samples import sample_rows
+from harness.evaluation.score import guarded, load_ready, score_task
+from harness.evaluation.tasks import resolve_task
+from harness.measure import BASE
+from harness.model import pick_device
+from harness.paths import RunPaths
+from harness.profile import Profile
+from harness.provenance import ROOT, hardware, provenance
+from harness.stages.common import command, console, prepared_inputs, run_stage
+
+RESULTS = ROOT / "results"
+FILE = "lm-eval-parity.json"
+LIMITS = {"mmlu": 2, "truthfulqa_mc2": 10, "gsm8k": 2}
+"""Items compared where nothing else is asked for (of each subject for MMLU); 2 for a task not named here."""
+TOLERANCE = 1e-3
+"""Largest difference allowed with share_prefix, in nats of a response's log-probability."""
+
+Json = dict[str, Any]
+
+
+class Agreement(Record):
+    """One way of scoring held against lm-eval's command.
+
+    Attributes:
+        identical: items all of whose numbers and texts are the same to the last digit.
+        texts_differ: items with another generated text, or another answer to whether a response is greedy.
+        largest_difference: of a log-probability, in nats.
+        largest_metric_difference: of an item's own score.
+    """
+
+    identical: int
+    texts_differ: int
+    largest_difference: float
+    largest_metric_difference: float
+
+
+class Theirs(NamedTuple):
+    """What lm-eval's command gave for a task.
+
+    Attributes:
+        samples, results: as in its output files.
+        command: without this machine's folders.
+    """
+
+    samples: list[Json]
+    results: Json
+    command: str
+
+
+class TaskParity(Record):
+    """One task.
+
+    Attributes:
+        limit: items of the task, of each subject where it has some.
+        items: compared, the same in both.
+        command: lm-eval's, with names instead of this machine's folders.
+        plain: with share_prefix off, which must be identical.
+        shared: with share_prefix on; None where the profile has it off, and for generation, which it leaves
+            alone.
+        scores: mean of lm-eval's metrics over the items, by its own name of them.
+    """
+
+    limit: int
+    items: int
+    command: str
+    plain: Agreement
+    shared: Agreement | None
+    scores: dict[str, float]
+
+
+class Parity(Record):
+    """The whole comparison.
+
+    Attributes:
+        model_sha256, data_sha256: over the files that both read.
+        tolerance: of `shared`, in nats.
+    """
+
+    schema_version: int = 1
+    profile: str
+    profile_digest: str
+    command: str
+    model: str
+    model_sha256: str
+    data_sha256: str
+    tolerance: float
+    tasks: dict[str, TaskParity]
+    provenance: dict[str, Any]
+
+
+def run(
+    profile: Profile,
+    paths: RunPaths,
+    *,
+    limits: Mapping[str, int],
+    commit: bool,
+    results: Path = RESULTS,
+) -> Parity:
+    """Score a few items of each task both ways, compare them, and write the record.
+
+    Args:
+        limits: items by task, where they are not those of `LIMITS`.
+        commit: write the record below `results`, beside the profile's tables, too.
+
+    Raises:
+        ProfileError: a limit for a task that the profile does not have, or below 1.
+        EvaluationError: lm-eval's command fails, or scores other items.
+        CheckFailedError: an item differs; the record is written all the same, but not below `results`.
+    """
+    few = cut(profile, limits)
+    run_stage("prepare", profile, paths)
+    prepared = prepared_inputs(profile, paths)
+    with quiet():
+        ready = load_ready(few, paths, BASE, prepared)
+        lm = guarded(few, ready)
+    found = Parity(
+        profile=profile.name,
+        profile_digest=profile.digest(),
+        command=command("parity", profile),
+        model=f"{profile.model.id} {profile.model.file}".strip(),
+        model_sha256=prepared.digest("model"),
+        data_sha256=prepared.digest("data"),
+        tolerance=TOLERANCE,
+        tasks={task: _task(few, prepared, lm, task) for task in few.evaluation.tasks},
+        provenance=provenance(profile.evaluation.seed),
+    )
+    folders = [paths.report, *([results / profile.name / hardware()["class"]] if commit else [])]
+    broken = [line for task, one in found.tasks.items() for line in faults(task, one)]
+    for folder in folders[:1] if broken else folders:
+        write_json(folder / FILE, found.model_dump(mode="json"))
+        console.print(f"written: {folder / FILE}", markup=False)
+    if broken:
+        raise CheckFailedError(
+            "the base arm does not have lm-eval's own scores:\n" + "\n".join(f"  - {one}" for one in broken),
+            value=folders[0] / FILE,
+            remedy="look at harness/evaluation/lm.py, and at what changed in lm-eval",
+        )
+    return found
+
+
+def cut(profile: Profile, limits: Mapping[str, int]) -> Profile:
+    """The profile with few items of each task and without shared prefixes.
+
+    Raises:
+        ProfileError: a limit for a task that it does not have, or below 1.
+    """
+    tasks = profile.evaluation.tasks
+    for task, limit in limits.items():
+        if task not in tasks or limit < 1:
+            raise ProfileError(
+                "no such number of items of a task of the profile",
+                value=f"{task}={limit}",
+                remedy=f"give 1 or more items of: {', '.join(tasks)}",
+            )
+    few = {
+        name: section.model_copy(update={"limit": limits.get(name, LIMITS.get(name, 2))})
+        for name, section in tasks.items()
+    }
+    plain = profile.evaluation.model_copy(update={"tasks": few, "share_prefix": False})
+    return profile.model_copy(update={"evaluation": plain})
+
+
+def _task(profile: Profile, prepared: PrepareResult, lm: GuardedLM, task: str) -> TaskParity:
+    section = profile.evaluation.tasks[task]
+    console.print(f"{task}: lm-eval's own command ...")
+    with tempfile.TemporaryDirectory(prefix="harness-parity-") as folder:
+        theirs = lm_eval_command(profile, prepared, task, Path(folder).resolve())
+    console.print(f"{task}: the harness ...")
+    plain = _ours(profile, prepared, lm, task, shared=False)
+    shared = None if section.max_new_tokens else _ours(profile, prepared, lm, task, shared=True)
+    return TaskParity(
+        limit=section.limit,
+        items=len(plain),
+        command=theirs.command,
+        plain=agreement(plain, theirs.samples),
+        shared=None if shared is None else agreement(shared, theirs.samples),
+        scores=_scores(theirs.results),
+    )
+
+
+def _ours(profile: Profile, prepared: PrepareResult, lm: GuardedLM, task: str, *, shared: bool) -> list[Json]:
+    lm.share_prefix = shared
+    return sample_rows(score_task(profile, prepared, lm, task).samples)
+
+
+def lm_eval_command(profile: Profile, prepared: PrepareResult, task: str, folder: Path) -> Theirs:
+    """Run `python -m lm_eval run` on a task with the profile's settings, in a process of its own.
+
+    Args:
+        folder: empty; for the resolved task files and lm-eval's output.
+
+    Raises:
+        EvaluationError: it fails.
+    """
+    resolved, out = folder / "tasks", folder / "out"
+    resolved.mkdir(parents=True)
+    resolve_task(task, profile.evaluation.tasks[task], Path(prepared.data_root), resolved)
+    words = _lm_eval_words(profile, task, Path(prepared.model_dir), resolved, out)
+    offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    done = subprocess.run(
+        [sys.executable, *words],
+        env={**os.environ, **offline},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = sorted(out.rglob("results_*.json"))
+    if done.returncode or len(found) != 1:
+        raise EvaluationError(
+            f"lm-eval's own command failed on {task} (exit code {done.returncode})",
+            value=done.stderr.strip()[-500:],
+            remedy="see its last lines above",
+        )
+    lines = [line for path in sorted(out.rglob("samples_*.jsonl")) for line in path.open(encoding="utf-8")]
+    said = " ".join(["python", *words])
+    for place, name in ((prepared.model_dir, "MODEL"), (resolved, "TASKS"), (out, "OUT")):
+        said = said.replace(str(place), name)
+    results = json.loads(found[0].read_text(encoding="utf-8"))["results"]
+    return Theirs([json.loads(line) for line in lines], results, said)
+
+
+def _lm_eval_words(profile: Profile, task: str, model: Path, tasks: Path, out: Path) -> list[str]:
+    evaluation, section = profile.evaluation, profile.evaluation.tasks[task]
+    settings = {
+        "pretrained": model,
+        "dtype": profile.model.dtype,
+        "attn_implementation": profile.model.attention,
+        "softmax_dtype": "float32",
+        "add_bos_token": True,
+    }
+    options: dict[str, object] = {
+        "--model": "hf",
+        "--model_args": ",".join(f"{name}={value}" for name, value in settings.items()),
+        "--tasks": task,
+        "--include_path": tasks,
+        "--num_fewshot": section.num_fewshot,
+        "--batch_size": evaluation.batch_size,
+        "--limit": section.limit,
+        "--seed": evaluation.seed,
+        "--device": pick_device().type,
+        "--output_path": out,
+        "--fewshot_as_multiturn": str(evaluation.fewshot_as_multiturn).lower(),
+    }
+    if section.max_new_tokens:
+        options["--gen_kwargs"] = f"max_gen_toks={section.max_new_tokens}"
+    flags = ["--log_samples", *(["--apply_chat_template"] if evaluation.chat_template else [])]
+    return ["-m", "lm_eval", "run", *(str(word) for pair in options.items() for word in pair), *flags]
+
+
+def _scores(results: Json) -> dict[str, float]:
+    return {
+        f"{part} {metric}": float(value)
+        for part, metrics in sorted(results.items())
+        for metric, value in metrics.items()
+        if "," in metric and "stderr" not in metric and isinstance(value, (int, float))
+    }
+
+
+def agreement(rows: Sequence[Json], samples: Sequence[Json]) -> Agreement:
+    """The harness' rows against lm-eval's samples, matched by the hashes of document and prompt.
+
+    Raises:
+        EvaluationError: one side has an item that the other has not.
+    """
+    ours = {(row["doc_hash"], row["prompt_hash"], name): row for row in rows for name in row["responses"]}
+    theirs = {(one["doc_hash"], one["prompt_hash"], one["filter"]): one for one in samples}
+    if ours.keys() != theirs.keys():
+        raise EvaluationError(
+            f"lm-eval's own command scored other items ({len(theirs)}, the harness {len(ours)})",
+            value=digest_json(sorted(map(str, ours.keys() ^ theirs.keys())))[:12],
+            remedy="compare the first prompt of both: template, shots and rows must be the same",
+        )
+    differs, worded = set(), set()
+    nats = points = 0.0
+    for key, row in ours.items():
+        other, item = theirs[key], key[:2]
+        for a, b in zip(_flat(row["responses"][key[2]]), _flat(other["filtered_resps"]), strict=True):
+            if a == b:
+                continue
+            differs.add(item)
+            try:
+                nats = max(nats, abs(float(a) - float(b)))
+            except ValueError:
+                worded.add(item)
+        for metric in other["metrics"]:
+            gap = abs(row["metrics"][metric_key(metric, key[2])] - float(other[metric]))
+            points = max(points, gap)
+            differs |= {item} if gap else set()
+    items = {key[:2] for key in ours}
+    return Agreement(
+        identical=len(items - differs),
+        texts_differ=len(worded),
+        largest_difference=nats,
+        largest_metric_difference=points,
+    )
+
+
+def _flat(value: Any) -> list[str]:
+    """Numbers and texts in order, as lm-eval's command writes them into its sample files."""
+    return [word for one in value for word in _flat(one)] if isinstance(value, list | tuple) else [str(value)]
+
+
+def faults(task: str, found: TaskParity) -> list[str]:
+    """What is not as it must be."""
+    plain, shared = found.plain, found.shared
+    lines = []
+    if plain.identical < found.items:
+        lines.append(
+            f"{task}: {found.items - plain.identical} of {found.items} items differ, "
+            f"by up to {plain.largest_difference:.3g} nats"
+        )
+    if shared is not None and (
+        shared.texts_differ or max(shared.largest_difference, shared.largest_metric_difference) > TOLERANCE
+    ):
+        lines.append(
+            f"{task}, share_prefix: {shared.texts_differ} items answer otherwise, numbers differ by up to "
+            f"{shared.largest_difference:.3g} nats"
+        )
+    return lines
