@@ -11,6 +11,7 @@ from harness.picture import blank, saved
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 STYLES = {"all": ("0.0", "-"), "alignment": ("0.0", ":"), "style": ("0.5", "--")}
@@ -74,6 +75,7 @@ def top_k(result: TopKResult) -> Figure:
     )
     axes.axhline(result.base_loss, color="0.5", linestyle=":", label="base model, not steered")
     axes.set_xscale("log")
+    _plain_numbers(axes.xaxis)
     axes.set_xlabel("features steered (% of the dictionary, log scale)")
     axes.set_ylabel("SimPO loss (nats)")
     figure.legend(loc="outside lower center")
@@ -86,6 +88,7 @@ def difference(result: DifferenceResult) -> Figure:
     above, below = figure.subplots(2, 1)
     above.stairs(result.counts, result.edges, color="black", fill=True)
     above.set_yscale("symlog", linthresh=1)
+    _plain_numbers(above.yaxis)
     above.set_xlabel("mean of f - v (activation)")
     above.set_ylabel("features (log scale)")
     share = [100 * i / (len(result.ordered) - 1) for i in range(len(result.ordered))]
@@ -125,5 +128,14 @@ def _usage_panel(axes: Axes, result: UsageResult, context: str) -> None:
                 ends, fitted, color="0.6", linewidth=3, alpha=0.6, zorder=0, label=f"fit, R² {curve.r2:.2f}"
             )
     axes.set_yscale("log")
+    _plain_numbers(axes.yaxis)
     axes.set_title(CONTEXTS[context], fontsize=SETTINGS["font.size"])
     axes.legend(fontsize=SETTINGS["font.size"])
+
+
+def _plain_numbers(axis: Axis) -> None:
+    """0.01 instead of a power whose exponent nobody can read."""
+    from matplotlib.ticker import NullFormatter
+
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())

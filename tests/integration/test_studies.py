@@ -32,7 +32,7 @@ def small() -> Profile:
     data["data"]["test_pairs"] = PAIRS
     data["arms"] = {name: data["arms"][name] for name in ("base", "fsrl")}
     data["studies"]["figure2"]["fractions"] = [0.01, 1.0]
-    data["evaluation"]["tasks"] = {"gsm8k": {"num_fewshot": 1, "limit": 8, "max_new_tokens": 24}}
+    data["evaluation"]["tasks"] = {"gsm8k": {"num_fewshot": 1, "limit": 6, "max_new_tokens": 12}}
     data["studies"]["ablation"] |= {"draws": 2, "tasks": ["gsm8k"], "limits": {"gsm8k": 4}, "prompts": 3}
     data["studies"]["ablation"] |= {"shown": 2, "max_new_tokens": 12}
     data["studies"]["classification"] |= {"folds": 2, "resamples": 200}
@@ -143,7 +143,7 @@ def test_every_measure_is_taken_under_every_mask(studied: dict[str, Any]) -> Non
 def test_answers_under_the_masks(studied: dict[str, Any]) -> None:
     result = studied["ablation"]
     shown = result.answers
-    assert list(shown.titles) == [
+    assert [answer.arm for answer in shown.conversations[0].answers] == [
         "nothing", "alignment", "style", "random, as many as alignment (1)", "random, as many as style (1)",
     ]  # fmt: skip
     assert len(shown.conversations) == 2
