@@ -516,7 +516,8 @@ def test_the_text_of_a_figure_can_be_read_on_a_telephone(browser: Any, made: Run
     for name in ("figure2", "figure3", "figure5"):
         sizes = tab.evaluate(
             "id => [...document.querySelectorAll(`#figure-${id} svg text`)].map("
-            "  text => text.getScreenCTM().a * parseFloat(getComputedStyle(text).fontSize))",
+            "text => Math.hypot(text.getScreenCTM().a, text.getScreenCTM().b)"
+            " * parseFloat(getComputedStyle(text).fontSize))",
             name,
         )
         assert len(sizes) > 3
