@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from harness.classification.options import options_of
 from harness.command_line import parser
 from harness.errors import HarnessError, ProfileError, RunFolderError
 from harness.paths import RunPaths
@@ -99,7 +100,7 @@ def _run(given: argparse.Namespace) -> int:
     elif given.stage == "page":
         page.run(profile, paths, committed=given.committed, commit=given.commit)
     elif given.stage == "classify":
-        classify.run(profile, paths, classify.options_of(given))
+        classify.run(profile, paths, options_of(given))
     else:
         run_stage(given.stage, profile, paths, getattr(given, "arm", None))
     return 0

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import __version__
+from harness.classification.options import add_arguments
 from harness.planning.devices import GPUS
 from harness.profile_file import profile_names
 from harness.provenance import ROOT
@@ -258,7 +259,7 @@ def _add_classify(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_common(one)
-    classify.add_arguments(one)
+    add_arguments(one)
 
 
 def _add_common(one: argparse.ArgumentParser) -> None:

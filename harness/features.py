@@ -34,7 +34,8 @@ def read_features(path: Path) -> dict[int, Feature]:
         DamagedFileError: a line that is not like that, or two lines for one feature.
     """
     found: dict[int, Feature] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    for number, line in enumerate(lines if lines != [""] else (), start=1):
         try:
             row = json.loads(line)
             labels = row["labels"] if "labels" in row else [row["label"]]

@@ -63,3 +63,8 @@ class RunPaths:
     def studies(self) -> Path:
         """Artefacts and files of the studies."""
         return self.root / "studies"
+
+    @property
+    def classification(self) -> Path:
+        """What `classify` was answered and what it made of that."""
+        return self.root / "classification"

@@ -8,15 +8,16 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from loopback import LoopbackServer, QuietHandler, running
 
 KEY = "sk-notARealKeyButItMustNotBePrinted"
 Judge = Callable[[str, str], bool]
 """(system prompt, explanation) -> whether it belongs to the category."""
 
 
-class ChatServer(ThreadingHTTPServer):
+class ChatServer(LoopbackServer):
     """The endpoint.
 
     Attributes:
@@ -25,10 +26,8 @@ class ChatServer(ThreadingHTTPServer):
         bodies: the requests, by explanation; times: when each came; at_once: the most at a time.
     """
 
-    daemon_threads = True
-
     def __init__(self, judge: Judge) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(Handler)
         self.judge = judge
         self.faults: dict[str, list[str]] = {}
         self.bodies: dict[str, list[Any]] = defaultdict(list)
@@ -40,24 +39,17 @@ class ChatServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+        return f"{self.address}/v1"
 
     @property
     def requests(self) -> int:
         return sum(map(len, self.bodies.values()))
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of clients that hang up."""
 
-
-class Handler(BaseHTTPRequestHandler):
+class Handler(QuietHandler):
     """Answers POST /v1/chat/completions."""
 
-    protocol_version = "HTTP/1.1"
     server: ChatServer
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -112,28 +104,11 @@ class Handler(BaseHTTPRequestHandler):
         )
 
     def _send(self, status: int, body: str, headers: dict[str, str] | None = None) -> None:
-        data = body.encode()
-        self.send_response(status)
-        for name, value in {
-            "Content-Type": "application/json",
-            "Content-Length": str(len(data)),
-            **(headers or {}),
-        }.items():
-            self.send_header(name, value)
-        self.end_headers()
-        with contextlib.suppress(OSError):  # the client of a slow answer has gone
-            self.wfile.write(data)
+        self.answer(status, body.encode(), headers or {})
 
 
 @contextlib.contextmanager
 def chatting(judge: Judge) -> Iterator[ChatServer]:
     """An endpoint that runs until the block ends."""
-    server = ChatServer(judge)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with running(ChatServer(judge)) as server:
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

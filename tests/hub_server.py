@@ -6,12 +6,12 @@ import contextlib
 import hashlib
 import json
 import re
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
+
+from loopback import LoopbackServer, QuietHandler, running
 
 SECRET = "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"
 LARGE = (".safetensors", ".npz", ".parquet", ".bin")
@@ -41,33 +41,24 @@ class Repo:
         return commit
 
 
-class Hub(ThreadingHTTPServer):
+class Hub(LoopbackServer):
     """Repositories by id. `requests` holds the paths asked for; `token` is the one that opens gated ones."""
 
-    daemon_threads = True
-
     def __init__(self, token: str) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(Handler)
         self.repos: dict[str, Repo] = {}
         self.requests: list[str] = []
         self.token = token
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of clients that hang up."""
+        return self.address
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(QuietHandler):
     """Answers GET and HEAD."""
 
-    protocol_version = "HTTP/1.1"
     server: Hub
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
 
     def do_HEAD(self) -> None:
         self.do_GET()
@@ -143,23 +134,11 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body[start:])
 
     def _json(self, value: Any) -> None:
-        self._answer(200, json.dumps(value).encode(), {})
+        self.answer(200, json.dumps(value).encode(), {})
 
     def _error(self, status: int, code: str, message: str) -> None:
         body = json.dumps({"error": message}).encode()
-        self._answer(status, body, {"X-Error-Code": code, "X-Error-Message": message})
-
-    def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in {
-            "Content-Type": "application/json",
-            "Content-Length": str(len(body)),
-            **headers,
-        }.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+        self.answer(status, body, {"X-Error-Code": code, "X-Error-Message": message})
 
 
 def entry(name: str, body: bytes) -> dict[str, Any]:
@@ -175,12 +154,5 @@ def entry(name: str, body: bytes) -> dict[str, Any]:
 @contextlib.contextmanager
 def serving(token: str) -> Iterator[Hub]:
     """A hub that runs until the block ends."""
-    hub = Hub(token)
-    thread = threading.Thread(target=hub.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with running(Hub(token)) as hub:
         yield hub
-    finally:
-        hub.shutdown()
-        hub.server_close()
-        thread.join()

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from fsrl.analysis import generations
+from fsrl.analysis.contrasts import contrasts, like
 from fsrl.analysis.counted import counted
+from fsrl.analysis.generations import answer_to, mean, side_by_side
 from fsrl.analysis.options import Options
 from harness.errors import DataError, ProfileError
 from harness.features import CATEGORIES
-from harness.findings import Ablated, AblationResult, Interval
+from harness.findings import Ablated, AblationResult, Answer, GenerationsResult, Interval
+from harness.measure import LOSS
 from harness.study import Found, StudyScene
 
 if TYPE_CHECKING:
+    from fsrl.analysis.evaluation_loss import Losses
     from fsrl.analysis.subject import Subject
+    from harness.contract import Score
 
-SUMMARY = "Causal ablation: loss and scores with style, alignment or random features not steered."
-LAYOUT = 1
+NOTHING = "nothing"
+SUMMARY = "Causal ablation: loss, scores and answers with style, alignment or random features not steered."
+LAYOUT = 2
 READS = ("census",)
 ALL_ARMS = True
 
@@ -27,16 +36,32 @@ class Config(Options):
 
     Attributes:
         draws: random masks of each category's size.
-        tasks: of the profile, scored with each category masked (random draws have the loss only).
+        tasks: of the profile, scored under every mask, the random ones too.
+        limits: items of a task (of each subject for MMLU) where the ablation takes fewer than the profile.
+        prompts: test pairs, from the front, whose prompts are answered under every mask.
+        shown: how many of these answers are kept in full.
+        max_new_tokens: bound on an answer.
+        features: named at each token of an answer.
     """
 
     draws: Annotated[int, Field(gt=1)] = 5
     tasks: tuple[str, ...] = ()
+    limits: dict[str, Annotated[int, Field(gt=1)]] = Field(default_factory=dict)
+    prompts: Annotated[int, Field(ge=0)] = 12
+    shown: Annotated[int, Field(ge=0)] = 4
+    max_new_tokens: Annotated[int, Field(gt=0)] = 96
+    features: Annotated[int, Field(gt=0)] = 3
 
     @field_validator("tasks", mode="before")
     @classmethod
     def _lists_are_tuples(cls, given: Any) -> Any:
         return tuple(given) if isinstance(given, list) else given
+
+    @model_validator(mode="after")
+    def _limits_are_of_tasks(self) -> Config:
+        if unknown := sorted(set(self.limits) - set(self.tasks)):
+            raise ValueError(f"limits names {unknown[0]}, which is not among tasks")
+        return self
 
 
 class Mask(NamedTuple):
@@ -47,9 +72,22 @@ class Mask(NamedTuple):
     like: str = ""
     draw: int | None = None
 
+    @property
+    def key(self) -> str:
+        """Unlike that of every other mask."""
+        return self.name if self.draw is None else f"{self.name} ({self.draw + 1})"
+
+
+class Outcome(NamedTuple):
+    """What one mask gave: its row, and what of it is no part of a row."""
+
+    row: Ablated
+    items: dict[str, int]
+    answers: list[Answer]
+
 
 def run(config: Config, scene: StudyScene) -> Found:
-    """Score the test pairs under each mask, and the tasks under those that are not random.
+    """Score the test pairs and the tasks under each mask, and answer prompts.
 
     Raises:
         DataError: no feature of a category is ever steered.
@@ -57,51 +95,117 @@ def run(config: Config, scene: StudyScene) -> Found:
     """
     from tqdm import tqdm
 
-    from fsrl.analysis.evaluation_loss import against, base_loss, losses
+    from fsrl.analysis.evaluation_loss import base_loss, losses
     from fsrl.analysis.subject import load_subject
 
-    unknown = [task for task in config.tasks if task not in scene.profile.evaluation.tasks]
+    limited = _limited(config, scene)
+    used = set(map(int, counted(scene).per_feature("steering", "count").nonzero()[0]))
+    masks = choose_masks(scene, used, config.draws)
+    subject = load_subject(scene)
+    learned = losses(subject, scene)
+    bench = Bench(config, limited, subject, learned)
+    found = [bench.measure(mask) for mask in tqdm(masks, desc="  ablation", leave=False, disable=None)]
+    rows = [one.row for one in found]
+    result = AblationResult(
+        rows=tuple(rows),
+        random={name: spread([row for row in rows if row.masked == like(name)]) for name in CATEGORIES},
+        base_loss=base_loss(scene),
+        pairs=learned.score.n,
+        seed=scene.profile.training.seed,
+        contrasts=contrasts(rows, found[0].items),
+        answers=_answers(config, scene, bench, masks, found),
+    )
+    return Found(result)
+
+
+def _limited(config: Config, scene: StudyScene) -> StudyScene:
+    """The scene with the ablation's own numbers of items."""
+    evaluation = scene.profile.evaluation
+    unknown = [task for task in config.tasks if task not in evaluation.tasks]
     if unknown:
         raise ProfileError(
             "the profile has no such task",
             value=unknown[0],
-            remedy=f"choose of: {', '.join(scene.profile.evaluation.tasks)}",
+            remedy=f"choose of: {', '.join(evaluation.tasks)}",
         )
-    used = set(map(int, counted(scene).per_feature("steering", "count").nonzero()[0]))
-    masks = choose_masks(scene, used, config.draws)
-    subject, seed = load_subject(scene), scene.profile.training.seed
-    learned = losses(subject, scene)
-    rows = []
-    for mask in tqdm(masks, desc="  ablation", leave=False, disable=None):
-        subject.adapter.mask(mask.features)
-        found = losses(subject, scene)
-        gap = against(found.pairs, learned.pairs, seed)
-        rows.append(
-            Ablated(
-                masked=mask.name,
-                features=len(mask.features),
-                draw=mask.draw,
-                loss=found.score.value,
-                stderr=found.score.stderr,
-                difference=gap.value,
-                low=gap.low,
-                high=gap.high,
-                mean_l0=found.mean_l0,
-                scores=_scores(config, scene, subject) if mask.draw is None else {},
-            )
+    tasks = {
+        name: section.model_copy(update={"limit": fewer(section.limit, config.limits.get(name, 0))})
+        for name, section in evaluation.tasks.items()
+    }
+    profile = scene.profile.model_copy(update={"evaluation": evaluation.model_copy(update={"tasks": tasks})})
+    return scene._replace(profile=profile)
+
+
+def fewer(one: int, other: int) -> int:
+    """The smaller of two limits, of which 0 is none."""
+    return min(one or other, other or one)
+
+
+class Bench:
+    """Measures the arm in memory under one mask after another."""
+
+    def __init__(self, config: Config, scene: StudyScene, subject: Subject, learned: Losses) -> None:
+        from harness.evaluation.benchmark import quiet
+        from harness.evaluation.score import Ready, guarded
+        from harness.preference.data import read_pairs
+
+        self.config, self.scene, self.subject, self.learned = config, scene, subject, learned
+        self.ready = Ready(subject.arm, subject.model, subject.tokenizer)
+        with quiet():
+            self.lm = guarded(scene.profile, self.ready)
+        data = Path(scene.prepared.data_root) / scene.profile.data.test
+        self.asked = read_pairs(data, config.prompts) if config.prompts else []
+
+    def measure(self, mask: Mask) -> Outcome:
+        """Everything under this mask; the mask is lifted again."""
+        from fsrl.analysis.evaluation_loss import against, losses
+
+        self.subject.adapter.mask(mask.features)
+        found = losses(self.subject, self.scene)
+        gap = against(found.pairs, self.learned.pairs, self.scene.profile.training.seed)
+        scores, answers = self._scores(), self._answers(mask)
+        self.subject.adapter.mask([])
+        row = Ablated(
+            masked=mask.name,
+            features=len(mask.features),
+            draw=mask.draw,
+            loss=found.score.value,
+            stderr=found.score.stderr,
+            difference=gap.value,
+            low=gap.low,
+            high=gap.high,
+            mean_l0=found.mean_l0,
+            scores={name: score.value for name, score in scores.items()},
+            answer_tokens=mean([len(one.tokens) for one in answers]) if answers else None,
+            markdown=mean([one.markdown for one in answers]) if answers else None,
         )
-        subject.adapter.mask([])
-    result = AblationResult(
-        rows=tuple(rows),
-        random={
-            name: spread([row for row in rows if row.masked == f"random, as many as {name}"])
-            for name in CATEGORIES
-        },
-        base_loss=base_loss(scene),
-        pairs=learned.score.n,
-        seed=seed,
-    )
-    return Found(result)
+        items = {LOSS: found.score.n, **{name: score.n for name, score in scores.items()}}
+        return Outcome(row, items | dict.fromkeys(("answer_tokens", "markdown"), len(answers)), answers)
+
+    def _scores(self) -> dict[str, Score]:
+        from harness.evaluation.score import score_task
+
+        found: dict[str, Score] = {}
+        for task in self.config.tasks:
+            scores = score_task(self.scene.profile, self.scene.prepared, self.lm, task).scores
+            found |= {name: score for name, score in scores.items() if name.count(".") == 1}
+        return found
+
+    def _answers(self, mask: Mask) -> list[Answer]:
+        how = generations.Config(max_new_tokens=self.config.max_new_tokens, features=self.config.features)
+        return [answer_to(how, self.scene, mask.key, self.ready, pair) for pair in self.asked]
+
+
+def _answers(
+    config: Config, scene: StudyScene, bench: Bench, masks: Sequence[Mask], found: Sequence[Outcome]
+) -> GenerationsResult | None:
+    """Answers under the masks that are shown; None where nothing was asked."""
+    if not bench.asked:
+        return None
+    shown = {mask.key: one.answers for mask, one in zip(masks, found, strict=True) if not mask.draw}
+    how = generations.Config(max_new_tokens=config.max_new_tokens, features=config.features)
+    titles = {name: "Nothing masked" if name == NOTHING else f"Masked: {name}" for name in shown}
+    return side_by_side(how, scene, shown, titles, bench.asked, config.shown)
 
 
 def choose_masks(scene: StudyScene, used: set[int], draws: int) -> list[Mask]:
@@ -119,7 +223,7 @@ def choose_masks(scene: StudyScene, used: set[int], draws: int) -> list[Mask]:
         for name in CATEGORIES
     }
     others = sorted(used - {i for found in members.values() for i in found})
-    masks, generator = [Mask("nothing", [])], np.random.default_rng(scene.profile.training.seed)
+    masks, generator = [Mask(NOTHING, [])], np.random.default_rng(scene.profile.training.seed)
     for name, found in members.items():
         if not found or len(others) < len(found):
             raise DataError(
@@ -131,7 +235,7 @@ def choose_masks(scene: StudyScene, used: set[int], draws: int) -> list[Mask]:
     for name, found in members.items():
         for draw in range(draws):
             chosen = generator.choice(others, size=len(found), replace=False)
-            masks.append(Mask(f"random, as many as {name}", sorted(map(int, chosen)), name, draw))
+            masks.append(Mask(like(name), sorted(map(int, chosen)), name, draw))
     return masks
 
 
@@ -142,18 +246,3 @@ def spread(rows: list[Ablated]) -> Interval:
     variance = sum((value - mean) ** 2 for value in values) / (len(values) - 1)
     stderr = (variance / len(values)) ** 0.5
     return Interval(value=mean, stderr=stderr, low=min(values), high=max(values))
-
-
-def _scores(config: Config, scene: StudyScene, subject: Subject) -> dict[str, float]:
-    from harness.evaluation.benchmark import quiet
-    from harness.evaluation.score import Ready, guarded, score_task
-
-    if not config.tasks:
-        return {}
-    with quiet():
-        lm = guarded(scene.profile, Ready(subject.arm, subject.model, subject.tokenizer))
-    found: dict[str, float] = {}
-    for task in config.tasks:
-        scores = score_task(scene.profile, scene.prepared, lm, task).scores
-        found |= {name: score.value for name, score in scores.items() if name.count(".") == 1}
-    return found

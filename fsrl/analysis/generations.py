@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -48,30 +48,40 @@ def run(config: Config, scene: StudyScene) -> Found:
     profile, prepared = scene.profile, scene.prepared
     pairs = read_pairs(Path(prepared.data_root) / profile.data.test, config.prompts)
     answers = {arm: _answers(config, scene, arm, pairs) for arm in profile.arms}
+    titles = {arm: profile.arm(arm).title for arm in profile.arms}
+    return Found(side_by_side(config, scene, answers, titles, pairs))
+
+
+def side_by_side(
+    config: Config,
+    scene: StudyScene,
+    answers: Mapping[str, Sequence[Answer]],
+    titles: dict[str, str],
+    pairs: Sequence[Pair],
+    shown: int | None = None,
+) -> GenerationsResult:
+    """Answers by the name they are filed under, put together prompt by prompt; means over all of them.
+
+    Args:
+        shown: how many prompts, from the front, are kept in full; all where None.
+    """
     conversations = tuple(
         Conversation(
             prompt="\n\n".join(turn.content for turn in pair.prompt),
-            answers=tuple(answers[arm][i] for arm in profile.arms),
+            answers=tuple(answers[name][i] for name in titles),
         )
-        for i, pair in enumerate(pairs)
+        for i, pair in enumerate(pairs[:shown])
     )
-    named = {
-        feature
-        for found in answers.values()
-        for answer in found
-        for token in answer.tokens
-        for feature, _ in token.features
-    }
-    known = {feature: scene.features[feature].description for feature in named if feature in scene.features}
-    result = GenerationsResult(
+    kept = [one for conversation in conversations for one in conversation.answers]
+    named = {feature for one in kept for token in one.tokens for feature, _ in token.features}
+    return GenerationsResult(
         conversations=conversations,
-        titles={arm: profile.arm(arm).title for arm in profile.arms},
-        descriptions={str(feature): known.get(feature, "") for feature in sorted(named)},
-        mean_tokens={arm: _mean([len(one.tokens) for one in found]) for arm, found in answers.items()},
-        mean_markdown={arm: _mean([one.markdown for one in found]) for arm, found in answers.items()},
+        titles=titles,
+        descriptions={str(feature): scene.feature(feature).description for feature in sorted(named)},
+        mean_tokens={name: mean([len(one.tokens) for one in answers[name]]) for name in titles},
+        mean_markdown={name: mean([one.markdown for one in answers[name]]) for name in titles},
         max_new_tokens=config.max_new_tokens,
     )
-    return Found(result)
 
 
 def _answers(config: Config, scene: StudyScene, arm: str, pairs: Sequence[Pair]) -> list[Answer]:
@@ -83,10 +93,15 @@ def _answers(config: Config, scene: StudyScene, arm: str, pairs: Sequence[Pair])
     with quiet():
         ready = load_ready(scene.profile, scene.paths, arm, scene.prepared)
     bar = tqdm(pairs, desc=f"  answers of {arm}", leave=False, disable=None)
-    return [_answer(config, scene, arm, ready, pair) for pair in bar]
+    return [answer_to(config, scene, arm, ready, pair) for pair in bar]
 
 
-def _answer(config: Config, scene: StudyScene, arm: str, ready: Ready, pair: Pair) -> Answer:
+def answer_to(config: Config, scene: StudyScene, name: str, ready: Ready, pair: Pair) -> Answer:
+    """The greedy answer to a pair's prompt by the model as it now is.
+
+    Args:
+        name: what the answer is filed under.
+    """
     import torch
 
     from fsrl.analysis.residual import residual_reader
@@ -113,7 +128,7 @@ def _answer(config: Config, scene: StudyScene, arm: str, ready: Ready, pair: Pai
     parts = pieces(ready.tokenizer, new)
     answer = "".join(parts)
     return Answer(
-        arm=arm,
+        arm=name,
         text=answer,
         tokens=tuple(Token(text=part, features=one) for part, one in zip(parts, named, strict=True)),
         markdown=markdown_share(answer),
@@ -155,7 +170,7 @@ def pieces(tokenizer: Any, ids: Sequence[int]) -> list[str]:
 def markdown_share(text: str) -> float:
     """Share of the lines with text that carry Markdown: a heading, a list item, a table, bold, code."""
     lines = [line for line in text.splitlines() if line.strip()]
-    return _mean([float(bool(MARKDOWN.search(line))) for line in lines]) if lines else 0.0
+    return mean([float(bool(MARKDOWN.search(line))) for line in lines]) if lines else 0.0
 
 
 def _stops(model: Any) -> set[int]:
@@ -164,5 +179,6 @@ def _stops(model: Any) -> set[int]:
     return set(stop_ids(model))
 
 
-def _mean(values: Sequence[float]) -> float:
+def mean(values: Sequence[float]) -> float:
+    """Their mean."""
     return sum(values) / len(values)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import IO
+from typing import IO, Annotated
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from harness.artefact import write_bytes
 from harness.contract import Record
@@ -21,6 +21,7 @@ class Answer(Record):
         label: one of the two allowed ones.
         model: the model that the endpoint says answered.
         input_tokens, output_tokens: as the endpoint counted them; 0 where it does not.
+        probability: of the label among the allowed ones, where a local model gave it.
     """
 
     key: str
@@ -28,6 +29,7 @@ class Answer(Record):
     model: str
     input_tokens: int
     output_tokens: int
+    probability: Annotated[float | None, Field(exclude_if=lambda value: value is None)] = None
 
 
 class Answers:
@@ -76,7 +78,7 @@ class Answers:
 
     def _read(self) -> None:
         whole, _, torn = self.path.read_bytes().rpartition(b"\n")
-        for number, line in enumerate(whole.splitlines(), start=1):
+        for number, line in enumerate(whole.split(b"\n") if whole else (), start=1):
             try:
                 answer = Answer.model_validate(json.loads(line))
             except (ValueError, ValidationError) as error:

@@ -25,7 +25,7 @@ from harness.findings.activity import (
 from harness.findings.answers import Answer, Conversation, GenerationsResult, Token
 from harness.findings.classification import ClassificationResult, Confusion, Validated
 from harness.findings.interval import Interval
-from harness.findings.masked import Ablated, AblationResult, TopKPoint, TopKResult
+from harness.findings.masked import Ablated, AblationResult, Contrast, TopKPoint, TopKResult
 
 __all__ = [
     "CONTEXTS",
@@ -39,6 +39,7 @@ __all__ = [
     "CompositionResult",
     "Confusion",
     "ContextCensus",
+    "Contrast",
     "Conversation",
     "DifferenceResult",
     "Different",

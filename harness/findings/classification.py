@@ -44,6 +44,7 @@ class ClassificationResult(Record):
         repeated: further explanations of a feature, which are left out.
         unanswered: features that an endpoint gave no allowed answer for, by category.
         labels: where the labels are from.
+        classifier: its name, where nothing could be validated either.
     """
 
     kind: Literal["classification"] = "classification"
@@ -56,3 +57,4 @@ class ClassificationResult(Record):
     labels: str
     resamples: int
     seed: int
+    classifier: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from harness.contract import Record
+from harness.findings.answers import GenerationsResult
 from harness.findings.interval import Interval
 
 
@@ -53,6 +54,7 @@ class Ablated(Record):
         draw: number of the random draw; None where nothing was drawn.
         loss: without penalty; difference: to the unmasked policy's, paired, with its 95 % interval.
         scores: of the tasks that were asked for.
+        answer_tokens, markdown: means over greedy answers; None where none were asked for.
     """
 
     masked: str
@@ -65,6 +67,26 @@ class Ablated(Record):
     high: float
     mean_l0: float
     scores: dict[str, float]
+    answer_tokens: float | None = None
+    markdown: float | None = None
+
+
+class Contrast(Record):
+    """A category masked, against random masks of its size, by one measure.
+
+    Attributes:
+        masked: the category.
+        measure: a task's metric, `preference.loss`, `answer_tokens` or `markdown`.
+        items: pairs, items or answers that the measure is a mean of.
+        effect: the category's value minus that of the unmasked policy.
+        random: mean of the same over the random draws, with the 95 % interval of one further draw.
+    """
+
+    masked: str
+    measure: str
+    items: int
+    effect: float
+    random: Interval
 
 
 class AblationResult(Record):
@@ -72,6 +94,8 @@ class AblationResult(Record):
 
     Attributes:
         random: by category: mean difference of the random draws of its size; low and high: their range.
+        contrasts: every category by every measure against its random draws.
+        answers: greedy answers with nothing, each category and the first draw of each size masked.
     """
 
     kind: Literal["ablation"] = "ablation"
@@ -80,3 +104,5 @@ class AblationResult(Record):
     base_loss: float
     pairs: int
     seed: int
+    contrasts: tuple[Contrast, ...] = ()
+    answers: GenerationsResult | None = None

@@ -47,13 +47,14 @@ class Picture(NamedTuple):
 
 
 class Conversations(NamedTuple):
-    """Answers side by side, as `harness.findings.GenerationsResult` has them."""
+    """Answers side by side, as `harness.findings.GenerationsResult` has them; `pointer` leads to that."""
 
     name: str
     title: str
     result: Any
     notes: tuple[str, ...]
     href: str
+    pointer: str = "/result"
     kind: str = "conversations"
 
 

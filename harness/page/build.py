@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -24,7 +25,7 @@ from harness.findings import (
 )
 from harness.measure import BASE
 from harness.outcome import Outcome
-from harness.page import charts, features, losses, sheets, tables
+from harness.page import adapters, charts, classified, features, losses, masked, sheets, tables
 from harness.page.blocks import Block, Cell, Conversations, Picture, Section, Table
 from harness.page.printed import Printed
 from harness.provenance import ROOT
@@ -43,6 +44,7 @@ class Documents(NamedTuple):
         outcome, outcome_href: Table 1's document, and where it lies as seen from the page.
         studies: artefacts by name; `studies_href` is their folder as seen from the page.
         paper, printed: the paper's claims and tables.
+        classified: what `classify` wrote, by kind of classifier; `classified_href` is their folder.
     """
 
     outcome: Outcome
@@ -51,6 +53,8 @@ class Documents(NamedTuple):
     studies_href: str
     paper: Paper
     printed: Printed
+    classified: Mapping[str, Artefact] = MappingProxyType({})
+    classified_href: str = ""
 
     def href(self, study: str) -> str:
         """Where a study's artefact lies as seen from the page."""
@@ -65,6 +69,7 @@ def build(documents: Documents) -> dict[str, bytes]:
     sections = [
         _table1(documents),
         *_studies(documents, found),
+        *classified.sections(documents.classified, documents.classified_href, documents.printed),
         _verdicts(documents, found),
         _provenance(documents),
     ]
@@ -90,6 +95,7 @@ def _table1(documents: Documents) -> Section:
     blocks = (
         sheets.from_sheet(scores, href, sheets.table1_pointers(outcome)),
         *_differences(outcome, href),
+        *adapters.tables(outcome, href),
         sheets.from_sheet(costs, href, sheets.cost_pointers(outcome, len(costs.headings))),
         sheets.from_sheet(times, href, [[""] * (len(times.headings) - 1) for _ in times.rows]),
     )
@@ -159,7 +165,7 @@ def _section(name: str, finding: Finding, href: str, printed: Printed) -> Sectio
                 "Figure 3: steering against activation",
                 "Does the adapter only repeat what the SAE finds?",
                 lambda: charts.difference(finding),
-                "Left: how many features have which mean difference f - v. Right: the same, in order.",
+                "Above: how many features have which mean difference f - v. Below: the same, in order.",
                 features.difference(finding, href),
             )
         case UsageResult():
@@ -173,11 +179,10 @@ def _section(name: str, finding: Finding, href: str, printed: Printed) -> Sectio
                 features.usage(finding, href),
             )
         case AblationResult():
-            intro = "What becomes of loss and scores when one kind of feature is not steered."
-            return Section(name, "Causal ablation", intro, (losses.ablation(finding, href),))
+            return masked.section(name, finding, href)
         case ClassificationResult():
             intro = "Can the category of a feature be told from its explanation?"
-            table = tables.classification(finding, href, printed)
+            table = classified.table6(finding, href, printed)
             return Section(name, "Table 6: classification", intro, (table,))
         case GenerationsResult():
             block = Conversations(name, "Answers to the same prompts", finding, (), href)

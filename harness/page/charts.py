@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.findings import CONTEXTS, DifferenceResult, TopKResult, UsageResult
 from harness.picture import blank, saved
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 STYLES = {"all": ("0.0", "-"), "alignment": ("0.0", ":"), "style": ("0.5", "--")}
-SETTINGS = {
+PX_PER_PT = 4 / 3
+LARGEST = 1.3
+"""How much wider than drawn a figure may become; the text grows with it."""
+WIDTH = 4.6
+"""Inches: on a telephone, 390 pixels wide, 10-point text is then still 10 pixels high."""
+SETTINGS: dict[str, Any] = {
+    "font.size": 10,
     "svg.fonttype": "none",
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -29,19 +36,21 @@ def drawn(name: str, draw: Callable[[], Figure]) -> tuple[str, bytes]:
 
 
 def inline(svg: str, name: str) -> str:
-    """The `svg` element alone, as wide as its place, with ids that no other figure of the page has."""
+    """The `svg` element alone, as wide as its place up to a bound, with ids of its own."""
     element = svg[svg.index("<svg") :]
     element = re.sub(r'\bid="', f'id="{name}-', element)
     element = re.sub(r'(url\(#|href="#)', rf"\g<1>{name}-", element)
     element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.DOTALL)
-    return re.sub(
+    element = re.sub(
         r'(<svg [^>]*?) (?:height|width)="[^"]*"([^>]*?) (?:height|width)="[^"]*"', r"\1\2", element, count=1
     )
+    natural = float(re.findall(r'viewBox="\S+ \S+ (\S+) ', element)[0]) * PX_PER_PT
+    return element.replace("<svg ", f'<svg style="max-width: {LARGEST * natural:.0f}px" ', 1)
 
 
 def top_k(result: TopKResult) -> Figure:
     """Figure 2."""
-    figure = blank(6.4, 3.8)
+    figure = blank(WIDTH, 4.2)
     axes = figure.subplots()
     for policy, marker, fill in (("dynamic", "o", "black"), ("static", "s", "white")):
         points = [point for point in result.points if point.policy == policy]
@@ -66,37 +75,39 @@ def top_k(result: TopKResult) -> Figure:
     )
     axes.axhline(result.base_loss, color="0.5", linestyle=":", label="base model, not steered")
     axes.set_xscale("log")
-    axes.set_xlabel("features steered at a position (% of the dictionary, log scale)")
+    _plain_numbers(axes.xaxis)
+    axes.set_xlabel("features steered (% of the dictionary, log scale)")
     axes.set_ylabel("SimPO loss (nats)")
-    axes.legend(loc="lower left")
+    figure.legend(loc="outside lower center")
     return figure
 
 
 def difference(result: DifferenceResult) -> Figure:
     """Figure 3."""
-    figure = blank(6.4, 3.6)
-    left, right = figure.subplots(1, 2)
-    left.stairs(result.counts, result.edges, color="black", fill=True)
-    left.set_yscale("symlog", linthresh=1)
-    left.set_xlabel("mean of f - v (activation)")
-    left.set_ylabel("features (log scale)")
+    figure = blank(WIDTH, 5.8)
+    above, below = figure.subplots(2, 1)
+    above.stairs(result.counts, result.edges, color="black", fill=True)
+    above.set_yscale("symlog", linthresh=1)
+    _plain_numbers(above.yaxis)
+    above.set_xlabel("mean of f - v (activation)")
+    above.set_ylabel("features (log scale)")
     share = [100 * i / (len(result.ordered) - 1) for i in range(len(result.ordered))]
-    right.plot(share, result.ordered, color="black")
-    right.axhline(0, color="0.5", linestyle=":")
-    right.set_xlabel("features, by difference (%)")
-    right.set_ylabel("mean of f - v (activation)")
+    below.plot(share, result.ordered, color="black")
+    below.axhline(0, color="0.5", linestyle=":")
+    below.set_xlabel("features, by difference (%)")
+    below.set_ylabel("mean of f - v (activation)")
     return figure
 
 
 def usage(result: UsageResult) -> Figure:
     """Figure 5."""
     contexts = [name for name in CONTEXTS if any(curve.context == name for curve in result.curves)]
-    figure = blank(9.0, 3.6)
-    panels = figure.subplots(1, len(contexts), sharey=True, squeeze=False)[0]
+    figure = blank(WIDTH, 3.2 * len(contexts))
+    panels = figure.subplots(len(contexts), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     for axes, context in zip(panels, contexts, strict=True):
         _usage_panel(axes, result, context)
-    panels[0].set_ylabel("usage (% of positions, log scale)")
-    panels[0].legend(fontsize=7)
+    panels[-1].set_xlabel("feature rank (percentile)")
+    figure.supylabel("usage (% of positions, log scale)", fontsize=SETTINGS["font.size"])
     return figure
 
 
@@ -117,5 +128,14 @@ def _usage_panel(axes: Axes, result: UsageResult, context: str) -> None:
                 ends, fitted, color="0.6", linewidth=3, alpha=0.6, zorder=0, label=f"fit, R² {curve.r2:.2f}"
             )
     axes.set_yscale("log")
-    axes.set_title(CONTEXTS[context], fontsize=9)
-    axes.set_xlabel("feature rank (percentile)")
+    _plain_numbers(axes.yaxis)
+    axes.set_title(CONTEXTS[context], fontsize=SETTINGS["font.size"])
+    axes.legend(fontsize=SETTINGS["font.size"])
+
+
+def _plain_numbers(axis: Axis) -> None:
+    """0.01 instead of a power whose exponent nobody can read."""
+    from matplotlib.ticker import NullFormatter
+
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())

@@ -1,9 +1,8 @@
-"""Tables about the evaluation loss when only some features are steered."""
+"""The table of the evaluation loss when only the largest features are steered."""
 
 from __future__ import annotations
 
-from harness.findings import AblationResult, TopKResult
-from harness.measure import measure
+from harness.findings import TopKResult
 from harness.page.blocks import Cell, Table
 from harness.page.cells import percent
 
@@ -37,42 +36,3 @@ def top_k(result: TopKResult, href: str) -> Table:
         "2.69 at 1.60 %, learned 2.60 at 0.55 %.",
     )
     return Table("figure2-numbers", "Figure 2 in numbers", headings, rows, notes, href)
-
-
-def ablation(result: AblationResult, href: str) -> Table:
-    """Loss, difference and scores under each mask; random draws one by one."""
-    names = sorted({name for row in result.rows for name in row.scores})
-    rows = []
-    for i, row in enumerate(result.rows):
-        at = f"/result/rows/{i}"
-        gap = f"{row.difference:+.3f} [{row.low:+.3f}, {row.high:+.3f}]"
-        scores = (
-            Cell(percent(row.scores[name], 1), f"{at}/scores/{name}", row.scores[name])
-            if name in row.scores
-            else Cell("n/a (not scored)")
-            for name in names
-        )
-        rows.append(
-            (
-                Cell(row.masked if row.draw is None else f"{row.masked} ({row.draw + 1})"),
-                Cell(str(row.features), f"{at}/features", row.features),
-                Cell(f"{row.loss:.3f} ±{row.stderr:.3f}", f"{at}/loss", row.loss),
-                Cell(gap, f"{at}/difference", row.difference),
-                Cell(f"{row.mean_l0:.1f}", f"{at}/mean_l0", row.mean_l0),
-                *scores,
-            )
-        )
-    headings = ("Not steered", "Features", "SimPO loss (nats)", "- nothing masked [95 %]", "Mean L0")
-    drawn = "; ".join(
-        f"as many as {name}: {one.value:+.3f}, from {one.low:+.3f} to {one.high:+.3f}"
-        for name, one in result.random.items()
-    )
-    notes = (
-        f"{result.pairs} pairs; base model {result.base_loss:.3f}. Paired differences, bootstrap over pairs.",
-        f"Random draws (seed {result.seed}) are from the steered features of neither category; mean "
-        f"difference and range: {drawn}.",
-        "Only features that are ever steered are masked and counted.",
-    )
-    title = "Evaluation with some features not steered"
-    scored = tuple(f"{measure(name).title} (%)" for name in names)
-    return Table("ablation", title, (*headings, *scored), tuple(rows), notes, href)

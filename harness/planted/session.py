@@ -110,7 +110,7 @@ def variant(profile: Profile, reward: str, seed: int) -> Profile:
         "sources": {},
         "assumed": {},
     }
-    data["studies"]["ablation"] |= {"tasks": [], "draws": DRAWS}
+    data["studies"]["ablation"] |= {"tasks": [], "limits": {}, "prompts": 0, "draws": DRAWS}
     data["data"]["source"] = data["evaluation"]["source"] = "data_root"
     data["evaluation"]["tasks"] = {}
     data["training"] |= {"seed": seed, "checkpoint_steps": CHECKPOINT_STEPS}

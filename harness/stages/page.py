@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import get_args
 
 from harness.artefact import Artefact, read_artefact, read_json, write_bytes
 from harness.claims import read_paper
+from harness.classification.options import By
 from harness.errors import MissingInputError, RunFolderError
 from harness.outcome import outcome_path, parse_outcome, read_outcome
 from harness.page.build import Documents, build
@@ -19,10 +21,12 @@ from harness.stages.common import STUDIES, command, first_changed, held
 from harness.stages.study import outdated
 
 SUMMARY = "Render report/index.html: every table and figure of the run, with the paper's values, on one page."
-READS = "report/table1.json, studies/*.json, results/paper.json, results/paper-tables.json"
+READS = "report/table1.json, {studies,classification}/*.json, results/paper.json, results/paper-tables.json"
 WRITES = "report/index.html and a PNG of each figure; with --commit the same below results/"
 RESULTS = ROOT / "results"
 STUDIES_HREF = "../studies"
+CLASSIFIED_HREF = "../classification"
+CLASSIFIERS = get_args(By)
 
 
 def run(profile: Profile, paths: RunPaths, *, committed: bool, commit: bool, results: Path = RESULTS) -> None:
@@ -58,6 +62,8 @@ def _render_run(profile: Profile, paths: RunPaths) -> None:
         studies_href=STUDIES_HREF,
         paper=read_paper(),
         printed=read_printed(),
+        classified=_classified(paths.classification),
+        classified_href=CLASSIFIED_HREF,
     )
     _write(build(documents), paths.report)
 
@@ -88,6 +94,15 @@ def _of_run(profile: Profile, paths: RunPaths) -> dict[str, Artefact]:
     return found
 
 
+def _classified(folder: Path) -> dict[str, Artefact]:
+    """What `classify` wrote, by kind of classifier, the last of each kind."""
+    return {
+        by: read_artefact(folder / f"{by}.json", made_by="python -m harness classify")
+        for by in CLASSIFIERS
+        if (folder / f"{by}.json").is_file()
+    }
+
+
 def _committed(profile: Profile, results: Path) -> list[Path]:
     folders = sorted(path.parent for path in (results / profile.name).glob("*/table1.json"))
     if not folders:
@@ -115,13 +130,15 @@ def _render_committed(profile: Profile, folder: Path) -> None:
         studies_href=STUDIES_HREF,
         paper=read_paper(),
         printed=read_printed(),
+        classified=_classified(folder / "classification"),
+        classified_href=CLASSIFIED_HREF,
     )
     _write(build(documents), folder / "report")
 
 
 def _take_over(paths: RunPaths, profile: Profile, target: Path) -> None:
-    """Copy Table 1's document and the finished studies' artefacts; what was committed before goes."""
-    for old in ("studies", "report"):
+    """Copy Table 1's document and every artefact of the page; what was committed before goes."""
+    for old in ("studies", "report", "classification"):
         try:
             if (target / old).exists():
                 shutil.rmtree(target / old)
@@ -135,6 +152,9 @@ def _take_over(paths: RunPaths, profile: Profile, target: Path) -> None:
     for name in _of_run(profile, paths):
         source = paths.stage(f"{STUDIES}{name}")
         write_bytes(target / "studies" / source.name, source.read_bytes())
+    for by in _classified(paths.classification):
+        name = f"{by}.json"
+        write_bytes(target / "classification" / name, (paths.classification / name).read_bytes())
 
 
 def _write(files: dict[str, bytes], folder: Path) -> None:

@@ -14,11 +14,13 @@ from harness.arms import load_arm, scene
 from harness.artefact import Artefact, digest_file, read_artefact, write_artefact
 from harness.contract import PrepareResult, TrainResult
 from harness.errors import MissingInputError, ProfileError
+from harness.features import read_features
 from harness.findings import parse_finding
 from harness.model import load_model
 from harness.paths import RunPaths
 from harness.profile import Profile, load_profile, parse_profile
 from harness.provenance import provenance
+from harness.sources.bundle import read_bundle
 from harness.stages.common import run_stage
 from harness.stages.study import run_studies
 
@@ -28,10 +30,11 @@ PAIRS = 12
 def small() -> Profile:
     data = load_profile("miniature").model_dump(mode="json")
     data["data"]["test_pairs"] = PAIRS
-    data["evaluation"]["tasks"] = {}
     data["arms"] = {name: data["arms"][name] for name in ("base", "fsrl")}
     data["studies"]["figure2"]["fractions"] = [0.01, 1.0]
-    data["studies"]["ablation"] |= {"draws": 2, "tasks": []}
+    data["evaluation"]["tasks"] = {"gsm8k": {"num_fewshot": 1, "limit": 6, "max_new_tokens": 12}}
+    data["studies"]["ablation"] |= {"draws": 2, "tasks": ["gsm8k"], "limits": {"gsm8k": 4}, "prompts": 3}
+    data["studies"]["ablation"] |= {"shown": 2, "max_new_tokens": 12}
     data["studies"]["classification"] |= {"folds": 2, "resamples": 200}
     data["studies"]["answers"] |= {"prompts": 2, "max_new_tokens": 12}
     data["studies"]["table2"]["resamples"] = 200
@@ -117,6 +120,40 @@ def test_nothing_masked_is_the_learned_policy(studied: dict[str, Any]) -> None:
     assert all(row.difference != 0 and row.mean_l0 < rows[0].mean_l0 for row in rows[1:])
     assert len(rows) == 3 + 2 * 2
     assert rows[3].features == rows[1].features
+
+
+def test_every_measure_is_taken_under_every_mask(studied: dict[str, Any]) -> None:
+    """Tasks with the ablation's own number of items, answers, and both against the random draws."""
+    result = studied["ablation"]
+    names = {"gsm8k.strict-match", "gsm8k.flexible-extract"}
+    for row in result.rows:
+        assert set(row.scores) == names
+        assert 0 < row.answer_tokens <= 12
+        assert 0 <= row.markdown <= 1
+    assert len(result.contrasts) == 2 * (1 + len(names) + 2)
+    items = {one.measure: one.items for one in result.contrasts}
+    assert items == {"preference.loss": PAIRS, **dict.fromkeys(names, 4), "answer_tokens": 3, "markdown": 3}
+    for one in result.contrasts:
+        if one.measure == "preference.loss":
+            row = next(row for row in result.rows if row.masked == one.masked)
+            assert one.effect == pytest.approx(row.difference)
+            assert one.random.value == pytest.approx(result.random[one.masked].value)
+
+
+def test_answers_under_the_masks(studied: dict[str, Any]) -> None:
+    result = studied["ablation"]
+    shown = result.answers
+    assert [answer.arm for answer in shown.conversations[0].answers] == [
+        "nothing", "alignment", "style", "random, as many as alignment (1)", "random, as many as style (1)",
+    ]  # fmt: skip
+    assert len(shown.conversations) == 2
+    assert shown.mean_tokens["style"] == result.rows[2].answer_tokens
+    known = read_features(read_bundle("miniature").root / "features.jsonl")
+    for conversation in shown.conversations:
+        masked = next(answer for answer in conversation.answers if answer.arm == "style")
+        steered = {feature for token in masked.tokens for feature, _ in token.features}
+        assert steered
+        assert not any("style" in known[feature].categories for feature in steered if feature in known)
 
 
 def test_answers_have_their_features(studied: dict[str, Any]) -> None:

@@ -12,7 +12,8 @@ import pytest
 import torch
 from fsrl_toys import LAYER, toy_adapter, toy_model, toy_sae
 
-from fsrl.analysis.ablation import choose_masks, spread
+from fsrl.analysis.ablation import choose_masks, fewer, spread
+from fsrl.analysis.contrasts import contrasts, further_draw, like
 from fsrl.analysis.generations import markdown_share, pieces, steered_most
 from fsrl.analysis.residual import residual_reader
 from fsrl.steer import Steering
@@ -57,6 +58,40 @@ def test_spread_by_hand() -> None:
     one = spread(rows)
     assert (one.value, one.low, one.high) == (3.0, 1.0, 6.0)
     assert one.stderr == pytest.approx((7 / 3) ** 0.5)
+
+
+def test_further_draw_by_hand() -> None:
+    """Mean 3, variance (4 + 1 + 9) / 2 = 7; t(0.975, 2) = 4.3027; 4.3027 * sqrt(7 * 4 / 3) = 13.145."""
+    one = further_draw([1.0, 2.0, 6.0])
+    assert (one.value, one.stderr) == (3.0, pytest.approx((7 / 3) ** 0.5))
+    assert (one.low, one.high) == (pytest.approx(3 - 13.145, abs=1e-3), pytest.approx(3 + 13.145, abs=1e-3))
+
+
+def test_contrasts_by_hand() -> None:
+    """Differences to the unmasked policy; a measure that was not taken is not there."""
+
+    def row(masked: str, draw: int | None, loss: float, score: float) -> Ablated:
+        return Ablated(
+            masked=masked, features=1, draw=draw, loss=loss, stderr=0, difference=0, low=0, high=0,
+            mean_l0=1, scores={"mmlu.acc": score}, markdown=0.5,
+        )  # fmt: skip
+
+    rows = [
+        row("nothing", None, 4.0, 0.5),
+        row("style", None, 5.0, 0.25),
+        row(like("style"), 0, 4.5, 0.5),
+        row(like("style"), 1, 4.0, 0.5),
+    ]
+    loss, score, markdown = contrasts(rows, {"preference.loss": 9, "mmlu.acc": 8, "markdown": 7})
+    assert (loss.masked, loss.measure, loss.items) == ("style", "preference.loss", 9)
+    assert (loss.effect, loss.random.value) == (1.0, 0.25)
+    assert (score.measure, score.effect, score.random.low, score.random.high) == ("mmlu.acc", -0.25, 0, 0)
+    assert (markdown.measure, markdown.effect) == ("markdown", 0)
+
+
+@pytest.mark.parametrize(("one", "other", "wanted"), [(0, 0, 0), (5, 0, 5), (0, 3, 3), (5, 3, 3), (2, 3, 2)])
+def test_the_smaller_limit_counts(one: int, other: int, wanted: int) -> None:
+    assert fewer(one, other) == wanted
 
 
 @pytest.mark.parametrize(

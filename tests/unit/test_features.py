@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from harness.classification.answers import Answer, Answers
 from harness.errors import DamagedFileError, MissingInputError, ProfileError
 from harness.features import Feature, read_features
 from harness.paths import RunPaths
@@ -82,3 +83,21 @@ def test_a_file_goes_with_the_data_root_only(profile: Profile) -> None:
 def test_studies_do_not_change_what_a_run_is_compared_by(profile: Profile) -> None:
     without = {**profile.model_dump(mode="json"), "studies": {}, "features": {"source": "none"}}
     assert parse_profile(without, where="test").digest() == profile.digest()
+
+
+def test_a_line_separator_in_a_description_is_no_end_of_line(tmp_path: Path) -> None:
+    """U+2028, which JSON leaves as it is inside of a string."""
+    path = tmp_path / "features.jsonl"
+    row = {"feature": 3, "description": "a\u2028b\x85c", "label": "style"}
+    path.write_text(json.dumps(row, ensure_ascii=False) + "\n", encoding="utf-8")
+    assert read_features(path) == {3: Feature("a\u2028b\x85c", ("style",))}
+    path.write_text("", encoding="utf-8")
+    assert read_features(path) == {}
+
+
+def test_a_line_separator_in_a_kept_answer_is_no_end_of_line(tmp_path: Path) -> None:
+    answers = Answers(tmp_path / "answers.jsonl")
+    answer = Answer(key="k", label="a\u2028b\x85c", model="m", input_tokens=1, output_tokens=1)
+    answers.add(answer)
+    answers.close()
+    assert Answers(tmp_path / "answers.jsonl").get("k") == answer

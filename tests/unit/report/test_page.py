@@ -30,6 +30,7 @@ from harness.findings import (
     CompositionResult,
     Confusion,
     ContextCensus,
+    Contrast,
     Conversation,
     DifferenceResult,
     Different,
@@ -44,7 +45,9 @@ from harness.findings import (
     UsageResult,
     Validated,
 )
-from harness.page import tables
+from harness.outcome import outcome_path, read_outcome
+from harness.page import adapters, classified, masked
+from harness.page.blocks import Table
 from harness.page.printed import read_printed
 from harness.paths import RunPaths
 from harness.profile import load_profile
@@ -80,9 +83,9 @@ def findings() -> dict[str, Record]:
         arm="fsrl", text=NASTY, tokens=(Token(text=NASTY, features=((7, 0.5),)), Token(text=" end")),
         markdown=0.5, ended=True,
     )  # fmt: skip
-    masked = Ablated(
+    ablated = Ablated(
         masked="style", features=2, draw=None, loss=4.5, stderr=0.1, difference=0.5, low=0.25, high=0.75,
-        mean_l0=1.0, scores={"mmlu.acc": 0.5},
+        mean_l0=1.0, scores={"mmlu.acc": 0.5}, answer_tokens=12.5, markdown=0.25,
     )  # fmt: skip
     return {
         "census": CensusResult(
@@ -108,8 +111,18 @@ def findings() -> dict[str, Record]:
         ),
         "figure5": UsageResult(curves=(curve,)),
         "ablation": AblationResult(
-            rows=(masked, masked.model_copy(update={"masked": "random", "draw": 0, "scores": {}})),
+            rows=(ablated, ablated.model_copy(update={"masked": "random", "draw": 0, "scores": {}})),
             random={"style": ONE}, base_loss=5.0, pairs=10, seed=1,
+            contrasts=(
+                Contrast(masked="style", measure="preference.loss", items=10, effect=0.5, random=ONE),
+                Contrast(masked="style", measure="mmlu.acc", items=8, effect=0.125, random=ONE),
+                Contrast(masked="style", measure="markdown", items=4, effect=-0.25, random=ONE),
+            ),
+            answers=GenerationsResult(
+                conversations=(Conversation(prompt=NASTY, answers=(answer,)),), titles={"fsrl": NASTY},
+                descriptions={"7": NASTY}, mean_tokens={"fsrl": 2.0}, mean_markdown={"fsrl": 0.5},
+                max_new_tokens=8,
+            ),
         ),
         "classification": ClassificationResult(
             rows=tuple(
@@ -147,8 +160,27 @@ def made(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     run = at(load_profile("miniature"), root)
     for name, result in findings().items():
         put(run, name, result)
+    write_artefact(run.paths.classification / "local.json", classified_by(run, "local"))
     page.run(run.profile, run.paths, committed=False, commit=False)
     return run
+
+
+def classified_by(run: Run, kind: str) -> Artefact:
+    """What `classify` leaves: labels for one category only."""
+    from conftest import PROVENANCE
+
+    result = ClassificationResult(
+        rows=(
+            Validated(category="alignment", classifier=NASTY, text="whole", accuracy=0.75, mcc=ONE,
+                      confusion=Confusion(tp=2, tn=4, fp=1, fn=1)),
+        ),
+        explained=20, unexplained=0, repeated=0, positives={"alignment": 3, "style": 5}, unanswered={},
+        labels="labels.jsonl", resamples=100, seed=1, classifier=NASTY,
+    )  # fmt: skip
+    return Artefact(
+        stage=f"classification/{kind}", key=kind, profile=run.profile.resolved(), inputs={}, outputs={},
+        provenance=PROVENANCE, wall_s=1.5, result=result.model_dump(mode="json"),
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -250,6 +282,7 @@ def test_committed_results_are_enough_for_the_same_page(made: Run, tmp_path: Pat
     page.run(made.profile, made.paths, committed=False, commit=True, results=tmp_path)
     (folder,) = (tmp_path / "miniature").iterdir()
     before = digest_tree(folder / "report")
+    assert [path.name for path in (folder / "classification").iterdir()] == ["local.json"]
     assert {path.name for path in (folder / "report").iterdir()} == {
         "index.html", "differences.png", "figure2.png", "figure3.png", "figure5.png"
     }  # fmt: skip
@@ -422,10 +455,99 @@ def test_on_paper_it_is_black_on_white(browser: Any, made: Run) -> None:
 def test_table_6_has_the_papers_numbers_beside_ours() -> None:
     result = findings()["classification"]
     assert isinstance(result, ClassificationResult)
-    table = tables.classification(result, "x.json", read_printed())
+    table = classified.table6(result, "x.json", read_printed())
     first = [cell.text for cell in table.rows[0]]
     assert first[2:] == [
         "0.900", "(3, 5, 1, 1)", "0.125 [0.100, 0.150]", "0.847", "(27, 227, 22, 24)", "0.448",
     ]  # fmt: skip
     assert table.rows[3][-1].text == "0.764"
     assert any("lead-in" in note for note in table.notes)
+
+
+def test_every_classifier_that_was_run_is_on_the_page(made: Run) -> None:
+    (section,) = classified.sections({"local": classified_by(made, "local")}, "../x", read_printed())
+    (table,) = section.blocks
+    assert isinstance(table, Table)
+    rows = [[cell.text for cell in row] for row in table.rows]
+    assert rows[0][1:] == [
+        "language model, here", "alignment", "3 of 20", "8", "0.750", "(2, 4, 1, 1)",
+        "0.125 [0.100, 0.150]", "0.847", "(27, 227, 22, 24)", "0.448",
+    ]  # fmt: skip
+    assert rows[1][2:6] == ["style", "5 of 20", "0", "n/a (no labels)"]
+    assert rows[1][-1] == "0.764"
+    assert {cell.href for row in table.rows for cell in row if cell.pointer} == {"../x/local.json"}
+    assert classified.sections({}, "../x", read_printed()) == ()
+
+
+def test_masks_stand_beside_random_masks() -> None:
+    """Inside or outside of the interval of one further draw; losses in nats, shares in percent."""
+    result = findings()["ablation"]
+    assert isinstance(result, AblationResult)
+    rows = [[cell.text for cell in row] for row in masked.contrasts(result, "x.json").rows]
+    assert rows == [
+        ["style", "SimPO loss (nats)", "10", "+0.500", "+0.125 [+0.100, +0.150]", "yes"],
+        ["style", "MMLU (%)", "8", "+12.5", "+12.5 [+10.0, +15.0]", "no"],
+        ["style", "Lines with Markdown (%)", "4", "-25.0", "+12.5 [+10.0, +15.0]", "yes"],
+    ]
+    every = masked.under_masks(result, "x.json")
+    assert every.headings[-2:] == masked.ANSWER_HEADINGS
+    assert [cell.text for cell in every.rows[0]][-2:] == ["12.5", "25.0"]
+
+
+def test_two_adapters_are_held_against_each_other(made: Run) -> None:
+    """The second minus the first, and no table where only one arm steers."""
+    outcome = read_outcome(outcome_path(made.paths), made_by="report")
+    assert adapters.tables(outcome, "table1.json") == ()
+    steers = outcome.arms["full-simpo"].model_copy(update={"mean_l0": 7.5, "mean_l1": 0.5, "title": "L0"})
+    fsrl = outcome.arms["fsrl"].model_copy(update={"mean_l0": 5.0, "mean_l1": 0.25})
+    two = outcome.model_copy(update={"arms": {**outcome.arms, "full-simpo": steers, "fsrl": fsrl}})
+    (table,) = adapters.tables(two, "table1.json")
+    first, second = (name for name in two.arms if name in ("full-simpo", "fsrl"))
+    gap = two.comparisons.differences[second][first]["preference.loss"]
+    rows = {row[0].text.partition(" (")[0]: [cell.text for cell in row[1:]] for row in table.rows}
+    assert rows["SimPO loss"][2].startswith(f"{gap.effect:+.3f} [{gap.low:+.3f}, ")
+    assert rows["Mean L0 of the steering"] == ["7.500", "5.000", "-2.500", "not tested"]
+    assert rows["SimPO loss + penalty"][-1] == "not tested"
+
+
+def test_the_text_of_a_figure_can_be_read_on_a_telephone(browser: Any, made: Run) -> None:
+    """At 390 pixels no letter of Figures 2, 3 and 5 is drawn smaller than 9 pixels, and none is cut off."""
+    tab = opened(browser, made, [], viewport={"width": 390, "height": 800})
+    for name in ("figure2", "figure3", "figure5"):
+        sizes = tab.evaluate(
+            "id => [...document.querySelectorAll(`#figure-${id} svg text`)].map("
+            "text => Math.hypot(text.getScreenCTM().a, text.getScreenCTM().b)"
+            " * parseFloat(getComputedStyle(text).fontSize))",
+            name,
+        )
+        assert len(sizes) > 3
+        assert min(sizes) >= 9
+        out = tab.evaluate(
+            "id => { const svg = document.querySelector(`#figure-${id} svg`).getBoundingClientRect();"
+            "  return [...document.querySelectorAll(`#figure-${id} svg text`)].filter(text => {"
+            "    const box = text.getBoundingClientRect();"
+            "    return box.left < svg.left - 1 || box.right > svg.right + 1; }).map(t => t.textContent); }",
+            name,
+        )
+        assert out == []
+
+
+def test_features_of_a_token_by_mouse_and_by_tab_key(browser: Any, made: Run) -> None:
+    """Every answer shows its own; the tab key reaches the token from the link before it."""
+    tab = opened(browser, made, [])
+    answers = tab.locator(".answers > div")
+    assert answers.count() == 2  # under the masks, and of the arms
+    for i in range(2):
+        token, detail = answers.nth(i).locator(".token").first, answers.nth(i).locator(".detail")
+        assert detail.inner_text() == ""
+        token.hover()
+        assert "7 (0.50)" in detail.inner_text()
+    tab.reload()
+    tab.locator(".answers > div .notes a").first.focus()
+    tab.keyboard.press("Shift+Tab")
+    assert tab.evaluate("document.activeElement.className") == "token"
+    assert "7 (0.50)" in tab.locator(".detail").first.inner_text()
+    outline = "getComputedStyle(document.activeElement).outlineStyle"
+    assert tab.evaluate(outline) == "solid"
+    means = answers.nth(1).locator(".notes").inner_text()
+    assert "2 tokens, markdown 50 %" in means

@@ -1,0 +1,182 @@
+"""A language model on this machine as the classifier: the likelier of the allowed labels is the answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from harness.artefact import digest_json
+from harness.classification.answers import Answer, Answers
+from harness.classification.asking import Asked, Estimate, Spent
+from harness.classification.categories import Category
+from harness.classification.endpoint import Question
+from harness.errors import DamagedFileError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from harness.classification.likelihood import Ids
+
+FORM = 1
+"""Raised when prompts or scores come about otherwise; every question is then asked again."""
+
+
+class Asking(NamedTuple):
+    """A question as tokens."""
+
+    question: Question
+    prompt: Ids
+
+
+class Local:
+    """Labels by likelihood, so that none but the allowed ones can come out (docs/decisions/0075).
+
+    Args:
+        model, tokenizer: with a chat template.
+        name: for tables.
+        digest: of the model's files.
+        batch: questions at a time.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        name: str,
+        digest: str,
+        batch: int,
+    ) -> None:
+        self.model, self.tokenizer, self.name, self.digest, self.batch = model, tokenizer, name, digest, batch
+
+    def estimate(self, questions: Sequence[Question], answers: Answers) -> Estimate:
+        """Count what is left, in the model's own tokens; nothing is paid for."""
+        every = list(dict.fromkeys(questions))
+        left = self._left(every, answers)
+        taken = sum(len(one.prompt) for one in left)
+        given = sum(len(ids) for one in left for ids in self.label_ids(one.question.category))
+        return Estimate(len(every) - len(left), len(left), taken, given, 0.0)
+
+    def announced(self, before: Estimate) -> str:
+        """What is about to be computed, in words."""
+        size = self.model.num_parameters()
+        return (
+            f"scoring with {self.name} on {self.model.device}: {before.requests:,} questions "
+            f"({before.kept:,} answers kept), {before.input_tokens:,} prompt tokens (what they begin with is "
+            f"computed once), {before.output_tokens:,} label tokens, {size:,} parameters, cost 0"
+        )
+
+    def accounted(self, spent: Spent) -> str:
+        """What was computed, in words."""
+        return (
+            f"{spent.requests:,} questions answered, {spent.input_tokens:,} prompt tokens and "
+            f"{spent.output_tokens:,} label tokens, cost 0"
+        )
+
+    def ask(self, questions: Sequence[Question], answers: Answers) -> Asked:
+        """Score what is not yet answered, a batch at a time; each batch's answers are kept at once.
+
+        A prompt that is longer than the model's context stays unanswered; nothing is truncated.
+        """
+        every = list(dict.fromkeys(questions))
+        found = {one: answers.get(self.key(one)) for one in every}
+        left, unanswered = self._fitting(self._left(every, answers))
+        spent = Spent(0, 0, 0)
+        for one, answer in self._scored(left):
+            answers.add(answer)
+            found[one] = answer
+            spent = Spent(
+                spent.requests + 1,
+                spent.input_tokens + answer.input_tokens,
+                spent.output_tokens + answer.output_tokens,
+            )
+        return Asked({one: answer for one, answer in found.items() if answer}, unanswered, spent)
+
+    def _left(self, every: Sequence[Question], answers: Answers) -> list[Asking]:
+        return [Asking(one, self.prompt(one)) for one in every if answers.get(self.key(one)) is None]
+
+    def _fitting(self, left: Sequence[Asking]) -> tuple[list[Asking], dict[Question, str]]:
+        fits, not_answered = [], {}
+        most = int(self.model.config.max_position_embeddings)
+        for one in left:
+            length = len(one.prompt) + max(map(len, self.label_ids(one.question.category)))
+            if length > most:
+                not_answered[one.question] = f"{length} tokens, the model's context has {most}"
+            else:
+                fits.append(one)
+        return fits, not_answered
+
+    def _scored(self, left: Sequence[Asking]) -> Iterator[tuple[Question, Answer]]:
+        from tqdm import tqdm
+
+        from harness.classification.likelihood import SharedPrefix
+        from harness.model import pad_id
+
+        with tqdm(total=len(left), desc="  scoring", leave=False, disable=None) as bar:
+            for category in dict.fromkeys(one.question.category for one in left):
+                mine = [one for one in left if one.question.category == category]
+                mine.sort(key=lambda one: len(one.prompt))
+                prefix = SharedPrefix(self.model, [one.prompt for one in mine], pad_id(self.tokenizer))
+                labels = self.label_ids(category)
+                for start in range(0, len(mine), self.batch):
+                    batch = mine[start : start + self.batch]
+                    scores = prefix.score([one.prompt for one in batch], labels)
+                    for one, sums in zip(batch, scores, strict=True):
+                        yield one.question, self._answer(one, sums)
+                    bar.update(len(batch))
+
+    def _answer(self, one: Asking, sums: Sequence[float]) -> Answer:
+        category = one.question.category
+        best = max(range(len(sums)), key=lambda i: sums[i])
+        return Answer(
+            key=self.key(one.question),
+            label=category.answers[best],
+            model=self.name,
+            input_tokens=len(one.prompt),
+            output_tokens=sum(map(len, self.label_ids(category))),
+            probability=1 / sum(math.exp(other - sums[best]) for other in sums),
+        )
+
+    def key(self, question: Question) -> str:
+        """Digest of everything that can change the answer: model, prompts, labels, how they are scored."""
+        return digest_json([FORM, self.digest, self.text(question), list(question.category.answers)])
+
+    def text(self, question: Question) -> str:
+        """The prompt as the chat template renders it.
+
+        A template that refuses a system turn, or drops it, gets the system prompt at the head of the user's.
+
+        Raises:
+            DamagedFileError: the explanation is not in what the template renders.
+        """
+        system, text = question.category.system, question.text
+        rendered = self._render([{"role": "system", "content": system}, {"role": "user", "content": text}])
+        if rendered is None or system not in rendered:
+            rendered = self._render([{"role": "user", "content": f"{system}\n\n{text}"}])
+        if rendered is None or text.strip() not in rendered:
+            raise DamagedFileError(
+                "the model's chat template does not render a user's message",
+                value=self.name,
+                remedy="give a model that is tuned for chat",
+            )
+        return rendered
+
+    def _render(self, turns: list[dict[str, str]]) -> str | None:
+        from jinja2 import TemplateError
+
+        try:
+            return str(self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+        except TemplateError:
+            return None
+
+    def prompt(self, question: Question) -> Ids:
+        """Token ids of the rendered prompt; its special tokens are those that the template wrote."""
+        ids: Ids = self.tokenizer(self.text(question), add_special_tokens=False)["input_ids"]
+        return ids
+
+    def label_ids(self, category: Category) -> list[Ids]:
+        """Token ids of each allowed label, as a turn begins with it."""
+        return [
+            list(self.tokenizer(label, add_special_tokens=False)["input_ids"]) for label in category.answers
+        ]
