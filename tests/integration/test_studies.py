@@ -30,6 +30,7 @@ def small() -> Profile:
     data["data"]["test_pairs"] = PAIRS
     data["evaluation"]["tasks"] = {}
     data["arms"] = {name: data["arms"][name] for name in ("base", "fsrl")}
+    data["studies"] = {k: v for k, v in data["studies"].items() if "axis" not in v}  # sweeps train
     data["studies"]["figure2"]["fractions"] = [0.01, 1.0]
     data["studies"]["ablation"] |= {"draws": 2, "tasks": []}
     data["studies"]["classification"] |= {"folds": 2, "resamples": 200}
