@@ -7,7 +7,7 @@ from harness.page.blocks import Cell, Table
 from harness.page.cells import percent
 
 
-def answers(result: GenerationsResult, href: str) -> Table:
+def table(result: GenerationsResult, href: str) -> Table:
     """Length and Markdown of each arm's answers."""
     rows = tuple(
         (
