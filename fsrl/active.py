@@ -12,10 +12,10 @@ from fsrl.lean import chunks
 FEW = {"cpu": 0.05, "cuda": 0.005}
 """Largest share of entries of v, by device, at which reading one row of W_dec an entry beats the product.
 
-The product of (N, C) and (C, D) is bound by arithmetic, 2 N C D FLOPs; rows are bound by memory, N C D s bytes at
-share 1 and s bytes a number. They meet at the share 2 / (s b) of a machine that does b FLOPs a byte: 0.1 at 5
-FLOPs a byte in float32, 0.005 at 200 in bfloat16. The CPU's is halved, as measured there; the other is
-arithmetic.
+The product of (N, C) and (C, D) is bound by arithmetic, 2 N C D FLOPs; rows are bound by memory, N C D s
+bytes at share 1 and s bytes a number. They meet at the share 2 / (s b) of a machine that does b FLOPs a byte:
+0.1 at 5 FLOPs a byte in float32, 0.005 at 200 in bfloat16. The CPU's is halved, as measured there; the other
+is arithmetic.
 """
 FEW_ROWS = 0.5
 """Few positions leave the product bound by memory too: it reads C rows, active entries one each."""
@@ -26,8 +26,8 @@ def steer(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """As `LeanRelu`, and bit for bit where v is dense: v W_dec, L1 and L0, each float32; no gradients.
 
-    Where few entries of v are above 0 the rest, which would add exact zeros, is left out; the sum is the same up
-    to the order of its terms. Which of the two is decided for each chunk of features by `are_few`.
+    Where few entries of v are above 0 the rest, which would add exact zeros, is left out; the sum is the same
+    up to the order of its terms. Which of the two is decided for each chunk of features by `are_few`.
     """
     delta_NxD = torch.zeros(a_NxD.shape, dtype=torch.float32, device=a_NxD.device)
     l1_N = torch.zeros(len(a_NxD), dtype=torch.float32, device=a_NxD.device)
