@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from torch.utils.hooks import RemovableHandle
 
+from fsrl import active
 from fsrl.adapter import L0_FLOOR, Activation, Adapter
 from fsrl.lean import LeanRelu
 from fsrl.sae import Sae, gated_relu
@@ -64,7 +65,8 @@ def lean_is_exact(activation: Activation, fusion_relu: bool) -> bool:
 class Steering(nn.Module):
     """Equations 5 and 6: f' = f + v, x' = Dec(f') + (x - Dec(f)), which for a linear decoder is x + v W_dec.
 
-    The lean path computes just that and never runs the SAE's encoder. The full path computes
+    The lean path computes just that and never runs the SAE's encoder; without gradients it reads only the
+    rows of W_dec that steer, where they are few (`fsrl.active`). The full path computes
     x + (f' - f) W_dec with f' = ReLU(f + v), or f + v without the fusion ReLU; it is taken where the
     fusion ReLU matters (`lean_is_exact`) or when asked for. Features go through in chunks that are computed
     again in the backward pass: memory does not grow with the dictionary.
@@ -135,7 +137,8 @@ class Steering(nn.Module):
         if self.written_by_hand:
             adapter, size = self.adapter, self.chunk_features or self.adapter.d_sae
             arguments = (a_NxD, adapter.weight, adapter.bias, adapter.masked, self.sae.W_dec, size)
-            delta_NxD, l1_N, l0_N = LeanRelu.apply(*arguments)  # type: ignore[no-untyped-call]
+            apply = LeanRelu.apply if torch.is_grad_enabled() else active.steer
+            delta_NxD, l1_N, l0_N = apply(*arguments)
             return self._add(x, delta_NxD, [l1_N, l0_N, l1_N])
         chunks = self._chunks()
         top_NxK = self._select(a_NxD, chunks)

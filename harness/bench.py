@@ -26,7 +26,10 @@ MEMORY_CEILING = 0.4
 """Largest ratio of memory above the weights at the main case."""
 SLACK = 1.35
 """By how much a ratio may be worse than the committed one: other machines of the class, some load on them."""
-MILLION = 1e6
+EVALUATION = "d_sae=5376,max_length=256"
+"""The case in which steering has the share of the model's FLOPs that it has in the paper."""
+EVALUATION_CEILING = 1.10
+"""Largest ratio of the steered model's seconds to the base's there."""
 
 
 class Ratio(Record):
@@ -53,11 +56,29 @@ class Ratio(Record):
     plain_above_mib: float
 
 
+class Evaluation(Record):
+    """The steered model's evaluation against the base's in one case.
+
+    Attributes:
+        ratio: seconds of the steered over those of the base, the median of rounds in which they ran one after
+            the other; low, high: the least and the largest of them.
+        base_s, steered_s: of the fastest round.
+    """
+
+    case: str
+    ratio: float
+    low: float
+    high: float
+    base_s: float
+    steered_s: float
+
+
 class Bench(Record):
     """A run of the benchmark.
 
     Attributes:
         ratios: by case and variant.
+        evaluations: by case; empty in files from before it was measured.
         ranks: tokens/s of the real train stage by number of ranks.
     """
 
@@ -65,6 +86,7 @@ class Bench(Record):
     command: str = "nox -s bench"
     provenance: dict[str, Any]
     ratios: tuple[Ratio, ...]
+    evaluations: tuple[Evaluation, ...] = ()
     ranks: dict[str, float]
 
     def ratio(self, case: str, variant: str) -> Ratio | None:
@@ -85,8 +107,11 @@ def read_measured(path: Path = MEASURED) -> Bench:
         data = json.loads(path.read_text(encoding="utf-8"))["benchmarks"]
         infos = [one["extra_info"] for one in data]
         ranks = {str(info["ranks"]): info["tokens_per_s"] for info in infos if "ranks" in info}
-        ratios = tuple(_ratio(info, variant) for info in infos if "ranks" not in info for variant in FLOORS)
-        return Bench(provenance=provenance(0), ratios=ratios, ranks=ranks)
+        ratios = tuple(_ratio(info, variant) for info in infos if "case" in info for variant in FLOORS)
+        evaluations = tuple(_evaluation(info) for info in infos if "evaluation" in info)
+        if not ratios:
+            raise KeyError("case")
+        return Bench(provenance=provenance(0), ratios=ratios, evaluations=evaluations, ranks=ranks)
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         raise DamagedFileError(
             f"the benchmark's file cannot be read ({type(error).__name__}: {error})",
@@ -112,6 +137,19 @@ def _ratio(info: dict[str, Any], variant: str) -> Ratio:
         plain_tokens_per_s=info["tokens"] / min(plain),
         plain_step_s=min(plain),
         plain_above_mib=plain_above,
+    )
+
+
+def _evaluation(info: dict[str, Any]) -> Evaluation:
+    base, steered = info["seconds"]["base"], info["seconds"]["steered"]
+    rounds = [one / other for one, other in zip(steered, base, strict=True)]
+    return Evaluation(
+        case=info["evaluation"],
+        ratio=statistics.median(rounds),
+        low=min(rounds),
+        high=max(rounds),
+        base_s=min(base),
+        steered_s=min(steered),
     )
 
 
@@ -158,6 +196,22 @@ def faults(new: Bench, old: Bench | None) -> list[str]:
             found.append(f"{where}: speed ratio {after.speed:.2f}, committed {before.speed:.2f}")
         elif after.memory > before.memory * SLACK:
             found.append(f"{where}: memory ratio {after.memory:.2f}, committed {before.memory:.2f}")
+    return found + evaluation_faults(new, old)
+
+
+def evaluation_faults(new: Bench, old: Bench | None) -> list[str]:
+    """Evaluations above the ceiling, slower than committed by more than the slack, or not measured."""
+    found, measured = [], {one.case: one.ratio for one in new.evaluations}
+    if measured.get(EVALUATION, 0.0) > EVALUATION_CEILING:
+        ratio = measured[EVALUATION]
+        found.append(f"{EVALUATION}, evaluation: {ratio:.3f} of the base's, {EVALUATION_CEILING:g} allowed")
+    for case, before in {one.case: one.ratio for one in old.evaluations}.items() if old else ():
+        if case not in measured:
+            found.append(f"{case}, evaluation: committed, and not measured here")
+        elif measured[case] > before * SLACK:
+            found.append(f"{case}, evaluation: ratio {measured[case]:.3f}, committed {before:.3f}")
+    if not measured:
+        found.append(f"{EVALUATION}, evaluation: was not measured")
     return found
 
 
@@ -239,6 +293,11 @@ def markdown(bench: Bench) -> str:
             "- Medians of paired rounds; rates of the fastest; real tokens, each row of a pair whole; "
             "forward and backward, no optimiser; float32; memory: peak resident set of a fresh process "
             "above what it held before.",
+            *(
+                f"- Evaluation of the steered model, {one.case}: {one.ratio:.3f} of the base's seconds "
+                f"[{one.low:.3f}, {one.high:.3f}] ({one.steered_s:.2f} s, {one.base_s:.2f} s)."
+                for one in bench.evaluations
+            ),
             f"- The real train stage, Gemma-2-2B's shapes divided by 8, cores shared: {ranks or 'not run'}.",
             f"- commit {commit or 'none'} · `{bench.command}`",
             "",

@@ -146,6 +146,8 @@ class RequestFacts(Record):
             none, `leading_run`: BOS tokens counted at the front only.
         dropped_system: prompts whose system part lm-eval dropped because the chat template refuses system
             turns.
+        ids_sha256: digest over the ids of all requests in order, prompt and continuation apart; empty in
+            artefacts from before it was recorded.
     """
 
     requests: int
@@ -159,6 +161,7 @@ class RequestFacts(Record):
     stop_ids: tuple[int, ...]
     bos_rule: Literal["exactly_one", "leading_run"] = "exactly_one"
     dropped_system: int = 0
+    ids_sha256: str = ""
 
 
 class EvaluateResult(Record):
@@ -173,6 +176,7 @@ class EvaluateResult(Record):
         usage: of the whole evaluation.
         chat_template_sha256: of the tokenizer's template.
         lm_eval: lm-eval's own results and configuration, as it gave them.
+        attention: the implementation that ran; empty in artefacts from before it was recorded.
     """
 
     preference: PreferenceScores
@@ -182,6 +186,7 @@ class EvaluateResult(Record):
     usage: Usage
     chat_template_sha256: str
     lm_eval: dict[str, Any]
+    attention: str = ""
 
 
 class PrepareResult(Record):

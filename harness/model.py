@@ -8,14 +8,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import is_flash_attn_2_available
 
-from harness.errors import DamagedFileError, HarnessError, MissingInputError, first_line
+from harness.errors import (
+    DamagedFileError,
+    HarnessError,
+    MissingInputError,
+    ProfileError,
+    UnavailableError,
+    first_line,
+)
 
 if TYPE_CHECKING:
     from harness.profile_sections import ModelSection
 
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
+SUPPORT = {
+    "sdpa": "_supports_sdpa",
+    "flex_attention": "_supports_flex_attn",
+    "flash_attention_2": "_supports_flash_attn",
+}
+"""The flag of a model's class by which transformers refuses an attention implementation."""
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -52,9 +73,11 @@ def load_model(model_dir: Path, section: ModelSection, device: torch.device) -> 
     Raises:
         MissingInputError: the folder holds no model.
         DamagedFileError: its files cannot be read, or weights are missing from them.
+        ProfileError, UnavailableError: the model or this machine has no such attention.
     """
     _require(model_dir, "config.json")
     _refuse_pickles(model_dir)
+    check_attention(model_dir, section.attention)
     dtype = DTYPES[section.dtype]
     try:
         model, info = AutoModelForCausalLM.from_pretrained(
@@ -72,6 +95,53 @@ def load_model(model_dir: Path, section: ModelSection, device: torch.device) -> 
     if absent:
         raise _damaged(f"the model's file does not hold {absent[0]} ({len(absent)} missing)", model_dir)
     return cast(PreTrainedModel, model.to(device).eval())
+
+
+def check_attention(model_dir: Path, attention: str) -> None:
+    """Refuse an attention implementation that the model's class or this machine does not have.
+
+    Raises:
+        ProfileError: transformers has none such for the model; Gemma-2's soft-capped scores have no sdpa.
+        UnavailableError: the package flash-attn or a CUDA GPU is missing.
+    """
+    if attention not in SUPPORT:
+        return
+    try:
+        config = AutoConfig.from_pretrained(model_dir, local_files_only=True, trust_remote_code=False)
+    except Exception as error:
+        raise _damaged(
+            f"the model's configuration cannot be read ({first_line(error)})", model_dir
+        ) from error
+    kind = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
+    capped = getattr(config.get_text_config(), "attn_logit_softcapping", None)
+    if not getattr(kind, SUPPORT[attention], False):
+        why = f", because its scores are soft-capped at {capped:g}" if capped else ""
+        has = ["eager", *(name for name, flag in SUPPORT.items() if getattr(kind, flag, False))]
+        raise ProfileError(
+            f"{kind.__name__} has no {attention}{why}",
+            value=f"model.attention = {attention}",
+            remedy=f"set it to one of {', '.join(has)}",
+        )
+    if attention == "flash_attention_2" and not is_flash_attn_2_available():
+        raise UnavailableError(
+            "flash_attention_2 needs a CUDA GPU and the package flash-attn",
+            value=f"model.attention = {attention}",
+            remedy="install flash-attn, or set it to eager or flex_attention",
+        )
+
+
+def check_differentiable(attention: str, device: torch.device) -> None:
+    """Refuse to train where the attention implementation has no backward pass.
+
+    Raises:
+        ProfileError: flex_attention on a CPU.
+    """
+    if attention == "flex_attention" and device.type == "cpu":
+        raise ProfileError(
+            "flex_attention has no backward pass on a CPU",
+            value=f"model.attention = {attention}",
+            remedy="set it to eager, or train on a GPU",
+        )
 
 
 def load_tokenizer(model_dir: Path) -> PreTrainedTokenizerBase:

@@ -212,9 +212,8 @@ class EvaluationSection(Section):
         fewshot_as_multiturn: False puts all shots into one user turn, as at the time of the paper.
         batch_size: fixed; running out of memory is an error.
         loss_batch_size: pairs per batch of the SimPO loss on the test pairs.
-        share_prefix: compute the tokens that all rows of a likelihood batch begin with once, and the rest
-            from their
-            cache; the same numbers up to rounding, several times faster where prompts share their shots.
+        share_prefix: compute what the choices of a question begin with once, and what all questions of a
+            likelihood batch begin with once; the same numbers up to rounding, several times faster.
         seed: of lm-eval's sampling of shots.
         tasks: by name of the task file.
     """

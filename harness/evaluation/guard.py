@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
@@ -81,7 +82,7 @@ class RequestLog:
         self.dropped_system = 0
         self._requests = 0
         self._first = ""
-        self._digest = hashlib.sha256()
+        self._digest, self._ids = hashlib.sha256(), hashlib.sha256()
         self._waiting: dict[tuple[int, ...], str] = {}
         self._counts: set[int] = set()
         self._longest = 0
@@ -93,6 +94,10 @@ class RequestLog:
             self._requests += 1
             for part in parts:
                 self._digest.update(f"{len(part.encode())}:".encode() + part.encode())
+
+    def tokenised(self, *parts: Sequence[int]) -> None:
+        """Note the ids of a request, in lm-eval's order: of its prompt, and of its continuation if any."""
+        self._ids.update(json.dumps(parts).encode())
 
     def expect(self, ids: Sequence[int], prompt: str) -> None:
         """Announce the ids of a row that must reach the model (trailing zeros are lm-eval's padding)."""
@@ -169,6 +174,7 @@ class RequestLog:
             first_prompt=self._first,
             first_prompt_sha256=hashlib.sha256(self._first.encode()).hexdigest(),
             prompts_sha256=self._digest.hexdigest(),
+            ids_sha256=self._ids.hexdigest(),
             longest_tokens=self._longest,
             truncated=0,
             stop_ids=self.stop_ids,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -10,18 +11,29 @@ import torch
 from lm_eval.models.huggingface import HFLM
 from torch import Tensor
 from tqdm import tqdm
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
 from harness.errors import EvaluationError
+from harness.evaluation.answers import answers_of, hidden_states
 from harness.evaluation.guard import RequestLog, bos_rule, turn_end_id
-
-SHORTEST_PREFIX = 16
+from harness.evaluation.questions import (
+    Packed,
+    Request,
+    batches_of,
+    lead_alone,
+    on_device,
+    pack,
+    questions_of,
+    requests_of,
+    row_as_laid,
+)
+from harness.preference.shared import check_backend
 
 
 class GuardedLM(HFLM):  # type: ignore[misc]
     """An `HFLM` that scores as lm-eval does and watches the ids that the model gets.
 
-    A pre-forward hook on the model sees each batch. A row of a likelihood batch must be one that lm-eval
+    A pre-forward hook on the decoder sees each batch. A row of a likelihood batch must be one that lm-eval
     asked for; a row of a generation is read through its attention mask. Nothing is tokenised a second time,
     nothing is truncated.
 
@@ -30,8 +42,12 @@ class GuardedLM(HFLM):  # type: ignore[misc]
         tokenizer: of the base model.
         batch_size: fixed; running out of memory is an error.
         chat_template: whether prompts go through it; decides the BOS rule and which stop ids are needed.
-        share_prefix: compute what all rows of a likelihood batch begin with once. The sums are the same up to
-            rounding; without it every number is lm-eval's to the last bit.
+        share_prefix: compute what the choices of a question begin with once, and what all questions of a
+            batch begin with once. The sums are the same up to rounding; without it every number is lm-eval's
+            to the last bit.
+
+    Raises:
+        ProfileError: prefixes are to be shared under an attention that takes no mask of any shape.
 
     Attributes:
         tokens: real tokens that went through the model so far, prompts and generated ones.
@@ -66,10 +82,12 @@ class GuardedLM(HFLM):  # type: ignore[misc]
         self.stop_ids = stop_ids(model)
         self.turn_end = turn_end_id(tokenizer) if chat_template else None
         self.share_prefix = share_prefix
+        if share_prefix:
+            check_backend(model, "evaluation.share_prefix")
         self.tokens = 0
         self.log = RequestLog("no task", self.rule)
         self._on_forward: Callable[[list[list[int]], list[list[int]] | None], None] | None = None
-        self._prefix: list[int] = []
+        self._lead: tuple[int, ...] = ()
         self._contexts: list[str] = []
         self._padded = False
         self._bar: tqdm[Any] | None = None
@@ -78,7 +96,7 @@ class GuardedLM(HFLM):  # type: ignore[misc]
     def watching(self, task: str) -> Iterator[RequestLog]:
         """Score one task inside: its requests go into the log that this gives, its progress to one bar."""
         self.log = RequestLog(task, self.rule)
-        handle = self.model.register_forward_pre_hook(self._pre_forward, with_kwargs=True)
+        handle = self.model.get_decoder().register_forward_pre_hook(self._pre_forward, with_kwargs=True)
         try:
             with tqdm(desc=f"  {task}", unit="row", leave=False, disable=None) as self._bar:
                 yield self.log
@@ -89,8 +107,8 @@ class GuardedLM(HFLM):  # type: ignore[misc]
     def _pre_forward(self, _: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if self._on_forward is not None:
             ids: Tensor = kwargs["input_ids"] if "input_ids" in kwargs else args[0]
-            mask: Tensor | None = kwargs.get("attention_mask")
-            self._on_forward(ids.tolist(), None if mask is None else mask.tolist())
+            mask = kwargs.get("attention_mask")
+            self._on_forward(ids.tolist(), mask.tolist() if isinstance(mask, Tensor) else None)
 
     # likelihood
 
@@ -106,7 +124,10 @@ class GuardedLM(HFLM):  # type: ignore[misc]
             if len(row) > self.max_length:
                 raise self.log.too_long(len(row), self.max_length, context + continuation)
             self.log.expect(row, context + continuation)
+            self.log.tokenised(context_ids, continuation_ids)
         self._progress(self.log.expected_rows)
+        if self.share_prefix:
+            return self._by_question(requests_of(requests))
         self._on_forward = self._likelihood_rows
         try:
             return super()._loglikelihood_tokens(requests, disable_tqdm=True)
@@ -114,28 +135,43 @@ class GuardedLM(HFLM):  # type: ignore[misc]
             self._on_forward = None
 
     def _likelihood_rows(self, ids_BxT: list[list[int]], _mask_BxT: list[list[int]] | None) -> None:
-        self.tokens += sum(self.log.reached(self._prefix + row) for row in ids_BxT)
+        self.tokens += sum(self.log.reached(row) for row in ids_BxT)
         self._advance(len(ids_BxT))
 
-    def _model_call(
-        self, inps: Tensor, attn_mask: Tensor | None = None, labels: Tensor | None = None
-    ) -> Tensor:
-        """(B, T, V) logits of right-padded rows, as in lm-eval."""
-        shared = shared_length(inps) if self.share_prefix else 0
-        if shared < SHORTEST_PREFIX:
-            logits: Tensor = super()._model_call(inps, attn_mask, labels)
-            return logits
-        self._on_forward = self._prefix_row
-        with torch.no_grad():
-            before = self.model(inps[:1, :shared], use_cache=True)
-            self._on_forward = self._likelihood_rows
-            before.past_key_values.batch_repeat_interleave(len(inps))
-            after = self.model(inps[:, shared:], past_key_values=before.past_key_values, use_cache=True)
-        self._prefix = []
-        return torch.cat([before.logits.expand(len(inps), -1, -1), after.logits], dim=1)
+    @torch.no_grad()
+    def _by_question(self, requests: list[Request]) -> list[tuple[float, bool]]:
+        """(log-probability, whether greedy) of each request, in its order."""
+        answers: dict[int, tuple[float, bool]] = {}
+        for batch in batches_of(questions_of(requests, self.batch_size), self.batch_size):
+            packed = pack(batch)
+            hidden_BxTxD = self._hidden(packed)
+            for line, question in enumerate(batch):
+                answers |= answers_of(self.model, question, line, packed, hidden_BxTxD[line])
+        return [answers[index] for index in range(len(requests))]
 
-    def _prefix_row(self, ids_BxT: list[list[int]], _mask_BxT: list[list[int]] | None) -> None:
-        (self._prefix,) = ids_BxT
+    def _hidden(self, packed: Packed) -> Tensor:
+        """(B, T, D) final hidden states of the packed rows; what all begin with goes first, and once."""
+        cache, packed = None, on_device(packed, self.device)
+        try:
+            if packed.lead:
+                cache = DynamicCache()  # without a config every block keeps all positions, sliding ones too
+                self._on_forward = self._lead_row
+                hidden_states(self.model, lead_alone(packed), cache)
+                cache.batch_repeat_interleave(len(packed.ids_BxT))
+                packed = packed._replace(lead=self._lead)
+            self._on_forward = functools.partial(self._packed_rows, packed)
+            return hidden_states(self.model, packed, cache)
+        finally:
+            self._on_forward = None
+
+    def _lead_row(self, ids_BxT: list[list[int]], _: Any) -> None:
+        (lead,) = ids_BxT
+        self._lead = tuple(lead)
+
+    def _packed_rows(self, packed: Packed, ids_BxT: list[list[int]], _: Any) -> None:
+        for line, row in packed.places:
+            self.tokens += self.log.reached(row_as_laid(packed, ids_BxT, row, line))
+        self._advance(len(packed.places))
 
     # generation
 
@@ -207,9 +243,9 @@ class GuardedLM(HFLM):  # type: ignore[misc]
                 remedy="left-padded prompts need it; see harness/evaluation/lm.py",
             )
         for ids, mask, prompt in zip(ids_BxT, mask_BxT, self._contexts, strict=True):
-            self.tokens += self.log.check(
-                [token for token, seen in zip(ids, mask, strict=True) if seen], prompt
-            )
+            real = [token for token, is_real in zip(ids, mask, strict=True) if is_real]
+            self.tokens += self.log.check(real, prompt)
+            self.log.tokenised(real)
         self._contexts = []
 
     # chat template
@@ -230,14 +266,6 @@ class GuardedLM(HFLM):  # type: ignore[misc]
     def _advance(self, rows: int) -> None:
         if self._bar is not None:
             self._bar.update(rows)
-
-
-def shared_length(ids_BxT: Tensor) -> int:
-    """How many leading columns are alike in all rows; one column at least is left, 0 for a single row."""
-    if len(ids_BxT) < 2:
-        return 0
-    same_T = (ids_BxT == ids_BxT[:1]).all(dim=0)
-    return int(same_T[:-1].int().cumprod(dim=0).sum())
 
 
 def stop_ids(model: PreTrainedModel) -> tuple[int, ...]:

@@ -79,6 +79,7 @@ def whole(parts: dict[str, Part], ready: Ready, startup_s: float) -> EvaluateRes
         usage=whole_usage(parts, startup_s),
         chat_template_sha256=hashlib.sha256(template).hexdigest(),
         lm_eval={task: part.lm_eval for task, part in parts.items() if part.requests is not None},
+        attention=ready.model.config._attn_implementation,
     )
 
 

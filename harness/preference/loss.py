@@ -98,11 +98,14 @@ def _chunk_logprobs(model: PreTrainedModel, hidden_NxD: Tensor, labels_N: Tensor
 
 def token_logprobs(model: PreTrainedModel, hidden_NxD: Tensor, labels_N: Tensor) -> Tensor:
     """(N,) float32 log-probability of each label under the model's unembedding of the final hidden state."""
-    logits_NxV = model.get_output_embeddings()(hidden_NxD)
+    return label_logprobs(unembedded(model, hidden_NxD), labels_N)
+
+
+def unembedded(model: PreTrainedModel, hidden_NxD: Tensor) -> Tensor:
+    """(N, V) logits of the final hidden state, soft-capped where the model does that."""
+    logits_NxV: Tensor = model.get_output_embeddings()(hidden_NxD)
     cap = _cap(model)
-    if cap is not None:
-        logits_NxV = torch.tanh(logits_NxV / cap) * cap
-    return label_logprobs(logits_NxV, labels_N)
+    return logits_NxV if cap is None else torch.tanh(logits_NxV / cap) * cap
 
 
 def label_logprobs(logits: Tensor, labels: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -106,21 +106,25 @@ def attention(batch: SharedBatch, window: int | None = None) -> Tensor:
     return seen.unsqueeze(1)
 
 
-def _additive(seen: Tensor, dtype: torch.dtype) -> Tensor:
+def additive(seen: Tensor, dtype: torch.dtype) -> Tensor:
+    """What is added to attention scores: 0 where a position is seen, the dtype's least where it is not."""
     return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(
         ~seen, torch.finfo(dtype).min
     )
 
 
-def _masks(model: PreTrainedModel, batch: SharedBatch) -> Tensor | dict[str, Tensor]:
-    """Additive masks as the model's blocks take them: one, or one for each kind of block."""
+def masks(model: PreTrainedModel, seen: Callable[[int | None], Tensor]) -> Tensor | dict[str, Tensor]:
+    """Additive masks as the model's blocks take them: one, or one for each kind of block.
+
+    Args:
+        seen: who sees whom, bool, given the window of sliding attention or None.
+    """
     config = model.config.get_text_config()
-    full = _additive(attention(batch), model.dtype)
+    full = additive(seen(None), model.dtype)
     kinds = set(getattr(config, "layer_types", None) or ())
     if "sliding_attention" not in kinds:
         return full
-    sliding = _additive(attention(batch, config.sliding_window), model.dtype)
-    return {"full_attention": full, "sliding_attention": sliding}
+    return {"full_attention": full, "sliding_attention": additive(seen(config.sliding_window), model.dtype)}
 
 
 def shared_logprobs(model: PreTrainedModel, batch: SharedBatch, *, chunk: int = 0) -> Tensor:
@@ -135,7 +139,7 @@ def shared_logprobs(model: PreTrainedModel, batch: SharedBatch, *, chunk: int = 
     check_backend(model)
     hidden_BxTxD = model.get_decoder()(
         input_ids=batch.input_ids_BxT,
-        attention_mask=_masks(model, batch),
+        attention_mask=masks(model, lambda window: attention(batch, window)),
         position_ids=batch.position_ids_BxT,
         use_cache=False,
     ).last_hidden_state
@@ -148,8 +152,11 @@ def shared_logprobs(model: PreTrainedModel, batch: SharedBatch, *, chunk: int = 
     return sums_S / members_SxN.sum(-1)
 
 
-def check_backend(model: PreTrainedModel) -> None:
+def check_backend(model: PreTrainedModel, setting: str = "training.share_prompt") -> None:
     """Refuse an attention implementation that cannot take the mask.
+
+    Args:
+        setting: of the profile that asks for sharing.
 
     Raises:
         ProfileError: it is not one of `BACKENDS`.
@@ -157,7 +164,7 @@ def check_backend(model: PreTrainedModel) -> None:
     backend = model.config._attn_implementation
     if backend not in BACKENDS:
         raise ProfileError(
-            "prompts can be shared within a pair only where attention takes a mask of any shape",
+            f"{setting} = true needs an attention implementation that takes a mask of any shape",
             value=f"model.attention = {backend}",
-            remedy=f"set model.attention to one of {', '.join(BACKENDS)}, or training.share_prompt to false",
+            remedy=f"set model.attention to one of {', '.join(BACKENDS)}, or {setting} to false",
         )

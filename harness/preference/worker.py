@@ -20,7 +20,14 @@ from harness.arms import load_arm
 from harness.artefact import digest_json, write_json
 from harness.contract import Scene, TrainResult, Truncation, WeightsMoved
 from harness.errors import HarnessError, RunFolderError, TrainingError
-from harness.model import load_model, load_tokenizer, out_of_memory, pad_id, pick_device
+from harness.model import (
+    check_differentiable,
+    load_model,
+    load_tokenizer,
+    out_of_memory,
+    pad_id,
+    pick_device,
+)
 from harness.preference.activations import MADE, ActivationCache, cache_key, check_budget, write
 from harness.preference.checkpoint import alone, without_code
 from harness.preference.data import PairTokens, collate, read_pairs, tokenise_pairs
@@ -96,6 +103,7 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
     profile = spec.parsed()
     configure(spec.threads, profile.training.seed)
     device = pick_device()
+    check_differentiable(profile.model.attention, device)
     model = load_model(Path(spec.model_dir), profile.model, device)
     tokenizer = load_tokenizer(Path(spec.model_dir))
     rows = training_rows(spec, profile, tokenizer)

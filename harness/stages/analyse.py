@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.artefact import digest_json
 from harness.contract import EvaluateResult
-from harness.errors import DamagedFileError, MissingInputError
+from harness.errors import DamagedFileError, MissingInputError, NotComparableError
 from harness.measure import LOSS, PENALISED_LOSS, Measure, measures
 from harness.outcome import AnalyseResult, Differences
 from harness.paths import RunPaths
@@ -42,7 +42,9 @@ def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:  # noqa: A
     Raises:
         MissingInputError: an arm was not evaluated, or a sample log is gone.
         DamagedFileError: a sample log does not have the items of the score, or of the other arms.
+        NotComparableError: the arms were not asked the same tokens.
     """
+    _refuse_other_requests(profile, paths)
     items = {name: _arm_items(profile, paths, name) for name in profile.arms}
     differences: Differences = {}
     names = list(items)
@@ -56,6 +58,25 @@ def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:  # noqa: A
         differences=corrected, family=family, resamples=RESAMPLES, level=LEVEL, seed=profile.training.seed
     )
     return Work(result, [])
+
+
+def _refuse_other_requests(profile: Profile, paths: RunPaths) -> None:
+    """Each arm builds its requests anew; their ids must be the same, task by task."""
+    digests: dict[str, dict[str, str]] = {}
+    for name in profile.arms:
+        result = EvaluateResult.model_validate(finished("evaluate", profile, paths, name).result)
+        for task, facts in result.requests.items():
+            digests.setdefault(task, {})[name] = facts.ids_sha256
+    for task, by_arm in digests.items():
+        first = next(iter(by_arm))
+        other = next((name for name, digest in by_arm.items() if digest != by_arm[first]), None)
+        if other is not None:
+            raise NotComparableError(
+                f"the arms {first} and {other} were not asked the same tokens in {task}",
+                value=f"{by_arm[first][:12] or 'not recorded'}, {by_arm[other][:12] or 'not recorded'}",
+                remedy=f"delete {paths.stage('evaluate', other)} and the other's, then run "
+                f"`{command('evaluate', profile)}` and look at what changed between the arms",
+            )
 
 
 def _arm_items(profile: Profile, paths: RunPaths, arm: str) -> dict[Measure, Items]:

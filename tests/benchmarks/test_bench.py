@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from equal import assert_equal_steps
+from evaluation import PAPERS_SHARE, Evaluation
 from subject import Sizes
 from variants import VARIANTS, Step
 
@@ -24,6 +25,7 @@ MAIN = Sizes()
 CASES = [MAIN._replace(d_sae=4096), MAIN, MAIN._replace(d_sae=32_768)]
 CASES += [MAIN._replace(max_length=128), MAIN._replace(max_length=256)]
 ROUNDS = 3
+EVALUATIONS = 5
 CORES = len(os.sched_getaffinity(0))
 
 
@@ -70,6 +72,22 @@ def peak(variant: str, sizes: Sizes) -> dict[str, float]:
     done = subprocess.run(given, capture_output=True, text=True, check=True, env=environment)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
+
+
+@pytest.mark.parametrize("sizes", [PAPERS_SHARE, PAPERS_SHARE._replace(d_sae=MAIN.d_sae)], ids=label)
+def test_evaluation(benchmark: Any, sizes: Sizes) -> None:
+    """Base and steered one after the other in every round."""
+    base, steered = Evaluation(False, sizes), Evaluation(True, sizes)
+    seconds: list[float] = []
+
+    def first() -> None:
+        started = time.perf_counter()
+        base()
+        seconds.append(time.perf_counter() - started)
+
+    benchmark.pedantic(steered, setup=first, rounds=EVALUATIONS, warmup_rounds=1)
+    found = {"base": seconds[1:], "steered": list(benchmark.stats.stats.data)}
+    benchmark.extra_info |= {"evaluation": label(sizes), "threads": CORES, "seconds": found}
 
 
 @pytest.mark.parametrize("variant", VARIANTS[1:])

@@ -13,8 +13,11 @@ from harness.bench_figure import figure
 from harness.errors import DamagedFileError, MissingInputError, RegressionError
 
 
-def measured(path: Path, *, lean_s: float = 2.0, lean_mib: float = 100.0) -> Path:
-    """The transcription takes 6 s and 400 MiB, the cached path 1.5 s and 80 MiB; three rounds each."""
+def measured(
+    path: Path, *, lean_s: float = 2.0, lean_mib: float = 100.0, steered: tuple[float, ...] = (2.1, 4.4, 3.15)
+) -> Path:
+    """The transcription takes 6 s and 400 MiB, the cached path 1.5 s and 80 MiB; three rounds each.
+    The base is evaluated in 2, 4 and 3 s."""
     seconds = {"transcription": 6.0, "lean": lean_s, "cached": 1.5}
     above = {"transcription": 400.0, "lean": lean_mib, "cached": 80.0}
     rows: list[dict[str, Any]] = []
@@ -28,6 +31,8 @@ def measured(path: Path, *, lean_s: float = 2.0, lean_mib: float = 100.0) -> Pat
         info["seconds"]["transcription"] = [6.0, 6.0 * 1.5, 6.0 * 3]
         rows.append({"extra_info": info})
     rows.append({"extra_info": {"ranks": 2, "tokens_per_s": 500.0}})
+    seconds_of = {"base": [2.0, 4.0, 3.0], "steered": list(steered)}
+    rows.append({"extra_info": {"evaluation": bench.EVALUATION, "seconds": seconds_of}})
     path.write_text(json.dumps({"benchmarks": rows}), encoding="utf-8")
     return path
 
@@ -41,6 +46,10 @@ def test_ratios_by_hand(tmp_path: Path) -> None:
     assert (lean.tokens_per_s, lean.plain_tokens_per_s) == (600.0, 200.0)
     assert found.ranks == {"2": 500.0}
     assert "3.00x" in bench.markdown(found)
+    (one,) = found.evaluations
+    ratios = (one.low, one.ratio, one.high, one.base_s, one.steered_s)
+    assert ratios == pytest.approx((1.05, 1.05, 1.1, 2.0, 2.1))
+    assert "1.050 of the base's seconds [1.050, 1.100]" in bench.markdown(found)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +57,7 @@ def test_ratios_by_hand(tmp_path: Path) -> None:
     [
         ({"lean_s": 3.5}, "1.71 times the tokens/s, 2 wanted"),
         ({"lean_mib": 200.0}, "0.50 of the memory, 0.4 allowed"),
+        ({"steered": (2.4, 4.8, 3.6)}, "evaluation: 1.200 of the base's, 1.1 allowed"),
     ],
 )
 def test_below_a_floor_is_a_regression(tmp_path: Path, changes: dict[str, float], said: str) -> None:
@@ -69,6 +79,19 @@ def test_worse_than_committed_is_a_regression_and_better_is_not(tmp_path: Path) 
         bench.run(update=False, measured=measured(tmp_path / "n.json", lean_s=2.8), results=tmp_path)
     with pytest.raises(RegressionError, match=r"memory ratio 0\.35, committed 0\.25"):
         bench.run(update=False, measured=measured(tmp_path / "n.json", lean_mib=140.0), results=tmp_path)
+
+
+def test_a_slower_evaluation_is_a_regression_and_a_missing_one_too(tmp_path: Path) -> None:
+    old = bench.read_measured(measured(tmp_path / "m.json", steered=(1.4, 2.8, 2.1)))
+    new = bench.read_measured(measured(tmp_path / "n.json"))
+    assert bench.faults(new, old) == [
+        f"{bench.EVALUATION}, evaluation: ratio 1.050, committed 0.700",
+    ]
+    none = new.model_copy(update={"evaluations": ()})
+    assert bench.faults(none, old) == [
+        f"{bench.EVALUATION}, evaluation: committed, and not measured here",
+        f"{bench.EVALUATION}, evaluation: was not measured",
+    ]
 
 
 def test_the_figure_is_the_same_twice(tmp_path: Path) -> None:

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from transformers import PreTrainedModel
 
 from harness.contract import RequestFacts
-from harness.errors import EvaluationError
+from harness.errors import EvaluationError, ProfileError
 from harness.evaluation.benchmark import TaskOutcome, quiet
 from harness.evaluation.guard import BosRule, RequestLog, bos_rule, leading_run, turn_end_id, unpadded
-from harness.evaluation.lm import GuardedLM, check_stops, shared_length
+from harness.evaluation.lm import GuardedLM, check_stops
 from harness.evaluation.score import score_task
 from harness.miniature.tokenizer import CHAT_TEMPLATE, END, EOS
 from harness.model import load_model, load_tokenizer
@@ -107,10 +107,14 @@ def test_a_missing_bos_is_caught(world: World, monkeypatch: pytest.MonkeyPatch) 
         world.score("mmlu", lm)
 
 
-def test_the_shared_prefix_changes_rounding_only(world: World) -> None:
-    plain, shared = world.score("truthfulqa_mc2"), world.score("truthfulqa_mc2", world.lm(share_prefix=True))
+@pytest.mark.parametrize("task", ["mmlu", "truthfulqa_mc2"])
+def test_shared_prefixes_change_rounding_only(world: World, task: str) -> None:
+    plain, shared = world.score(task), world.score(task, world.lm(share_prefix=True))
     assert plain.requests == shared.requests
-    pairs = zip(plain.samples["truthfulqa_mc2"], shared.samples["truthfulqa_mc2"], strict=True)
+    assert plain.samples.keys() == shared.samples.keys()
+    pairs = (
+        pair for part in plain.samples for pair in zip(plain.samples[part], shared.samples[part], strict=True)
+    )
     for one, other in pairs:
         for (logprob, greedy), (again, greedy_again) in zip(
             one["filtered_resps"], other["filtered_resps"], strict=True
@@ -120,8 +124,8 @@ def test_the_shared_prefix_changes_rounding_only(world: World) -> None:
 
 def test_the_prefix_is_really_computed_once(world: World) -> None:
     lengths: list[tuple[int, ...]] = []
-    handle = world.model.register_forward_pre_hook(
-        lambda _m, args, _k: lengths.append(tuple(args[0].shape)), with_kwargs=True
+    handle = world.model.get_decoder().register_forward_pre_hook(
+        lambda _m, _a, given: lengths.append(tuple(given["input_ids"].shape)), with_kwargs=True
     )
     try:
         facts = world.score("truthfulqa_mc2", world.lm(share_prefix=True)).requests
@@ -131,6 +135,29 @@ def test_the_prefix_is_really_computed_once(world: World) -> None:
     assert (1, 0) not in lengths
     assert lengths[0][0] == 1
     assert seen < facts.requests * facts.longest_tokens / 2
+
+
+@pytest.mark.parametrize("share_prefix", [False, True])
+def test_choices_of_one_token_cost_one_row_a_question(world: World, share_prefix: bool) -> None:
+    rows: list[int] = []
+    handle = world.model.get_decoder().register_forward_pre_hook(
+        lambda _m, _a, given: rows.append(len(given["input_ids"])), with_kwargs=True
+    )
+    try:
+        facts = world.score("mmlu", world.lm(share_prefix=share_prefix)).requests
+    finally:
+        handle.remove()
+    leads = rows.count(1) if share_prefix else 0
+    assert (facts.requests, sum(rows) - leads) == (2 * 3 * 4, 2 * 3)
+
+
+def test_sharing_is_refused_under_an_attention_that_takes_no_such_mask(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.model.config, "_attn_implementation_internal", "flex_attention")
+    with pytest.raises(ProfileError, match=r"evaluation\.share_prefix") as error:
+        world.lm(share_prefix=True)
+    assert error.value.value == "model.attention = flex_attention"
 
 
 def test_a_generation_ends_at_the_end_of_the_turn(world: World) -> None:
@@ -244,12 +271,3 @@ def test_runs_and_padding_are_what_they_say(ids: list[int]) -> None:
     kept = unpadded(ids)
     assert [*kept, *[0] * (len(ids) - len(kept))] == ids
     assert kept[-1:] != (0,)
-
-
-@given(st.lists(st.lists(st.integers(0, 1), min_size=4, max_size=4), min_size=1, max_size=4))
-def test_a_shared_prefix_is_shared_and_leaves_a_column(rows: list[list[int]]) -> None:
-    length = shared_length(torch.tensor(rows))
-    assert length < 4
-    assert len({tuple(row[:length]) for row in rows}) == 1
-    if len(rows) > 1 and length < 3:
-        assert len({row[length] for row in rows}) > 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.errors import DamagedFileError, MissingInputError
+from harness.errors import DamagedFileError, MissingInputError, NotComparableError
 from harness.measure import measures
 from harness.outcome import Outcome
 from harness.stages.common import run_stage
@@ -115,6 +115,14 @@ def test_other_items_are_refused_though_their_number_is_the_same(made_run: Run) 
     made_run.sign("fsrl")
     with pytest.raises(DamagedFileError, match="not scored on the same items"):
         made_run.analysed()
+
+
+def test_arms_that_were_asked_other_tokens_are_refused(made_run: Run) -> None:
+    path = made_run.paths.stage("evaluate", "fsrl")
+    rewrite(path, '"ids_sha256": ""', '"ids_sha256": "0123456789abcdef"')
+    with pytest.raises(NotComparableError, match="base and fsrl were not asked the same tokens in") as error:
+        made_run.analysed()
+    assert error.value.value == "not recorded, 0123456789ab"
 
 
 def test_the_order_of_lines_does_not_matter(made_run: Run) -> None:
