@@ -75,12 +75,18 @@ def pinned(text: str) -> set[Release]:
 
 
 def release_of(file: str) -> Release:
-    """The release that a file name tells: `torch-2.13.0+cpu-cp311-...whl` is torch 2.13.0, whatever build."""
+    """The release that a file name tells, whatever build: `torch-2.13.0+cpu-cp311-...whl` is torch 2.13.0."""
+    name, version = _build_of(file)
+    return Release(name, version.partition("+")[0])
+
+
+def _build_of(file: str) -> Release:
+    """The same with the local version, which says the build."""
     if file.endswith(".whl"):
         name, version, *_ = file.split("-")
     else:
         name, _, version = re.sub(r"\.(tar\.\w+|zip)$", "", file).rpartition("-")
-    return Release(normalised(name), version.partition("+")[0])
+    return Release(normalised(name), version)
 
 
 def portable(file: str) -> bool:
@@ -123,10 +129,10 @@ def write_hashes(found: Mapping[str, str], path: Path = HASHES) -> None:
 
 
 def requirements(files: Mapping[str, str]) -> str:
-    """What pip's hash mode takes: a line for each release, with the digest of each of its files."""
+    """What pip's hash mode takes: a line for each release and build, with the digest of each of its files."""
     by_release: dict[Release, list[str]] = {}
     for file, digest in files.items():
-        by_release.setdefault(release_of(file), []).append(f" --hash=sha256:{digest}")
+        by_release.setdefault(_build_of(file), []).append(f" --hash=sha256:{digest}")
     return "".join(f"{release}{''.join(found)}\n" for release, found in sorted(by_release.items()))
 
 

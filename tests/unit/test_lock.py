@@ -53,9 +53,9 @@ def test_a_file_name_tells_its_release_and_whether_every_machine_installs_it(
 
 
 def test_the_requirements_name_each_release_once_with_all_its_digests() -> None:
-    files = {"b-1.0.tar.gz": ONE, "a_c-2.0-py3-none-any.whl": ONE, "a_c-2.0.tar.gz": TWO}
+    files = {"b-1.0+cpu-py3-none-any.whl": ONE, "a_c-2.0-py3-none-any.whl": ONE, "a_c-2.0.tar.gz": TWO}
     assert requirements(files) == (
-        f"a-c==2.0 --hash=sha256:{ONE} --hash=sha256:{TWO}\nb==1.0 --hash=sha256:{ONE}\n"
+        f"a-c==2.0 --hash=sha256:{ONE} --hash=sha256:{TWO}\nb==1.0+cpu --hash=sha256:{ONE}\n"
     )
 
 
