@@ -93,7 +93,7 @@ def _table1(documents: Documents) -> Section:
     outcome, href = documents.outcome, documents.outcome_href
     scores, costs = table1(outcome, documents.paper), cost_table(outcome, documents.paper)
     times = times_table(outcome)
-    blocks = (
+    blocks: tuple[Block, ...] = (
         sheets.from_sheet(scores, href, sheets.table1_pointers(outcome)),
         *_differences(outcome, href),
         *adapters.tables(outcome, href),
