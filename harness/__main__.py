@@ -16,7 +16,7 @@ from harness.errors import HarnessError, ProfileError, RunFolderError
 from harness.paths import RunPaths
 from harness.profile import Profile, load_profile
 from harness.profile_file import lock_path
-from harness.stages import classify, page, study
+from harness.stages import classify, page, study, sweep
 from harness.stages.common import console, refuse_stale, run_stage
 from harness.stages.order import STAGES
 from harness.synthetic.variant import random_variant
@@ -97,6 +97,8 @@ def _run(given: argparse.Namespace) -> int:
         compare_prompts(profile, paths, given.update)
     elif given.stage == "study":
         study.run_studies(profile, paths, given.study)
+    elif given.stage == "sweep":
+        sweep.run(profile, paths, given.axis)
     elif given.stage == "page":
         page.run(profile, paths, committed=given.committed, commit=given.commit)
     elif given.stage == "classify":

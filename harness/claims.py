@@ -110,11 +110,54 @@ class Decay(Record):
     r2: Annotated[float, Field(gt=0, le=1)]
 
 
-StudyPredicate = CompositionMoves | Plateau | Decay
+class BestLayer(Record):
+    """Figure 4: of the swept layers the one nearest to `depth` (blocks up to it over all blocks) has the
+    least loss with penalty, the paper's own quantity.
+
+    Seen when every other layer's loss lies above it (95 %, paired), contradicted when that one lies above the
+    least, undecided otherwise.
+    """
+
+    kind: Literal["best layer"]
+    depth: Annotated[float, Field(gt=0, le=1)]
+
+
+class TradeOff(Record):
+    """Figure 4: a larger penalty coefficient steers fewer features, and the largest one costs loss.
+
+    Seen when the mean L0 falls with every step of alpha and the loss without penalty of the largest alpha
+    lies above the least (95 %, paired); contradicted when the largest alpha steers more features than the
+    smallest, or has the least loss; undecided otherwise.
+    """
+
+    kind: Literal["trade-off"]
+
+
+class ElbowAt(Record):
+    """Figure 4: the elbow of loss without penalty against mean L0, by the sweep's named rule, is at `alpha`.
+
+    Undecided where the rule finds no elbow or `alpha` is not among the points.
+    """
+
+    kind: Literal["elbow"]
+    alpha: Annotated[float, Field(gt=0)]
+
+
+StudyPredicate = CompositionMoves | Plateau | Decay | BestLayer | TradeOff | ElbowAt
 """Those that a study decides, not Table 1."""
 
 Predicate = Annotated[
-    Direction | Value | Sparsity | Cost | Confusion | CompositionMoves | Plateau | Decay,
+    Direction
+    | Value
+    | Sparsity
+    | Cost
+    | Confusion
+    | CompositionMoves
+    | Plateau
+    | Decay
+    | BestLayer
+    | TradeOff
+    | ElbowAt,
     Field(discriminator="kind"),
 ]
 

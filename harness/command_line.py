@@ -12,7 +12,7 @@ from harness.classification.options import add_arguments
 from harness.planning.devices import GPUS
 from harness.profile_file import profile_names
 from harness.provenance import ROOT
-from harness.stages import classify, page, study
+from harness.stages import classify, page, study, sweep
 from harness.stages.common import load_stage
 from harness.stages.order import STAGES
 
@@ -72,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
         if stage.PER_ARM:
             one.add_argument("--arm", metavar="NAME", help="one arm of the profile (default: all of them)")
     _add_studies(commands)
+    _add_sweep(commands)
     _add_page(commands)
     for name, (what, summary) in COMPARISONS.items():
         one = commands.add_parser(name, help=f"Compare a run with the committed {what}.", description=summary)
@@ -238,6 +239,11 @@ def _add_studies(commands: Any) -> None:
         metavar="NAME",
         help="one of the profile's studies, and those it builds on (repeatable; default: all of them)",
     )
+
+
+def _add_sweep(commands: Any) -> None:
+    one = _add_stage(commands, "sweep", sweep)
+    one.add_argument("--axis", choices=sweep.AXES, help="sweep this one only (default: both)")
 
 
 def _add_page(commands: Any) -> None:

@@ -57,6 +57,8 @@ class Study(Protocol):
         LAYOUT: raised when the meaning of the result changes; that makes finished studies stale.
         READS: studies that must be finished before.
         ALL_ARMS: whether it reads every arm of the profile, not only its own.
+
+    One with `TRAINS = True` trains arms like its own instead of reading it (`harness.stages.study.trains`).
     """
 
     SUMMARY: str

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, TypeVar
+from typing import TypeVar
 
-from harness.claims import CompositionMoves, Decay, Plateau, StudyPredicate
-from harness.findings import CONTEXTS, CompositionResult, Finding, TopKResult, UsageResult
+from harness.claims import BestLayer, CompositionMoves, Decay, ElbowAt, Plateau, StudyPredicate, TradeOff
+from harness.findings import CONTEXTS, CompositionResult, Finding, SweepResult, TopKResult, UsageResult
+from harness.sweep_verdict import Answer, Found, best_layer, elbow_at, trade_off
 
-Answer = Literal["reproduced", "not reproduced", "inconclusive", "not run", "untestable"]
-Found = tuple[Answer, tuple[str, ...]]
 Kind = TypeVar("Kind", CompositionResult, TopKResult, UsageResult)
 
 
@@ -21,8 +20,21 @@ def find_in_studies(predicate: StudyPredicate, studies: Sequence[Finding]) -> Fo
     if isinstance(predicate, Plateau):
         curve = _only(studies, TopKResult)
         return _missing("figure2") if curve is None else plateau(predicate, curve)
+    if isinstance(predicate, BestLayer | TradeOff | ElbowAt):
+        return _sweep(predicate, studies)
     usage = _only(studies, UsageResult)
     return _missing("figure5") if usage is None else decay(predicate, usage)
+
+
+def _sweep(predicate: BestLayer | TradeOff | ElbowAt, studies: Sequence[Finding]) -> Found:
+    axis = "layer" if isinstance(predicate, BestLayer) else "alpha"
+    sweeps = (one for one in studies if isinstance(one, SweepResult) and one.axis == axis)
+    found = next(sweeps, None)
+    if found is None:
+        return _missing(f"sweep-{axis}")
+    if isinstance(predicate, BestLayer):
+        return best_layer(predicate, found)
+    return trade_off(found) if isinstance(predicate, TradeOff) else elbow_at(predicate, found)
 
 
 def composition(predicate: CompositionMoves, result: CompositionResult) -> Found:

@@ -26,6 +26,7 @@ from harness.findings.answers import Answer, Conversation, GenerationsResult, To
 from harness.findings.classification import ClassificationResult, Confusion, Validated
 from harness.findings.interval import Interval
 from harness.findings.masked import Ablated, AblationResult, Contrast, TopKPoint, TopKResult
+from harness.findings.sweep import Elbow, SweepPoint, SweepResult, SweptSae
 
 __all__ = [
     "CONTEXTS",
@@ -43,12 +44,16 @@ __all__ = [
     "Conversation",
     "DifferenceResult",
     "Different",
+    "Elbow",
     "Finding",
     "GenerationsResult",
     "Interval",
     "Padded",
     "Ranked",
     "RankingResult",
+    "SweepPoint",
+    "SweepResult",
+    "SweptSae",
     "Token",
     "TopKPoint",
     "TopKResult",
@@ -67,7 +72,8 @@ Finding = Annotated[
     | UsageResult
     | GenerationsResult
     | AblationResult
-    | ClassificationResult,
+    | ClassificationResult
+    | SweepResult,
     Field(discriminator="kind"),
 ]
 _FINDING: TypeAdapter[Finding] = TypeAdapter(Finding)

@@ -21,7 +21,8 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from harness.errors import HarnessError
-from harness.miniature.batches import Encoded, collate, encode, groups
+from harness.miniature.activations import activation_batches, corpus_activations
+from harness.miniature.batches import Encoded
 from harness.miniature.corpus import Corpus, chat_with_roles
 from harness.miniature.dataset import write_data
 from harness.miniature.features import RULE, feature_rows, with_roles
@@ -105,25 +106,6 @@ def load(out: Path) -> tuple[Any, PreTrainedTokenizerFast]:
     return model.eval(), AutoTokenizer.from_pretrained(out / "model")
 
 
-def _batches(documents: list[Encoded], pad_id: int) -> list[tuple[Tensor, Tensor]]:
-    found = []
-    for group in groups(documents, 4096):
-        batch = collate(group, pad_id)
-        keep = batch.ids != pad_id
-        keep[:, 0] = False
-        found.append((batch.ids, keep))
-    return found
-
-
-def _corpus_activations(model: Any, tokenizer: Any, world: World, tokens: int) -> Tensor:
-    corpus = Corpus(world, f"{world.seed}/sae")
-    documents: list[Encoded] = []
-    while sum(len(d.ids) for d in documents) < tokens:
-        documents += encode(tokenizer, [corpus.draw(PHASES[-1].mixture) for _ in range(1000)])
-    batches = _batches(documents, tokenizer.pad_token_id)
-    return collect_activations(model, batches, SAE_LAYER, total=len(batches))
-
-
 def _labelled_chat(model: Any, tokenizer: Any, world: World) -> tuple[Tensor, Tensor, Tensor]:
     """activations_NxD, ids_N and roles_N of generated chat turns, without ``<bos>``."""
     corpus = Corpus(world, f"{world.seed}/features")
@@ -136,7 +118,7 @@ def _labelled_chat(model: Any, tokenizer: Any, world: World) -> tuple[Tensor, Te
         roles.append(row.roles)
     order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
     documents = [Encoded(np.asarray(ids[i]), np.asarray(roles[i], dtype=np.float32)) for i in order]
-    batches = _batches(documents, tokenizer.pad_token_id)
+    batches = activation_batches(documents, tokenizer.pad_token_id)
     activations = collect_activations(model, batches, SAE_LAYER, total=len(batches))
     kept_ids = torch.cat([batch_ids[keep] for batch_ids, keep in batches])
     kept_roles = torch.cat([torch.as_tensor(roles[i][1:], dtype=torch.long) for i in order])
@@ -147,7 +129,7 @@ def build_sae(world: World, out: Path) -> None:
     """``sae/`` and ``features.jsonl``."""
     model, tokenizer = load(out)
     started = time.monotonic()
-    activations = _corpus_activations(model, tokenizer, world, SAE_TOKENS)
+    activations = corpus_activations(model, tokenizer, world, SAE_LAYER, SAE_TOKENS)
     shuffled = activations[
         torch.randperm(len(activations), generator=torch.Generator().manual_seed(world.seed))
     ]

@@ -19,13 +19,14 @@ from harness.findings import (
     Finding,
     GenerationsResult,
     RankingResult,
+    SweepResult,
     TopKResult,
     UsageResult,
     parse_finding,
 )
 from harness.measure import BASE
 from harness.outcome import Outcome
-from harness.page import adapters, charts, classified, features, losses, masked, sheets, tables
+from harness.page import adapters, charts, classified, features, losses, masked, sheets, sweeps, tables
 from harness.page.blocks import Block, Cell, Conversations, Picture, Section, Table
 from harness.page.printed import Printed
 from harness.provenance import ROOT
@@ -177,6 +178,16 @@ def _section(name: str, finding: Finding, href: str, printed: Printed) -> Sectio
                 "Usage of each feature by rank in three contexts and three groups; grey: the fit over all. "
                 "Slopes and R² are in the table below.",
                 features.usage(finding, href),
+            )
+        case SweepResult():
+            what = "alpha" if finding.axis == "alpha" else "layer"
+            return _drawn(
+                name,
+                f"Figure 4: sweep of {what}",
+                "What does each setting cost in loss, and how many features does it steer?",
+                lambda: sweeps.drawn(finding),
+                sweeps.alt(finding),
+                sweeps.numbers(finding, name, href, printed),
             )
         case AblationResult():
             return masked.section(name, finding, href)

@@ -1,4 +1,4 @@
-"""The numbers of the paper's Tables 2 to 4 and 6 (`results/paper-tables.json`), in the paper's own units."""
+"""Numbers of the paper's Tables 2 to 4 and 6 and of its sweeps (`results/paper-tables.json`), in its unit."""
 
 from __future__ import annotations
 
@@ -42,6 +42,22 @@ class PrintedValidation(Record):
     mcc: float
 
 
+class PrintedPoint(Record):
+    """A point of the authors' sweeps: the loss contains the penalty; the mean L0 was kept for alpha only."""
+
+    value: float
+    penalised_loss: float
+    mean_l0: float | None = None
+
+
+class PrintedSweep(Record):
+    """The authors' sweep files: of the numbers of Figure 4 the text has only 2.94."""
+
+    source: str
+    alpha: tuple[PrintedPoint, ...]
+    layer: tuple[PrintedPoint, ...]
+
+
 class Printed(Record):
     """The file."""
 
@@ -50,6 +66,7 @@ class Printed(Record):
     table3: tuple[PrintedFeature, ...]
     table4: tuple[PrintedFeature, ...]
     table6: tuple[PrintedValidation, ...]
+    sweep: PrintedSweep
 
     def share(self, category: str, context: str) -> PrintedShare | None:
         """The paper's row of Table 2, where it has one."""

@@ -14,6 +14,7 @@ from harness.paths import RunPaths
 from harness.profile import Profile
 from harness.sources.arm_files import arm_digests, open_folder
 from harness.sources.bundle import Bundle, read_bundle
+from harness.sources.bundle_sae import bundle_sae, sae_layer
 from harness.sources.data_root import open_data_root, read_files
 from harness.sources.download import commit_of, fetch
 from harness.sources.gguf import converted, find_gguf
@@ -153,8 +154,10 @@ def _sae(
     """The SAE, and the digest of the text that it was trained on here."""
     section = profile.sae
     text: dict[str, str] = {}
-    if bundle is not None and section.source == "bundle":
+    if bundle is not None and section.source == "bundle" and section.layer == sae_layer(bundle):
         part = Part(bundle.root / "sae", bundle.part("sae"), dict(bundle.manifest["sae"]))
+    elif bundle is not None and section.source == "bundle":
+        part = Part(*bundle_sae(bundle, profile.model, section.layer))
     elif section.source == "random":
         part = Part(*random_sae(profile))
     elif section.training is not None:

@@ -10,6 +10,7 @@ from harness.paths import RunPaths
 from harness.profile import Profile
 from harness.sources.arm_files import arm_digests
 from harness.sources.bundle import read_bundle
+from harness.sources.bundle_sae import sae_layer, settings
 from harness.sources.data_root import open_data_root, read_files
 from harness.sources.gguf import find_gguf
 from harness.sources.hub import repositories
@@ -52,7 +53,10 @@ def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:
     }
     found |= {f"arms/{name}": sha for name, sha in arm_digests(profile, paths).items()}
     if "bundle" in (model.source, profile.sae.source, data.source):
-        found["bundle"] = digest_json(read_bundle(model.id).files)
+        bundle = read_bundle(model.id)
+        found["bundle"] = digest_json(bundle.files)
+        if profile.sae.source == "bundle" and profile.sae.layer != sae_layer(bundle):
+            found["sae training"] = digest_json(settings(bundle, profile.sae.layer))
     if model.source == "random":
         found["random rows"] = digest_json(data.model_dump(mode="json"))
         found["bundle"] = digest_json(read_bundle("miniature").files)

@@ -12,8 +12,9 @@ from harness.features import read_features
 from harness.paths import RunPaths
 from harness.profile import Profile
 from harness.sources.features import features_digest, features_file
+from harness.stages import train
 from harness.stages.common import STUDIES, Work, finished, held, prepared_inputs, run_one
-from harness.study import StudyScene, in_order, study_config, study_module
+from harness.study import Study, StudyScene, in_order, study_config, study_module
 
 SUMMARY = "Study the trained arms: the paper's other tables and figures, one artefact each."
 READS = "prepare.json, <arm>/train.json, <arm>/evaluate.json, <arm>/weights/, the test pairs, the SAE"
@@ -55,8 +56,11 @@ class One:
             "objective": digest_json([profile.training.beta, profile.training.gamma, profile.training.seed]),
             "features": features_digest(profile, paths),
         }
-        for name in profile.arms if module.ALL_ARMS else (section.arm,):
-            found |= arm_inputs(profile, paths, name)
+        if trains(module):
+            found |= training_inputs(profile, paths, section.arm)
+        else:
+            for name in profile.arms if module.ALL_ARMS else (section.arm,):
+                found |= arm_inputs(profile, paths, name)
         for name in module.READS:
             read = finished(f"{STUDIES}{name}", profile, paths)
             found[f"reads {name}"] = digest_json([read.result, read.outputs])
@@ -113,12 +117,24 @@ def arm_inputs(profile: Profile, paths: RunPaths, arm: str) -> dict[str, str]:
     }
 
 
+def trains(module: Study) -> bool:
+    """Whether a study trains arms of its own, and so needs none that is trained."""
+    return bool(getattr(module, "TRAINS", False))
+
+
+def training_inputs(profile: Profile, paths: RunPaths, arm: str) -> dict[str, str]:
+    """Digests of what determines the training of an arm, for a study that trains others like it."""
+    return {f"training: {name}": digest for name, digest in train.needs(profile, paths, arm).items()}
+
+
 def outdated(profile: Profile, paths: RunPaths, name: str, artefact: Artefact) -> bool:
     """Whether a study was made of other weights, other scores or other options than the run now has."""
     now = {"study": study_input(profile, name)}
     for arm in profile.arms:
         if f"arm {arm}" in artefact.inputs:
             now |= arm_inputs(profile, paths, arm)
+    if any(key.startswith("training: ") for key in artefact.inputs):
+        now |= training_inputs(profile, paths, profile.study(name).arm)
     return any(artefact.inputs.get(key, digest) != digest for key, digest in now.items())
 
 

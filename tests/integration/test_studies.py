@@ -31,6 +31,7 @@ def small() -> Profile:
     data = load_profile("miniature").model_dump(mode="json")
     data["data"]["test_pairs"] = PAIRS
     data["arms"] = {name: data["arms"][name] for name in ("base", "fsrl")}
+    data["studies"] = {k: v for k, v in data["studies"].items() if "axis" not in v}  # sweeps train
     data["studies"]["figure2"]["fractions"] = [0.01, 1.0]
     data["evaluation"]["tasks"] = {"gsm8k": {"num_fewshot": 1, "limit": 6, "max_new_tokens": 12}}
     data["studies"]["ablation"] |= {"draws": 2, "tasks": ["gsm8k"], "limits": {"gsm8k": 4}, "prompts": 3}

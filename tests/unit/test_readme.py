@@ -28,7 +28,7 @@ def test_the_table_over_seeds_is_the_committed_one() -> None:
 def test_every_session_that_is_named_exists() -> None:
     noxfile = (ROOT / "noxfile.py").read_text(encoding="utf-8")
     named = set(re.findall(r"nox -s ([\w-]+)", README))
-    defined = set(re.findall(r'name="([\w-]+)"', noxfile)) | set(
+    defined = set(re.findall(r'(?:name=|^(?:study|simple)\()"([\w-]+)"', noxfile, re.M)) | set(
         re.findall(r"^def (\w+)\(session", noxfile, re.M)
     )
     assert named

@@ -17,6 +17,7 @@ import pytest
 
 from harness import regress
 from harness.artefact import Artefact, digest_tree, write_artefact
+from harness.claims import read_paper
 from harness.contract import Record
 from harness.errors import DamagedFileError, MissingInputError
 from harness.findings import (
@@ -34,10 +35,14 @@ from harness.findings import (
     Conversation,
     DifferenceResult,
     Different,
+    Elbow,
     GenerationsResult,
     Interval,
     Ranked,
     RankingResult,
+    SweepPoint,
+    SweepResult,
+    SweptSae,
     Token,
     TopKPoint,
     TopKResult,
@@ -45,9 +50,10 @@ from harness.findings import (
     UsageResult,
     Validated,
 )
-from harness.outcome import outcome_path, read_outcome
-from harness.page import adapters, classified, masked
+from harness.outcome import Outcome, outcome_path, read_outcome
+from harness.page import adapters, classified, masked, sweeps
 from harness.page.blocks import Table
+from harness.page.build import Documents, build
 from harness.page.printed import read_printed
 from harness.paths import RunPaths
 from harness.profile import load_profile
@@ -60,6 +66,20 @@ if TYPE_CHECKING:
 NASTY = "<script>document.title='owned'</script> & \"quoted\" </style>"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 ONE = Interval(value=0.125, stderr=0.01, low=0.1, high=0.15)
+
+
+def swept(axis: str, values: tuple[float, ...]) -> SweepResult:
+    sae = SweptSae(source="bundle", explained_variance=0.9, mean_l0=10.0, dead_fraction=0.125)
+    points = tuple(
+        SweepPoint(value=value, loss=4.5 + i / 8, stderr=0.1, penalised_loss=4.75 + i / 8, above=ONE,
+                   mean_l0=20.0 - i, train_s=1.5, own=i == 0, sae=sae)
+        for i, value in enumerate(values)
+    )  # fmt: skip
+    elbow = Elbow(rule="kneed 0.9.0", curve="convex", direction="decreasing", sensitivity=1.0, alpha=0.02)
+    return SweepResult(
+        axis=axis, points=points, least=values[0], elbow=elbow if axis == "alpha" else None, blocks=6,
+        alpha=0.02, layer=3, pairs=10, epochs=1, seed=42, cached=axis == "alpha",
+    )  # fmt: skip
 
 
 def findings() -> dict[str, Record]:
@@ -133,6 +153,8 @@ def findings() -> dict[str, Record]:
             explained=10, unexplained=0, repeated=0, positives={"alignment": 1, "style": 2}, unanswered={},
             labels="by hand", resamples=100, seed=1,
         ),
+        "sweep-alpha": swept("alpha", (0.01, 0.02, 0.04)),
+        "sweep-layer": swept("layer", (1.0, 3.0)),
         "answers": GenerationsResult(
             conversations=(Conversation(prompt=NASTY, answers=(answer,)),), titles={"fsrl": "FSRL"},
             descriptions={"7": NASTY}, mean_tokens={"fsrl": 2.0}, mean_markdown={"fsrl": 0.5},
@@ -217,11 +239,13 @@ def test_every_study_of_the_profile_is_on_the_page(made: Run, html: str) -> None
         "Table 4.",
         "Figure 2",
         "Figure 3",
+        "Figure 4: sweep of alpha",
+        "Figure 4: sweep of layer",
         "Figure 5",
         "Causal",
     ):
         assert title in html
-    assert html.count("<svg") == 4
+    assert html.count("<svg") == 6
 
 
 def test_the_papers_values_stand_beside_ours(html: str) -> None:
@@ -284,7 +308,8 @@ def test_committed_results_are_enough_for_the_same_page(made: Run, tmp_path: Pat
     before = digest_tree(folder / "report")
     assert [path.name for path in (folder / "classification").iterdir()] == ["local.json"]
     assert {path.name for path in (folder / "report").iterdir()} == {
-        "index.html", "differences.png", "figure2.png", "figure3.png", "figure5.png"
+        "index.html", "differences.png", "figure2.png", "figure3.png", "figure5.png", "sweep-alpha.png",
+        "sweep-layer.png",
     }  # fmt: skip
     shutil.rmtree(folder / "report")
     page.run(made.profile, made.paths, committed=True, commit=False, results=tmp_path)
@@ -551,3 +576,37 @@ def test_features_of_a_token_by_mouse_and_by_tab_key(browser: Any, made: Run) ->
     assert tab.evaluate(outline) == "solid"
     means = answers.nth(1).locator(".notes").inner_text()
     assert "2 tokens, markdown 50 %" in means
+
+
+def test_figure_4_has_its_elbow_and_the_authors_numbers(html: str) -> None:
+    assert "elbow: 0.02" in html
+    assert "at alpha 0.02, by kneed 0.9.0 (convex, decreasing, S = 1)" in html
+    assert "0.02: 3.3337, L0 2057" in html
+    assert "12: 2.9358; 18: 5.0548" in html
+    table = sweeps.numbers(swept("alpha", (0.01, 0.02)), "sweep-alpha", "x.json", read_printed())
+    assert [row[-1].text for row in table.rows] == ["2.9358", "3.3337"]
+    assert [row[3].text for row in table.rows] == ["the least", "+0.125 [+0.100, +0.150]"]
+    layers = sweeps.numbers(swept("layer", (1.0, 3.0)), "sweep-layer", "x.json", read_printed())
+    assert [cell.text for cell in layers.rows[1][6:]] == ["bundle", "0.900", "10.0", "12.5", "no such point"]
+
+
+def test_without_an_elbow_the_page_says_why() -> None:
+    none = Elbow(
+        rule="kneed 0.9.0",
+        curve="convex",
+        direction="decreasing",
+        sensitivity=1.0,
+        alpha=None,
+        reason="no bend",
+    )
+    result = swept("alpha", (0.01, 0.02)).model_copy(update={"elbow": none})
+    table = sweeps.numbers(result, "sweep-alpha", "x.json", read_printed())
+    assert any("none (no bend)" in note for note in table.notes)
+    assert "dotted" not in sweeps.alt(result)
+
+
+def test_the_base_alone_has_no_figure_of_differences(outcome: Outcome) -> None:
+    alone = outcome.model_copy(update={"arms": {"base": outcome.arms["base"]}})
+    made = build(Documents(alone, "table1.json", {}, "../studies", read_paper(), read_printed()))
+    assert set(made) == {"index.html"}
+    assert b"figure-differences" not in made["index.html"]
