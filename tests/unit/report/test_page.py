@@ -536,9 +536,9 @@ def test_two_adapters_are_held_against_each_other(made: Run) -> None:
 
 
 def test_the_text_of_a_figure_can_be_read_on_a_telephone(browser: Any, made: Run) -> None:
-    """At 390 pixels no letter of Figures 2, 3 and 5 is drawn smaller than 9 pixels, and none is cut off."""
+    """At 390 pixels no letter of Figures 2 to 5 is drawn smaller than 9 pixels, and none is cut off."""
     tab = opened(browser, made, [], viewport={"width": 390, "height": 800})
-    for name in ("figure2", "figure3", "figure5"):
+    for name in ("figure2", "figure3", "sweep-alpha", "sweep-layer", "figure5"):
         sizes = tab.evaluate(
             "id => [...document.querySelectorAll(`#figure-${id} svg text`)].map("
             "text => Math.hypot(text.getScreenCTM().a, text.getScreenCTM().b)"
