@@ -24,7 +24,8 @@ from harness.findings import Finding as StudyFinding
 from harness.measure import measure
 from harness.outcome import ArmOutcome, Outcome
 from harness.statistics import LEVEL, deciding_n, normal_interval
-from harness.study_verdict import Answer, find_in_studies
+from harness.study_verdict import find_in_studies
+from harness.sweep_verdict import Answer
 
 TablePredicate = Direction | Value | Sparsity | Cost | Confusion
 
