@@ -143,7 +143,7 @@ def test_another_layer_has_an_autoencoder_of_its_own(
     assert own.sae.explained_variance == 0.946618
     assert other.sae.explained_variance is not None
     assert 0 < other.sae.explained_variance < 1
-    assert len(list((tmp_path / "cache/fsrl-bench/saes").iterdir())) == 1
+    assert len(list((tmp_path / "cache/fsrl-bench/saes").glob("[!.]*"))) == 1
     launcher.specs.clear()
     sweep.run(profile, paths, "layer")
     assert launcher.arms == []
