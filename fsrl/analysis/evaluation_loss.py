@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -47,7 +49,19 @@ def against(losses: Sequence[float], reference: Sequence[float], seed: int) -> I
     return Interval(value=one.effect, stderr=stderr, low=one.low, high=one.high)
 
 
-def base_loss(scene: StudyScene) -> float:
-    """The base arm's loss, as `evaluate` recorded it."""
+def first(subject: Subject, pairs: int) -> Subject:
+    """The subject with the first so many test pairs; all of them for 0."""
+    if not pairs:
+        return subject
+    tokenised = subject.tokenised._replace(rows=subject.tokenised.rows[:pairs])
+    return subject._replace(pairs=subject.pairs[:pairs], tokenised=tokenised)
+
+
+def base_loss(scene: StudyScene, pairs: int = 0) -> float:
+    """The base arm's loss, as `evaluate` recorded it: of all test pairs, or of the first so many."""
     evaluated = finished("evaluate", scene.profile, scene.paths, BASE)
+    if pairs:
+        lines = (scene.paths.samples(BASE) / "preference.jsonl").read_bytes().split(b"\n")[:pairs]
+        each = [float(json.loads(line)["metrics"]["loss"]) for line in lines if line]
+        return math.fsum(each) / len(each)
     return EvaluateResult.model_validate(evaluated.result).preference.loss.value

@@ -25,10 +25,12 @@ class Config(Options):
     Attributes:
         fractions: of the dictionary, relative to all its features, as in the paper.
         static: also score a static policy: the same k features for every input.
+        pairs: test pairs scored, from the front; 0 means all.
     """
 
     fractions: tuple[Fraction, ...] = DOUBLING
     static: bool = True
+    pairs: Annotated[int, Field(ge=0)] = 0
 
     @field_validator("fractions", mode="before")
     @classmethod
@@ -41,10 +43,10 @@ def run(config: Config, scene: StudyScene) -> Found:
     import numpy as np
     from tqdm import tqdm
 
-    from fsrl.analysis.evaluation_loss import Losses, against, base_loss, losses
+    from fsrl.analysis.evaluation_loss import Losses, against, base_loss, first, losses
     from fsrl.analysis.subject import load_subject
 
-    subject, seed = load_subject(scene), scene.profile.training.seed
+    subject, seed = first(load_subject(scene), config.pairs), scene.profile.training.seed
     adapter, trained = subject.adapter, subject.adapter.top_fraction
     census = counted(scene)
     ranking = np.argsort(-census.per_feature("steering", "total"), kind="stable")
@@ -79,7 +81,7 @@ def run(config: Config, scene: StudyScene) -> Found:
         learned_loss=learned.score.value,
         learned_stderr=learned.score.stderr,
         learned_l0=learned.mean_l0,
-        base_loss=base_loss(scene),
+        base_loss=base_loss(scene, config.pairs),
         d_sae=adapter.d_sae,
         pairs=learned.score.n,
     )

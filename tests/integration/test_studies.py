@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,7 @@ def small() -> Profile:
     data["data"]["test_pairs"] = PAIRS
     data["arms"] = {name: data["arms"][name] for name in ("base", "fsrl")}
     data["studies"] = {k: v for k, v in data["studies"].items() if "axis" not in v}  # sweeps train
-    data["studies"]["figure2"]["fractions"] = [0.01, 1.0]
+    data["studies"]["figure2"] |= {"fractions": [0.01, 1.0], "pairs": 5}
     data["evaluation"]["tasks"] = {"gsm8k": {"num_fewshot": 1, "limit": 6, "max_new_tokens": 12}}
     data["studies"]["ablation"] |= {"draws": 2, "tasks": ["gsm8k"], "limits": {"gsm8k": 4}, "prompts": 3}
     data["studies"]["ablation"] |= {"shown": 2, "max_new_tokens": 12}
@@ -112,6 +114,17 @@ def test_all_features_are_the_learned_policy(studied: dict[str, Any]) -> None:
     assert few.kept == 10
     assert few.mean_l0 == pytest.approx(10, abs=0.5)
     assert few.difference != 0
+
+
+def test_figure_2_of_some_pairs_has_the_base_loss_of_the_same(
+    studied: dict[str, Any], trained: RunPaths
+) -> None:
+    log = (trained.samples("base") / "preference.jsonl").read_text().splitlines()
+    losses = [json.loads(line)["metrics"]["loss"] for line in log]
+    assert len(losses) == PAIRS
+    assert studied["figure2"].pairs == 5
+    assert studied["figure2"].base_loss == pytest.approx(statistics.fmean(losses[:5]))
+    assert studied["figure2"].base_loss != pytest.approx(statistics.fmean(losses))
 
 
 def test_nothing_masked_is_the_learned_policy(studied: dict[str, Any]) -> None:

@@ -432,7 +432,7 @@ def test_in_a_browser(browser: Any, made: Run, width: int, scheme: str) -> None:
     tab = opened(browser, made, said, viewport={"width": width, "height": 800}, color_scheme=scheme)
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
     figures = tab.locator("figure svg")
-    assert figures.count() == 4
+    assert figures.count() == 6
     for i in range(4):
         box = figures.nth(i).bounding_box()
         assert figures.nth(i).is_visible()
