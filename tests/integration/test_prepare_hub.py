@@ -258,7 +258,8 @@ def test_an_exported_data_root_serves_a_machine_without_a_hub(
     local = tmp_path / "local.toml"
     local.write_text(
         'extends = "from-a-hub.toml"\nname = "local"\n[model]\nsource = "bundle"\nid = "miniature"\n'
-        '[sae]\nsource = "bundle"\nlayer = 3\n[data]\nsource = "data_root"\n[evaluation]\nsource = "data_root"\n'
+        '[sae]\nsource = "bundle"\nlayer = 3\n[data]\nsource = "data_root"\n'
+        '[evaluation]\nsource = "data_root"\n'
     )
     assert (
         main(["prepare", "--profile", str(local), "--run-dir", str(tmp_path / "b"), "--data-root", str(out)])
