@@ -37,15 +37,14 @@ def steer(
         v_NxC = linear(a_NxD, weight[part], bias[part]).relu_()
         if any_masked:
             v_NxC.masked_fill_(masked[part], 0)
-        active_N = torch.count_nonzero(v_NxC, dim=-1)
-        l1_N += v_NxC.sum(-1, dtype=torch.float32)
-        if are_few(int(active_N.sum()), v_NxC):
-            part_NxD, small_N = _rows(v_NxC, active_N, W_dec[part])
-            delta_NxD += part_NxD
-            l0_N += active_N - small_N
+        if are_few(int(torch.count_nonzero(v_NxC)), v_NxC):
+            part_NxD, part_l1_N, part_l0_N = _rows(v_NxC, W_dec[part])
         else:
-            delta_NxD += v_NxC @ W_dec[part]
-            l0_N += torch.count_nonzero(v_NxC > L0_FLOOR, dim=-1)
+            part_NxD, part_l1_N = v_NxC @ W_dec[part], v_NxC.sum(-1, dtype=torch.float32)
+            part_l0_N = torch.count_nonzero(v_NxC > L0_FLOOR, dim=-1)
+        delta_NxD += part_NxD
+        l1_N += part_l1_N
+        l0_N += part_l0_N
     return delta_NxD, l1_N, l0_N
 
 
@@ -55,10 +54,14 @@ def are_few(active: int, v_NxC: Tensor) -> bool:
     return active <= features * max(FEW.get(v_NxC.device.type, 0.0) * positions, FEW_ROWS)
 
 
-def _rows(v_NxC: Tensor, active_N: Tensor, W_dec_CxD: Tensor) -> tuple[Tensor, Tensor]:
-    """v W_dec, (N, D), and how many active entries of each position are too small for L0, (N,)."""
+def _rows(v_NxC: Tensor, W_dec_CxD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """v W_dec, (N, D), L1 and L0, each (N,), from the active entries alone."""
     positions, features = v_NxC.nonzero(as_tuple=True)
     values = v_NxC[positions, features]
-    starts_N = active_N.cumsum(0) - active_N
-    found_NxD = embedding_bag(features, W_dec_CxD, starts_N, mode="sum", per_sample_weights=values)
-    return found_NxD, torch.bincount(positions[values <= L0_FLOOR], minlength=len(v_NxC))
+    active_N = torch.bincount(positions, minlength=len(v_NxC))
+    found_NxD = embedding_bag(
+        features, W_dec_CxD, active_N.cumsum(0) - active_N, mode="sum", per_sample_weights=values
+    )
+    l1_N = torch.segment_reduce(values.float(), "sum", lengths=active_N, unsafe=True)
+    small_N = torch.bincount(positions[values <= L0_FLOOR], minlength=len(v_NxC))
+    return found_NxD, l1_N, active_N - small_N

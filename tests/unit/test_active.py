@@ -36,7 +36,7 @@ def test_few_active_features_give_what_all_give(dtype: torch.dtype, size: int, m
     wanted, wanted_l1, wanted_l0 = LeanRelu.apply(*given, size)  # type: ignore[no-untyped-call]
     assert 0 < l0.sum() < active.FEW["cpu"] * POSITIONS * FEATURES
     torch.testing.assert_close(delta, wanted, **TOLERANCE[dtype])
-    assert torch.equal(l1, wanted_l1)
+    torch.testing.assert_close(l1, wanted_l1, rtol=1e-6, atol=1e-6)
     assert torch.equal(l0, wanted_l0)
 
 
@@ -59,9 +59,10 @@ def test_entries_too_small_to_count_steer_all_the_same() -> None:
     weight, bias = torch.zeros(3, 1), torch.tensor([1e-7, 2.0, -1.0])
     W_dec = torch.tensor([[1e7], [10.0], [1000.0]])
     v = torch.relu(bias).unsqueeze(0)
-    delta, small = active._rows(v, torch.tensor([2]), W_dec)
+    delta, l1, counted = active._rows(v, W_dec)
     assert delta.tolist() == [[21.0]]
-    assert small.tolist() == [1]
+    assert l1.tolist() == [float(v.sum())]
+    assert counted.tolist() == [1]
     assert float(v[0, 0]) < L0_FLOOR
     _, _, l0 = active.steer(torch.zeros(1, 1), weight, bias, torch.zeros(3, dtype=torch.bool), W_dec, 3)
     assert l0.tolist() == [1.0]
