@@ -16,7 +16,7 @@ PAPER = ROOT / "results" / "paper.json"
 
 Status = Literal["value", "direction only", "lost", "artefact", "ambiguous"]
 NEVER_TESTED = ("lost", "artefact")
-Quantity = Literal["memory", "epoch time", "trainable parameters"]
+Quantity = Literal["memory", "epoch time", "trainable parameters", "mean L0"]
 
 
 class Direction(Record):

@@ -248,6 +248,8 @@ def _plain(value: float) -> str:
 
 def _quantity(arm: ArmOutcome, quantity: Quantity) -> tuple[float, str] | None:
     """A cost and the name of what was measured."""
+    if quantity == "mean L0":
+        return None if arm.mean_l0 is None else (arm.mean_l0, "mean L0 of the steering vector, features")
     usage = arm.training_usage
     if usage is None:
         return None

@@ -195,7 +195,6 @@ def test_models_that_are_not_there(tmp_path: Path, export: Path, capsys: pytest.
     assert "harness prepare --profile gemma-2-2b" in " ".join("".join(capsys.readouterr()).split())
 
 
-@pytest.mark.slow
 def test_smollm2_out_of_its_package(tmp_path: Path, export: Path) -> None:
     """A real chat model sees a difference that the miniature, which has no such words, cannot."""
     try:

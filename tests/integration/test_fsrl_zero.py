@@ -12,8 +12,6 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.slow
-
 SCRIPT = """
 import json, sys
 from pathlib import Path

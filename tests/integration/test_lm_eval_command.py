@@ -9,12 +9,10 @@ from typing import Any
 import pytest
 
 from harness.__main__ import main
-from harness.parity import lm_eval_command
+from harness.lm_eval_command import lm_eval_command
 from harness.paths import RunPaths
 from harness.profile import Profile, load_profile
 from harness.stages.common import prepared_inputs
-
-pytestmark = pytest.mark.slow
 
 PROFILE = """
 extends = "miniature"
@@ -61,6 +59,7 @@ def as_written(value: Any) -> Any:
     return [as_written(one) for one in value] if isinstance(value, list) else str(value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_the_base_arm_has_lm_evals_own_scores(protocol: str, tmp_path: Path) -> None:
     profile, found, run = ours(tmp_path, protocol)

@@ -36,7 +36,6 @@ def test_a_profile_without_a_trained_arm_is_refused(tmp_path: Path) -> None:
         measuring.run(leaderboard, steps=1, warmup=1, shrink=8, run_dir=tmp_path, results=tmp_path)
 
 
-@pytest.mark.slow
 def test_the_papers_structure_trains_and_is_scored_on_random_weights(
     small: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -196,7 +196,6 @@ def test_a_gemma_scope_file_goes_through_sae_lens(world: Path, tmp_path: Path) -
     assert torch.allclose(sae.decode(f), f @ arrays["W_dec"] + arrays["b_dec"], atol=1e-6)
 
 
-@pytest.mark.slow
 def test_a_gemma_scope_file_of_the_true_shape(hub: Hub, tmp_path: Path) -> None:
     """16k features of Gemma-2-2B, nothing of sae-lens replaced: its directory, its loader, its shapes."""
     section = SaeSection(

@@ -61,7 +61,7 @@ def answers(model: PreTrainedModel, tokenizer: Any, *, share: bool) -> list[tupl
     return found
 
 
-@pytest.mark.parametrize("build", [miniature, pytest.param(smollm2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("build", [miniature, smollm2])
 @pytest.mark.parametrize("steered", [False, True])
 def test_the_sums_are_the_plain_paths(build: Any, steered: bool) -> None:
     """To 2e-5 of each sum, in float32."""

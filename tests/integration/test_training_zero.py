@@ -78,7 +78,6 @@ def test_weights_that_do_not_move_reach_the_parent_as_an_error(tmp_path: Path) -
     assert [path.name for path in paths.folder("full-simpo").iterdir()] == ["train.log"]
 
 
-@pytest.mark.slow
 def test_two_ranks_of_one_pair_equal_one_rank_of_two(tmp_path: Path) -> None:
     one, one_weights, _ = launched(tmp_path / "one", toys.profile())
     two, two_weights, _ = launched(tmp_path / "two", toys.profile(pairs_per_device=1, ranks=2))
@@ -90,7 +89,6 @@ def test_two_ranks_of_one_pair_equal_one_rank_of_two(tmp_path: Path) -> None:
     close(two_weights, one_weights, atol=1e-5)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("offload", [False, True], ids=["on the device", "offloaded"])
 def test_float32_masters_move_at_the_papers_rate(tmp_path: Path, offload: bool) -> None:
     """At 2e-7 nine in ten master entries move, while bfloat16 weights alone stay where they are."""
@@ -112,7 +110,6 @@ def test_float32_masters_move_at_the_papers_rate(tmp_path: Path, offload: bool) 
     assert "float32 master weights" in caught.value.remedy
 
 
-@pytest.mark.slow
 def test_the_authors_committed_settings_run_as_declared(tmp_path: Path) -> None:
     """Linear warm-up, then a constant rate, no clipping, optimiser on the CPU (gemma-2-2b-as-committed)."""
     shared = {"schedule": "constant_with_warmup", "max_grad_norm": 0.0, "epochs": 3, "warmup_ratio": 0.5}

@@ -175,6 +175,44 @@ def test_costs(outcome: Outcome, changed: Change) -> None:
     assert verdict(one_gpu, "memory-less").answer == "not run", "GPU memory against RSS is no comparison"
 
 
+@pytest.mark.parametrize(
+    ("l0", "answer", "ratio"),
+    [
+        (25.0, "reproduced", "0.5"),
+        (5.0, "not reproduced", "2.5"),
+        (12.6, "inconclusive", "0.992"),
+        (None, "not run", None),
+    ],
+)
+def test_the_sparsity_of_the_jumprelu_adapter(
+    outcome: Outcome, l0: float | None, answer: str, ratio: str | None
+) -> None:
+    """The L1 adapter's mean L0 is 12.5; the paper found the JumpReLU adapter no sparser."""
+    second = outcome.arms["fsrl"].model_copy(update={"mean_l0": l0})
+    both = outcome.model_copy(update={"arms": {**outcome.arms, "fsrl-jumprelu": second}})
+    found = verdict(both, "jumprelu-sparsity")
+    assert found.answer == answer
+    if ratio is not None:
+        assert f"features: 12.5 against {l0:g}" in found.findings[0]
+        assert f"ratio {ratio}," in found.findings[0]
+
+
+@pytest.mark.parametrize(
+    ("effect", "p", "answer"),
+    [(0.2, 0.01, "reproduced"), (-0.2, 0.01, "not reproduced"), (-0.2, 0.3, "inconclusive")],
+)
+def test_the_loss_of_the_jumprelu_adapter(outcome: Outcome, effect: float, p: float, answer: str) -> None:
+    differences = outcome.comparisons.differences | {"fsrl-jumprelu": {"fsrl": {LOSS: difference(effect, p)}}}
+    both = outcome.model_copy(
+        update={
+            "arms": {**outcome.arms, "fsrl-jumprelu": outcome.arms["fsrl"]},
+            "comparisons": outcome.comparisons.model_copy(update={"differences": differences}),
+        }
+    )
+    assert verdict(both, "jumprelu-loss").answer == answer
+    assert verdict(outcome, "jumprelu-loss").findings == ("the profile has no arm fsrl-jumprelu",)
+
+
 def test_an_arm_that_the_profile_lacks_was_not_run(outcome: Outcome) -> None:
     arms = {name: arm for name, arm in outcome.arms.items() if name != "full-simpo"}
     found = verdict(outcome.model_copy(update={"arms": arms}), "loss-full-lowest")
