@@ -50,6 +50,11 @@ class RunPaths:
         return self.root / arm / "samples"
 
     @property
+    def requests(self) -> Path:
+        """Tokenised requests of the tasks, which all arms share."""
+        return self.root / "requests"
+
+    @property
     def assets(self) -> Path:
         """Model and SAE files that `prepare` made or fetched for this run."""
         return self.root / "assets"

@@ -171,7 +171,7 @@ def over_seeds(outcomes: Mapping[int, Outcome], profile_digest: str) -> SeedResu
     }
     spreads = {
         arm: {
-            name: Spread(mean=plain.fmean(v), sd=plain.stdev(v), seeds=len(v)) for name, v in by_name.items()
+            name: Spread(mean=plain.mean(v), sd=plain.stdev(v), seeds=len(v)) for name, v in by_name.items()
         }
         for arm, by_name in values.items()
     }

@@ -146,13 +146,13 @@ class Bench:
 
     def __init__(self, config: Config, scene: StudyScene, subject: Subject, learned: Losses) -> None:
         from harness.evaluation.benchmark import quiet
-        from harness.evaluation.score import Ready, guarded
+        from harness.evaluation.score import Ready, guarded, request_store
         from harness.preference.data import read_pairs
 
         self.config, self.scene, self.subject, self.learned = config, scene, subject, learned
         self.ready = Ready(subject.arm, subject.model, subject.tokenizer)
         with quiet():
-            self.lm = guarded(scene.profile, self.ready)
+            self.lm = guarded(scene.profile, self.ready, request_store(scene.paths, scene.prepared))
         data = Path(scene.prepared.data_root) / scene.profile.data.test
         self.asked = read_pairs(data, config.prompts) if config.prompts else []
 

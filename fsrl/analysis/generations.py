@@ -174,7 +174,7 @@ def markdown_share(text: str) -> float:
 
 
 def _stops(model: Any) -> set[int]:
-    from harness.evaluation.lm import stop_ids
+    from harness.evaluation.stops import stop_ids
 
     return set(stop_ids(model))
 

@@ -104,6 +104,11 @@ class RequestLog:
         self._waiting[unpadded(ids)] = prompt
 
     @property
+    def prompts_sha256(self) -> str:
+        """Digest of the rendered prompts and continuations noted so far."""
+        return self._digest.hexdigest()
+
+    @property
     def expected_rows(self) -> int:
         """Rows announced that have not reached the model yet."""
         return len(self._waiting)
@@ -173,7 +178,7 @@ class RequestLog:
             bos_max=max(self._counts),
             first_prompt=self._first,
             first_prompt_sha256=hashlib.sha256(self._first.encode()).hexdigest(),
-            prompts_sha256=self._digest.hexdigest(),
+            prompts_sha256=self.prompts_sha256,
             ids_sha256=self._ids.hexdigest(),
             longest_tokens=self._longest,
             truncated=0,

@@ -27,6 +27,8 @@ from harness.evaluation.questions import (
     requests_of,
     row_as_laid,
 )
+from harness.evaluation.requests import Ids, RequestStore
+from harness.evaluation.stops import check_stops, stop_ids
 from harness.preference.shared import check_backend
 
 
@@ -45,6 +47,7 @@ class GuardedLM(HFLM):  # type: ignore[misc]
         share_prefix: compute what the choices of a question begin with once, and what all questions of a
             batch begin with once. The sums are the same up to rounding; without it every number is lm-eval's
             to the last bit.
+        store: where the requests that another arm tokenised are read from, or kept for it.
 
     Raises:
         ProfileError: prefixes are to be shared under an attention that takes no mask of any shape.
@@ -62,6 +65,7 @@ class GuardedLM(HFLM):  # type: ignore[misc]
         batch_size: int,
         chat_template: bool,
         share_prefix: bool = False,
+        store: RequestStore | None = None,
     ) -> None:
         super().__init__(
             pretrained=model,
@@ -84,6 +88,8 @@ class GuardedLM(HFLM):  # type: ignore[misc]
         self.share_prefix = share_prefix
         if share_prefix:
             check_backend(model, "evaluation.share_prefix")
+        self.store = store
+        self._known: dict[tuple[str, str], Ids] = {}
         self.tokens = 0
         self.log = RequestLog("no task", self.rule)
         self._on_forward: Callable[[list[list[int]], list[list[int]] | None], None] | None = None
@@ -113,12 +119,22 @@ class GuardedLM(HFLM):  # type: ignore[misc]
     # likelihood
 
     def loglikelihood(self, requests: list[Any], **_: Any) -> list[tuple[float, bool]]:
-        """As in lm-eval, in one progress bar."""
-        self.log.rendered(request.args for request in requests)
+        """As in lm-eval, in one progress bar; what another arm tokenised is not tokenised again."""
+        texts = [request.args for request in requests]
+        self.log.rendered(texts)
+        stored = self.store.read(self.log.task, self.log.prompts_sha256) if self.store else None
+        self._known = dict(zip(texts, stored, strict=True)) if stored else {}
         result: list[tuple[float, bool]] = super().loglikelihood(requests, disable_tqdm=True)
         return result
 
+    def _encode_pair(self, context: str, continuation: str) -> Ids:
+        known = self._known.get((context, continuation))
+        ids: Ids = known if known is not None else super()._encode_pair(context, continuation)
+        return ids
+
     def _loglikelihood_tokens(self, requests: list[Any], **_: Any) -> Any:
+        if self.store and not self._known:
+            self.store.write(self.log.task, self.log.prompts_sha256, [(one[1], one[2]) for one in requests])
         for (context, continuation), context_ids, continuation_ids in requests:
             row = (context_ids + continuation_ids)[:-1]
             if len(row) > self.max_length:
@@ -266,28 +282,3 @@ class GuardedLM(HFLM):  # type: ignore[misc]
     def _advance(self, rows: int) -> None:
         if self._bar is not None:
             self._bar.update(rows)
-
-
-def stop_ids(model: PreTrainedModel) -> tuple[int, ...]:
-    """The ids that end a generation by the model's generation config, ascending."""
-    found = model.generation_config.eos_token_id
-    return tuple(
-        sorted({int(token) for token in (found if isinstance(found, list) else [found]) if token is not None})
-    )
-
-
-def check_stops(rows: list[list[int]], stops: Sequence[int], pad_id: int, task: str) -> None:
-    """Check that a generation ends at its first stop id: only padding may follow.
-
-    Raises:
-        EvaluationError: a row goes on after a stop id.
-    """
-    for row in rows:
-        first = next((place for place, token in enumerate(row) if token in stops), len(row))
-        after = [token for token in row[first + 1 :] if token != pad_id]
-        if after:
-            raise EvaluationError(
-                f"{task}: a generation went on after a stop id",
-                value=f"{row[first]} then {after[:5]}",
-                remedy="the generation config's eos_token_id is not honoured; see harness/evaluation/lm.py",
-            )

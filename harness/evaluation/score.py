@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from harness.arms import load_arm, scene
+from harness.artefact import digest_json
 from harness.contract import EvaluateResult, PreferenceScores, PrepareResult, Usage
 from harness.evaluation.benchmark import TaskOutcome, quiet, run_task
 from harness.evaluation.lm import GuardedLM
 from harness.evaluation.parts import PREFERENCE, Part, Parts, whole_usage
 from harness.evaluation.preference import PreferenceOutcome, score_pairs
+from harness.evaluation.requests import RequestStore
 from harness.evaluation.samples import sample_rows, write_rows
 from harness.meter import Meter
 from harness.model import load_model, load_tokenizer, pad_id, pick_device
 from harness.preference.data import read_pairs, tokenise_pairs
+from harness.provenance import versions
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -58,7 +61,7 @@ def evaluate_arm(
     started = time.perf_counter()
     with quiet():
         ready = load_ready(profile, paths, name, prepared)
-        lm = guarded(profile, ready)
+        lm = guarded(profile, ready, request_store(paths, prepared))
     startup_s = time.perf_counter() - started
     kept = Parts(unfinished)
     parts = {PREFERENCE: kept.once(PREFERENCE, lambda: preference_part(profile, prepared, ready))}
@@ -119,8 +122,13 @@ def load_ready(profile: Profile, paths: RunPaths, name: str, prepared: PrepareRe
     return Ready(arm, model.eval(), load_tokenizer(model_dir))
 
 
-def guarded(profile: Profile, ready: Ready) -> GuardedLM:
-    """The arm as lm-eval sees it."""
+def request_store(paths: RunPaths, prepared: PrepareResult) -> RequestStore:
+    """Where the arms of a run share what was tokenised."""
+    return RequestStore(paths.requests, digest_json([prepared.digest("model"), versions()]))
+
+
+def guarded(profile: Profile, ready: Ready, store: RequestStore | None = None) -> GuardedLM:
+    """The arm as lm-eval sees it; without a store it tokenises its requests itself."""
     section = profile.evaluation
     return GuardedLM(
         ready.model,
@@ -128,6 +136,7 @@ def guarded(profile: Profile, ready: Ready) -> GuardedLM:
         batch_size=section.batch_size,
         chat_template=section.chat_template,
         share_prefix=section.share_prefix,
+        store=store,
     )
 
 

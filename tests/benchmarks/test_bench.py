@@ -25,7 +25,7 @@ MAIN = Sizes()
 CASES = [MAIN._replace(d_sae=4096), MAIN, MAIN._replace(d_sae=32_768)]
 CASES += [MAIN._replace(max_length=128), MAIN._replace(max_length=256)]
 ROUNDS = 3
-EVALUATIONS = 5
+EVALUATIONS = 15
 CORES = len(os.sched_getaffinity(0))
 
 

@@ -15,8 +15,9 @@ from harness.contract import RequestFacts
 from harness.errors import EvaluationError, ProfileError
 from harness.evaluation.benchmark import TaskOutcome, quiet
 from harness.evaluation.guard import BosRule, RequestLog, bos_rule, leading_run, turn_end_id, unpadded
-from harness.evaluation.lm import GuardedLM, check_stops
+from harness.evaluation.lm import GuardedLM
 from harness.evaluation.score import score_task
+from harness.evaluation.stops import check_stops
 from harness.miniature.tokenizer import CHAT_TEMPLATE, END, EOS
 from harness.model import load_model, load_tokenizer
 

@@ -67,6 +67,18 @@ def test_only_the_training_seed_changes(profile: Profile) -> None:
     assert with_seed(profile, 7).training.seed == 7
 
 
+def test_the_mean_of_equal_scores_is_that_score(outcome: Outcome) -> None:
+    """The mean of three 0.8225 by floating point is 0.8225000000000001, and 82.3 where Table 1 has 82.2."""
+    score = Score(value=0.8225, stderr=0.02, n=400)
+    arms = {
+        name: arm.model_copy(update={"scores": {**arm.scores, MMLU: score}})
+        for name, arm in outcome.arms.items()
+    }
+    same = outcome.model_copy(update={"arms": arms})
+    spread = over_seeds({1: same, 2: same, 3: same}, "digest").spreads["base"][MMLU]
+    assert (spread.mean, spread.sd) == (0.8225, 0.0)
+
+
 def seeded(outcome: Outcome, losses: dict[str, float]) -> Outcome:
     """The outcome with the losses of some arms replaced, as another seed would have them."""
     arms = {
