@@ -26,6 +26,7 @@ from harness.statistics import LEVEL, SeedDifference, holm, seed_difference
 
 SEEDS = "seeds"
 REPORT = "report"
+CHECK = "check"
 RESULTS = ROOT / "results"
 
 
@@ -120,8 +121,10 @@ def run_all(
 ) -> None:
     """Run every stage for every seed, what is finished not again, and make the table.
 
+    The seeds are checked once the table is there: one that fails is in it, and not what decides which are.
+
     Args:
-        commit: take the table over into `results`.
+        commit: take the table over into `results`, if every seed passes.
 
     Raises:
         HarnessError: whatever a stage refuses; the seeds before it are kept.
@@ -129,8 +132,11 @@ def run_all(
     for place, seed in enumerate(seeds, start=1):
         console.print(f"[bold]training seed {seed} ({place} of {len(seeds)})[/bold]")
         for stage in STAGES:
-            run_stage(stage, with_seed(profile, seed), seed_paths(paths, seed))
+            if stage != CHECK:
+                run_stage(stage, with_seed(profile, seed), seed_paths(paths, seed))
     result = report(profile, paths, seeds)
+    for seed in seeds:
+        run_stage(CHECK, with_seed(profile, seed), seed_paths(paths, seed))
     if commit:
         target = results / profile.name / result.hardware
         for path in sorted(paths.report.glob(f"{SEEDS}.*")):

@@ -8,6 +8,12 @@ from pathlib import Path
 import pytest
 from fault_toys import TOKEN, Bench, files_with, tiny_profile
 
+ENOUGH = (
+    ("train_pairs = 48", "train_pairs = 480"),
+    ("test_pairs = 12", "test_pairs = 100"),
+    ("pairs_per_device = 2", "pairs_per_device = 8"),
+)
+"""Pairs with which either arm's loss is below the base's, as `check` asks."""
 LIMIT_S = 1800
 """Four trainings and six evaluations, each a process of its own: two to three minutes on two free cores."""
 
@@ -15,7 +21,7 @@ LIMIT_S = 1800
 @pytest.mark.slow
 @pytest.mark.timeout(LIMIT_S)
 def test_two_seeds_from_the_command_line(tmp_path: Path) -> None:
-    bench = Bench(tiny_profile(tmp_path), tmp_path / "run")
+    bench = Bench(tiny_profile(tmp_path, *ENOUGH), tmp_path / "run")
     said = bench.do("seeds", "--seeds", "1,2", limit_s=LIMIT_S)
     assert "2 training seeds an arm (1, 2)" in " ".join(said.split())
     result = json.loads((bench.run / "report" / "seeds.json").read_text())

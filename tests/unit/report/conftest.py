@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from page_toys import classified_by, findings, put
 
 from harness.artefact import Artefact, digest_file, write_artefact
 from harness.contract import (
@@ -26,6 +27,7 @@ from harness.contract import (
 from harness.outcome import Outcome
 from harness.paths import RunPaths
 from harness.profile import Profile, load_profile
+from harness.stages import page
 from harness.stages.common import run_stage
 from harness.stages.gather import gather
 
@@ -227,6 +229,23 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def template_outcome(template: Path) -> Outcome:
     return at(load_profile("miniature"), template).outcome()
+
+
+@pytest.fixture(scope="session")
+def made(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run with every study and its page."""
+    root = Path(shutil.copytree(template, tmp_path_factory.mktemp("page") / "run"))
+    run = at(load_profile("miniature"), root)
+    for name, result in findings().items():
+        put(run, name, result)
+    write_artefact(run.paths.classification / "local.json", classified_by(run, "local"))
+    page.run(run.profile, run.paths, committed=False, commit=False)
+    return run
+
+
+@pytest.fixture(scope="session")
+def html(made: Run) -> str:
+    return (made.paths.report / "index.html").read_text(encoding="utf-8")
 
 
 @pytest.fixture

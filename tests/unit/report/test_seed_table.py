@@ -10,7 +10,7 @@ import pytest
 
 from harness import seeds
 from harness.contract import Score
-from harness.errors import DataError, NotComparableError, ProfileError
+from harness.errors import CheckFailedError, DataError, NotComparableError, ProfileError
 from harness.outcome import Outcome, outcome_path
 from harness.paths import RunPaths
 from harness.profile import Profile, load_profile
@@ -147,10 +147,27 @@ def test_all_stages_run_for_each_seed_and_the_table_is_taken_over(
         seeds, "run_stage", lambda stage, one, where: ran.append((stage, one.training.seed, where.root.name))
     )
     run_all(profile, paths, (1, 2), commit=True, results=tmp_path / "results")
-    assert ran == [(stage, seed, f"seed-{seed}") for seed in (1, 2) for stage in STAGES]
+    made = [(stage, seed, f"seed-{seed}") for seed in (1, 2) for stage in STAGES if stage != "check"]
+    assert ran == [*made, ("check", 1, "seed-1"), ("check", 2, "seed-2")]
     taken = tmp_path / "results" / profile.name / outcome.hardware
     assert sorted(path.name for path in taken.iterdir()) == ["seeds.json", "seeds.md", "seeds.tex"]
     assert (taken / "seeds.md").read_bytes() == (paths.report / "seeds.md").read_bytes()
+
+
+def test_a_seed_that_fails_its_check_is_in_the_table_and_not_taken_over(
+    outcome: Outcome, profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = with_runs(outcome, tmp_path / "run")
+
+    def run_stage(stage: str, one: Profile, _: RunPaths) -> None:
+        if (stage, one.training.seed) == ("check", 2):
+            raise CheckFailedError("a loss is above the base's", value="seed 2", remedy="find the cause")
+
+    monkeypatch.setattr(seeds, "run_stage", run_stage)
+    with pytest.raises(CheckFailedError):
+        run_all(profile, paths, (1, 2), commit=True, results=tmp_path / "results")
+    assert "2 training seeds an arm (1, 2)" in (paths.report / "seeds.md").read_text()
+    assert not (tmp_path / "results").exists()
 
 
 def test_what_is_committed_is_of_todays_profile_and_adds_up() -> None:

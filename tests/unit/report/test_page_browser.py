@@ -1,0 +1,129 @@
+"""The page as a browser sees it: widths, colours, keyboard, print."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Run
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium on the path")
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+def opened(browser: Any, made: Run, said: list[str], **options: Any) -> Any:
+    tab = browser.new_context(**options).new_page()
+    tab.on("console", lambda message: said.append(message.text))
+    tab.on("pageerror", lambda error: said.append(str(error)))
+    tab.on("requestfailed", lambda request: said.append(request.url))
+    tab.goto((made.paths.report / "index.html").resolve().as_uri())
+    return tab
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_in_a_browser(browser: Any, made: Run, width: int, scheme: str) -> None:
+    said: list[str] = []
+    tab = opened(browser, made, said, viewport={"width": width, "height": 800}, color_scheme=scheme)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    figures = tab.locator("figure svg")
+    assert figures.count() == 6
+    for i in range(4):
+        box = figures.nth(i).bounding_box()
+        assert figures.nth(i).is_visible()
+        assert box["width"] > 200
+        assert box["height"] > 60
+        assert box["x"] + box["width"] <= width
+    assert tab.title() != "owned"
+    assert said == []
+
+
+def test_by_keyboard(browser: Any, made: Run) -> None:
+    """Sorting a table, changing the colours, and reading a token's features, without a mouse."""
+    said: list[str] = []
+    tab = opened(browser, made, said, color_scheme="light")
+    fractions = (
+        "[...document.querySelectorAll('#table-figure2-numbers tbody tr')].map(r => r.cells[3].dataset.sort)"
+    )
+    assert tab.evaluate(fractions) == ["4.75", "4.5"]
+    heading = tab.locator("#table-figure2-numbers th button").nth(3)
+    heading.focus()
+    tab.keyboard.press("Enter")
+    assert tab.evaluate(fractions) == ["4.5", "4.75"]
+    assert tab.locator("#table-figure2-numbers th").nth(3).get_attribute("aria-sort") == "ascending"
+    tab.keyboard.press("Enter")
+    assert tab.evaluate(fractions) == ["4.75", "4.5"]
+    colour = "getComputedStyle(document.body).backgroundColor"
+    assert tab.evaluate(colour) == "rgb(255, 255, 255)"
+    tab.locator("#theme").focus()
+    tab.keyboard.press("Space")
+    assert tab.evaluate(colour) != "rgb(255, 255, 255)"
+    tab.locator(".token").first.focus()
+    assert "7 (0.50)" in tab.locator(".detail").first.inner_text()
+    assert said == []
+
+
+def test_on_paper_it_is_black_on_white(browser: Any, made: Run) -> None:
+    tab = opened(browser, made, [], color_scheme="dark")
+    tab.emulate_media(media="print", color_scheme="dark")
+    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert tab.evaluate("getComputedStyle(document.querySelector('figure svg')).filter") == "none"
+    assert not tab.locator("#theme").is_visible()
+    assert len(tab.pdf()) > 10_000
+
+
+def test_the_text_of_a_figure_can_be_read_on_a_telephone(browser: Any, made: Run) -> None:
+    """At 390 pixels no letter of Figures 2 to 5 is drawn smaller than 9 pixels, and none is cut off."""
+    tab = opened(browser, made, [], viewport={"width": 390, "height": 800})
+    for name in ("figure2", "figure3", "sweep-alpha", "sweep-layer", "figure5"):
+        sizes = tab.evaluate(
+            "id => [...document.querySelectorAll(`#figure-${id} svg text`)].map("
+            "text => Math.hypot(text.getScreenCTM().a, text.getScreenCTM().b)"
+            " * parseFloat(getComputedStyle(text).fontSize))",
+            name,
+        )
+        assert len(sizes) > 3
+        assert min(sizes) >= 9
+        out = tab.evaluate(
+            "id => { const svg = document.querySelector(`#figure-${id} svg`).getBoundingClientRect();"
+            "  return [...document.querySelectorAll(`#figure-${id} svg text`)].filter(text => {"
+            "    const box = text.getBoundingClientRect();"
+            "    return box.left < svg.left - 1 || box.right > svg.right + 1; }).map(t => t.textContent); }",
+            name,
+        )
+        assert out == []
+
+
+def test_features_of_a_token_by_mouse_and_by_tab_key(browser: Any, made: Run) -> None:
+    """Every answer shows its own; the tab key reaches the token from the link before it."""
+    tab = opened(browser, made, [])
+    answers = tab.locator(".answers > div")
+    assert answers.count() == 2  # under the masks, and of the arms
+    for i in range(2):
+        token, detail = answers.nth(i).locator(".token").first, answers.nth(i).locator(".detail")
+        assert detail.inner_text() == ""
+        token.hover()
+        assert "7 (0.50)" in detail.inner_text()
+    tab.reload()
+    tab.locator(".answers > div .notes a").first.focus()
+    tab.keyboard.press("Shift+Tab")
+    assert tab.evaluate("document.activeElement.className") == "token"
+    assert "7 (0.50)" in tab.locator(".detail").first.inner_text()
+    outline = "getComputedStyle(document.activeElement).outlineStyle"
+    assert tab.evaluate(outline) == "solid"
+    means = answers.nth(1).locator(".notes").inner_text()
+    assert "2 tokens, markdown 50 %" in means
