@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from report_toys import PROVENANCE, Run
 
 from harness.artefact import Artefact, write_artefact
 from harness.contract import Record
@@ -36,9 +36,6 @@ from harness.findings import (
     UsageResult,
     Validated,
 )
-
-if TYPE_CHECKING:
-    from conftest import Run
 
 NASTY = "<script>document.title='owned'</script> & \"quoted\" </style>"
 ONE = Interval(value=0.125, stderr=0.01, low=0.1, high=0.15)
@@ -140,8 +137,6 @@ def findings() -> dict[str, Record]:
 
 
 def put(run: Run, name: str, result: Record, **inputs: str) -> None:
-    from conftest import PROVENANCE
-
     artefact = Artefact(
         stage=f"studies/{name}", key=name, profile=run.profile.resolved(), inputs=inputs, outputs={},
         provenance=PROVENANCE, wall_s=1.5, result=result.model_dump(mode="json"),
@@ -151,8 +146,6 @@ def put(run: Run, name: str, result: Record, **inputs: str) -> None:
 
 def classified_by(run: Run, kind: str) -> Artefact:
     """What `classify` leaves: labels for one category only."""
-    from conftest import PROVENANCE
-
     result = ClassificationResult(
         rows=(
             Validated(category="alignment", classifier=NASTY, text="whole", accuracy=0.75, mcc=ONE,

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from report_toys import Run
 
 from harness.errors import DamagedFileError, MissingInputError, NotComparableError
 from harness.measure import measures
 from harness.outcome import Outcome
 from harness.stages.common import run_stage
-
-if TYPE_CHECKING:
-    from conftest import Run
 
 
 def rewrite(path: Path, old: str, new: str) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from report_toys import Run, evaluated
 
 from harness.artefact import write_json
 from harness.contract import Score
@@ -16,9 +17,6 @@ from harness.profile import Profile
 from harness.prompts import Snapshot, outcome_prompts
 from harness.stages.check import COMMITTED, violations
 from harness.stages.common import run_stage
-
-if TYPE_CHECKING:
-    from conftest import Run
 
 Change = Callable[..., Outcome]
 
@@ -131,8 +129,6 @@ def test_a_run_without_a_trained_arm_or_a_base(outcome: Outcome) -> None:
 
 
 def test_the_stage_fails_and_names_every_violation(made_run: Run) -> None:
-    from conftest import evaluated
-
     bad = evaluated("fsrl")
     requests = {
         **bad.requests,

@@ -9,11 +9,11 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import pytest
 from page_toys import NASTY, findings, put
+from report_toys import Run, at
 
 from harness import regress
 from harness.artefact import digest_tree
@@ -27,9 +27,6 @@ from harness.paths import RunPaths
 from harness.profile import load_profile
 from harness.provenance import ROOT
 from harness.stages import page
-
-if TYPE_CHECKING:
-    from conftest import Run
 
 
 class Links(HTMLParser):
@@ -114,8 +111,6 @@ def test_ids_are_unique_and_anchors_exist(html: str) -> None:
 
 
 def test_the_same_bytes_again(made: Run, tmp_path: Path) -> None:
-    from conftest import at
-
     again = at(made.profile, Path(shutil.copytree(made.paths.root, tmp_path / "elsewhere")))
     for old in again.paths.report.glob("*.png"):
         old.unlink()

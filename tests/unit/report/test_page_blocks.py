@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from page_toys import classified_by, findings, swept
+from report_toys import Run
 
 from harness.findings import (
     AblationResult,
@@ -15,9 +14,6 @@ from harness.outcome import outcome_path, read_outcome
 from harness.page import adapters, classified, masked, sweeps
 from harness.page.blocks import Table
 from harness.page.printed import read_printed
-
-if TYPE_CHECKING:
-    from conftest import Run
 
 
 def test_table_6_has_the_papers_numbers_beside_ours() -> None:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from report_toys import Run
 
 from harness.artefact import digest_file, read_artefact, write_artefact, write_json
 from harness.compare import compare, major, read_tolerances, require_comparable
 from harness.errors import DamagedFileError, MissingInputError, NotComparableError, RegressionError
 from harness.outcome import SCHEMA_VERSION, Outcome
 from harness.regress import run
-
-if TYPE_CHECKING:
-    from conftest import Run
 
 FOLDER = Path("miniature") / "cpu-x86_64-2c"
 

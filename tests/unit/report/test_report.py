@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from report_toys import Run, evaluated
 
 from harness.artefact import digest_tree
 from harness.errors import DamagedFileError, MissingInputError, NotComparableError
@@ -16,8 +17,6 @@ from harness.stages.common import run_stage
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from conftest import Run
 
 FILES = {
     "table1.json",
@@ -84,8 +83,6 @@ def test_a_missing_stage_is_named(reported: Run, stage: str, arm: str | None) ->
 def test_arms_of_unlike_runs_are_not_put_into_one_table(
     reported: Run, unlike: dict[str, Any], seen: str
 ) -> None:
-    from conftest import evaluated
-
     files = reported.write_samples("fsrl")
     reported.put("evaluate", "fsrl", evaluated("fsrl"), files, **unlike)
     with pytest.raises(NotComparableError, match=seen):
@@ -93,8 +90,6 @@ def test_arms_of_unlike_runs_are_not_put_into_one_table(
 
 
 def test_several_commits_and_uncommitted_changes_are_kept(reported: Run) -> None:
-    from conftest import evaluated
-
     files = reported.write_samples("fsrl")
     reported.put("evaluate", "fsrl", evaluated("fsrl"), files, commit="f" * 40, dirty=True)
     outcome = reported.outcome()

@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
-
-if TYPE_CHECKING:
-    from conftest import Run
+from report_toys import Run
 
 HEAVY = ("torch", "transformers", "lm_eval", "sae_lens", "deepspeed", "trl", "datasets")
 PROGRAM = """
