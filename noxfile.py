@@ -71,7 +71,7 @@ simple("planted-truth", "FSRL on rewards of known weights: are they recovered?",
 simple("report", "The page again, from finished artefacts (`-- --committed`).", "harness", "page")
 simple("measure", "Memory and step time at the paper's shapes, random weights.", "harness", "measure")
 simple("build-miniature", "Rebuild the bundled miniature from its seed.", "harness.miniature.build")
-simple("tests", "The fast tests.", "pytest")
+simple("tests", "The fast tests, in two processes.", "pytest", "--numprocesses=2", "--dist=loadfile")
 simple("tests-slow", "The tests with the marker `slow`.", "pytest", "-m", "slow")
 simple("tests-gpu", "The tests that need a CUDA GPU; skipped without one.", "pytest", "-m", "gpu")
 simple("faults", "Real runs, killed and damaged.", "pytest", "-m", "faults", "tests/faults")
