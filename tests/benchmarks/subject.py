@@ -14,7 +14,6 @@ from harness.preference.data import PairTokens
 from harness.synthetic.lengths import draw_lengths, real_tokens
 
 BETA, GAMMA, ALPHA = 10.0, 5.0, 2e-2
-PAIRS = 2
 PAD = 0
 
 
@@ -26,6 +25,7 @@ class Sizes(NamedTuple):
     vocabulary: int = 32_000
     d_sae: int = 16_384
     max_length: int = 512
+    pairs: int = 2
     batches: int = 2
     seed: int = 0
 
@@ -70,14 +70,16 @@ def build(sizes: Sizes) -> Subject:
         # Far from 0 whatever the token: rounding must not decide which features steer.
         adapter.bias.copy_(0.02 * (1 - 2 * torch.randint(0, 2, (sizes.d_sae,))))
     lengths = draw_lengths(
-        PAIRS * sizes.batches, max_length=sizes.max_length, max_prompt_length=sizes.max_length * 7 // 8
+        sizes.pairs * sizes.batches,
+        max_length=sizes.max_length,
+        max_prompt_length=sizes.max_length * 7 // 8,
     )
     draw = np.random.default_rng(sizes.seed)
     rows = [
         PairTokens(*(draw.integers(1, sizes.vocabulary, tokens).tolist() for tokens in one))
         for one in lengths
     ]
-    batches = [rows[start : start + PAIRS] for start in range(0, len(rows), PAIRS)]
+    batches = [rows[start : start + sizes.pairs] for start in range(0, len(rows), sizes.pairs)]
     return Subject(sizes, model, _sae(sizes), adapter, batches, real_tokens(lengths))
 
 

@@ -24,13 +24,15 @@ pytestmark = pytest.mark.bench
 MAIN = Sizes()
 CASES = [MAIN._replace(d_sae=4096), MAIN, MAIN._replace(d_sae=32_768)]
 CASES += [MAIN._replace(max_length=128), MAIN._replace(max_length=256)]
+CASES += [MAIN._replace(max_length=256, pairs=1), MAIN._replace(max_length=256, pairs=4)]
 ROUNDS = 3
 EVALUATIONS = 15
 CORES = len(os.sched_getaffinity(0))
 
 
 def label(sizes: Sizes) -> str:
-    return f"d_sae={sizes.d_sae},max_length={sizes.max_length}"
+    found = f"d_sae={sizes.d_sae},max_length={sizes.max_length}"
+    return found if sizes.pairs == MAIN.pairs else f"{found},pairs={sizes.pairs}"
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness import bench
-from harness.bench_figure import figure
+from harness.bench_figure import figure, points
 from harness.errors import DamagedFileError, MissingInputError, RegressionError
 
 
@@ -97,6 +97,25 @@ def test_a_slower_evaluation_is_a_regression_and_a_missing_one_too(tmp_path: Pat
 def test_the_figure_is_the_same_twice(tmp_path: Path) -> None:
     found = bench.read_measured(measured(tmp_path / "m.json"))
     assert figure(found) == figure(found)
+
+
+def test_an_axis_has_the_cases_that_differ_along_it_alone(tmp_path: Path) -> None:
+    (one,) = (r for r in bench.read_measured(measured(tmp_path / "m.json")).ratios if r.case == bench.MAIN
+              and r.variant == "lean")  # fmt: skip
+    cases = {
+        "d_sae=16384,max_length=512": 1.0,
+        "d_sae=4096,max_length=512": 2.0,
+        "d_sae=16384,max_length=256": 3.0,
+        "d_sae=16384,max_length=256,pairs=4": 4.0,
+    }
+    ratios = tuple(one.model_copy(update={"case": case, "step_s": step}) for case, step in cases.items())
+    found = bench.read_measured(measured(tmp_path / "m.json")).model_copy(update={"ratios": ratios})
+    at = {axis: sorted(points(found, axis, "lean", "step_s")) for axis in ("d_sae", "max_length", "pairs")}
+    assert at == {
+        "d_sae": [(4096, 2.0), (16_384, 1.0)],
+        "max_length": [(256, 3.0), (512, 1.0)],
+        "pairs": [(2, 3.0), (4, 4.0)],
+    }
 
 
 def test_without_a_benchmark_the_session_is_named(tmp_path: Path) -> None:
