@@ -43,8 +43,8 @@ def _draw(bench: Bench) -> Figure:
 
 def _panel(axes: Any, bench: Bench, axis: str, quantity: str) -> None:
     for variant, style in STYLE.items():
-        points = sorted(points(bench, axis, variant, quantity))
-        axes.plot([x for x, _ in points], [y for _, y in points], style, label=variant)
+        found = sorted(points(bench, axis, variant, quantity))
+        axes.plot([x for x, _ in found], [y for _, y in found], style, label=variant)
     axes.set_xlabel(AXES[axis])
     axes.set_ylabel("step (s)" if quantity == "step_s" else "above the weights (MiB)")
     axes.set_ylim(bottom=0)
