@@ -17,7 +17,9 @@ SMOKE = ("--profile", "miniature-smoke")
 
 def shared(session, *command):
     """Run a module in the one environment of all sessions."""
-    session.run(sys.executable, "-m", "harness.environment", *session.posargs, external=True, log=False)
+    session.run(
+        sys.executable, "-m", "harness.environment.shared", *session.posargs, external=True, log=False
+    )
     session.run(PYTHON, "-m", *command, external=True)
 
 
@@ -75,7 +77,7 @@ simple("tests", "The fast tests, in two processes.", "pytest", "--numprocesses=2
 simple("tests-slow", "The tests with the marker `slow`.", "pytest", "-m", "slow")
 simple("tests-gpu", "The tests that need a CUDA GPU; skipped without one.", "pytest", "-m", "gpu")
 simple("faults", "Real runs, killed and damaged.", "pytest", "-m", "faults", "tests/faults")
-simple("lock", "The hashes of the lock, brought up to date; asks pip.", "harness.lock")
+simple("lock", "The hashes of the lock, brought up to date; asks pip.", "harness.environment.lock")
 simple("types", "Strict types.", "mypy")
 
 

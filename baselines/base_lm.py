@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from pydantic import BaseModel, ConfigDict
 
-from harness.errors import TrainingError
+from harness.core.errors import TrainingError
 
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel
 
-    from harness.contract import Scene
+    from harness.arm import Scene
 
 
 class Config(BaseModel):

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.errors import DamagedFileError
+from harness.core.errors import DamagedFileError
 
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel
 
-    from harness.contract import Scene
+    from harness.arm import Scene
 
 
 class Config(BaseModel):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from harness.errors import DataError
-from harness.profile_sections import RelativePath
+from harness.core.errors import DataError
+from harness.profiles.sections import RelativePath
 
 
 class FeatureMask(BaseModel):

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from harness.errors import DamagedFileError, MissingInputError, ProfileError
+from harness.core.errors import DamagedFileError, MissingInputError, ProfileError
 
 CONFIG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
 PICKLES = (".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt")

@@ -15,7 +15,7 @@ from fsrl import active
 from fsrl.adapter import L0_FLOOR, Activation, Adapter
 from fsrl.lean import LeanRelu
 from fsrl.sae import Sae, gated_relu
-from harness.errors import ProfileError
+from harness.core.errors import ProfileError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -10,16 +10,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness.classification.options import options_of
-from harness.command_line import parser
-from harness.errors import HarnessError, ProfileError, RunFolderError
-from harness.paths import RunPaths
-from harness.profile import Profile, load_profile
-from harness.profile_file import lock_path
-from harness.stages import classify, page, study, sweep
-from harness.stages.common import console, refuse_stale, run_stage
-from harness.stages.order import STAGES
-from harness.synthetic.variant import random_variant
+from harness.cli import parser
+from harness.commands import classify, page, sweep
+from harness.commands.classify_options import options_of
+from harness.core.console import console
+from harness.core.errors import HarnessError, ProfileError, RunFolderError
+from harness.core.paths import RunPaths
+from harness.profiles.profile import Profile, load_profile
+from harness.profiles.toml_file import lock_path
+from harness.sources.synthetic.variant import random_variant
+from harness.stages import study
+from harness.stages.stage import STAGES, refuse_stale, run_stage
 
 INTERRUPTED = 130
 FULL_OR_CLOSED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
@@ -73,7 +74,7 @@ def _run(given: argparse.Namespace) -> int:
     paths = RunPaths.of(profile.name, given.run_dir, given.data_root, lock_path(given.profile))
     seeds = getattr(given, "seeds", None)
     if seeds is not None:
-        from harness import seeds as over
+        from harness.commands import seeds as over
 
         if given.stage == over.SEEDS:
             over.run_all(profile, paths, over.parse_seeds(seeds), commit=given.commit)
@@ -84,7 +85,7 @@ def _run(given: argparse.Namespace) -> int:
     if upto in STAGES:
         refuse_stale(upto, profile, paths, getattr(given, "arm", None))
     if given.stage == "regress":
-        from harness.regress import run
+        from harness.commands.regress import run
 
         run(profile, paths, given.update)
     elif getattr(given, "export", None):
@@ -92,7 +93,7 @@ def _run(given: argparse.Namespace) -> int:
     elif given.stage == "parity":
         _parity(profile, paths, given)
     elif given.stage == "prompts":
-        from harness.snapshot import run as compare_prompts
+        from harness.commands.prompts import run as compare_prompts
 
         compare_prompts(profile, paths, given.update)
     elif given.stage == "study":
@@ -127,14 +128,14 @@ def _weights(profile: Profile, random: bool, shrink: int) -> Profile:
 
 
 def _bench(update: bool) -> int:
-    from harness.bench import run
+    from harness.cost.bench import run
 
     run(update=update)
     return 0
 
 
 def _measure(profile: Profile, given: argparse.Namespace) -> int:
-    from harness.measuring import run
+    from harness.cost.measure import run
 
     run(
         profile,
@@ -148,8 +149,8 @@ def _measure(profile: Profile, given: argparse.Namespace) -> int:
 
 
 def _planted(profile: Profile, given: argparse.Namespace) -> int:
+    from harness.commands.seeds import parse_seeds
     from harness.planted.session import run
-    from harness.seeds import parse_seeds
 
     run(
         profile,
@@ -162,7 +163,7 @@ def _planted(profile: Profile, given: argparse.Namespace) -> int:
 
 
 def _parity(profile: Profile, paths: RunPaths, given: argparse.Namespace) -> None:
-    from harness.parity import run
+    from harness.commands.parity import run
 
     limits = {}
     for text in given.limit:
@@ -174,8 +175,8 @@ def _parity(profile: Profile, paths: RunPaths, given: argparse.Namespace) -> Non
 
 
 def _plan(profile: Profile, gpu: str, *, as_json: bool) -> int:
-    from harness.planning.predict import plan
-    from harness.planning.show import show_plan
+    from harness.cost.plan import plan
+    from harness.cost.show_plan import show_plan
 
     found = plan(profile, gpu)
     if as_json:

@@ -5,17 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from harness.arms import plugged_module
-from harness.errors import ProfileError
-from harness.features import Feature
+from harness.core.errors import ProfileError
+from harness.findings.features import Feature
+from harness.profiles.plugged import plugged_module
 
 if TYPE_CHECKING:
-    from harness.contract import PrepareResult, Record
-    from harness.paths import RunPaths
-    from harness.profile import Profile
-    from harness.profile_sections import StudySection
+    from harness.core.paths import RunPaths
+    from harness.core.results import PrepareResult, Record
+    from harness.profiles.profile import Profile
+    from harness.profiles.sections import StudySection
+
+
+class Options(BaseModel):
+    """A study's own keys in a profile: frozen, unknown keys refused, no coercion."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class StudyScene(NamedTuple):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.profile import Profile, load_profile
+from harness.profiles.profile import Profile, load_profile
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 BESIDE = Path(__file__).parent.parent.parent / "shared"

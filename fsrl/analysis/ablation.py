@@ -12,17 +12,16 @@ from fsrl.analysis import generations
 from fsrl.analysis.contrasts import contrasts, like
 from fsrl.analysis.counted import counted
 from fsrl.analysis.generations import answer_to, mean, side_by_side
-from fsrl.analysis.options import Options
-from harness.errors import DataError, ProfileError
-from harness.features import CATEGORIES
+from harness.core.errors import DataError, ProfileError
+from harness.core.measures import LOSS
 from harness.findings import Ablated, AblationResult, Answer, GenerationsResult, Interval
-from harness.measure import LOSS
-from harness.study import Found, StudyScene
+from harness.findings.features import CATEGORIES
+from harness.study import Found, Options, StudyScene
 
 if TYPE_CHECKING:
     from fsrl.analysis.evaluation_loss import Losses
     from fsrl.analysis.subject import Subject
-    from harness.contract import Score
+    from harness.core.results import Score
 
 NOTHING = "nothing"
 SUMMARY = "Causal ablation: loss, scores and answers with style, alignment or random features not steered."
@@ -147,7 +146,7 @@ class Bench:
     def __init__(self, config: Config, scene: StudyScene, subject: Subject, learned: Losses) -> None:
         from harness.evaluation.benchmark import quiet
         from harness.evaluation.score import Ready, guarded, request_store
-        from harness.preference.data import read_pairs
+        from harness.training.pairs import read_pairs
 
         self.config, self.scene, self.subject, self.learned = config, scene, subject, learned
         self.ready = Ready(subject.arm, subject.model, subject.tokenizer)

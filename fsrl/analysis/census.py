@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from fsrl.analysis.options import Options
-from harness.contract import EvaluateResult
-from harness.features import CATEGORIES
+from harness.core.results import EvaluateResult
 from harness.findings import CONTEXTS, CensusResult, ContextCensus, Padded
-from harness.stages.common import finished
-from harness.study import Found, StudyScene
+from harness.findings.features import CATEGORIES
+from harness.stages.stage import finished
+from harness.study import Found, Options, StudyScene
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from fsrl.adapter import Adapter
     from fsrl.analysis.tally import Tally
     from fsrl.sae import Sae
-    from harness.preference.data import PairTokens
+    from harness.training.pairs import PairTokens
 
     Arrays = dict[str, NDArray[np.float64] | NDArray[np.int64]]
 
@@ -175,7 +174,7 @@ def _floor() -> float:
 def _write(path: Path, arrays: Arrays) -> Path:
     from safetensors.numpy import save
 
-    from harness.artefact import write_bytes
+    from harness.core.artefact import write_bytes
 
     write_bytes(path, save(arrays))
     return path

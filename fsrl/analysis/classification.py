@@ -7,13 +7,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fsrl.analysis.options import Options
 from harness.classification.nearest import Nearest
 from harness.classification.validation import RESAMPLES, validated
-from harness.errors import DataError
-from harness.features import CATEGORIES
+from harness.core.errors import DataError
 from harness.findings import ClassificationResult
-from harness.study import Found, StudyScene
+from harness.findings.features import CATEGORIES
+from harness.study import Found, Options, StudyScene
 
 SUMMARY = "Appendix E: categories from explanations, by the nearest labelled ones, against the known labels."
 LAYOUT = 1

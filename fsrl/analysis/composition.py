@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from fsrl.analysis.counted import Counted, counted
-from fsrl.analysis.options import Options
-from harness.errors import DataError
-from harness.features import CATEGORIES
+from harness.core.errors import DataError
+from harness.core.statistics import RESAMPLES
 from harness.findings import CONTEXTS, Composition, CompositionResult, Interval, Padded
-from harness.statistics import RESAMPLES
-from harness.study import Found, StudyScene
+from harness.findings.features import CATEGORIES
+from harness.study import Found, Options, StudyScene
 
 if TYPE_CHECKING:
     import numpy as np

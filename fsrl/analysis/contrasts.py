@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from harness.core.measures import LOSS
 from harness.findings import Ablated, Contrast, Interval
-from harness.measure import LOSS
 
 LEVEL = 0.95
 

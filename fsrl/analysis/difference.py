@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from fsrl.analysis.counted import counted
-from fsrl.analysis.options import Options
 from harness.findings import DifferenceResult, Different
-from harness.study import Found, StudyScene
+from harness.study import Found, Options, StudyScene
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,10 +8,9 @@ from pydantic import Field
 
 from fsrl.analysis.counted import counted
 from fsrl.analysis.difference import thinned
-from fsrl.analysis.options import Options
-from harness.features import CATEGORIES
 from harness.findings import CONTEXTS, UsageCurve, UsageResult
-from harness.study import Found, StudyScene
+from harness.findings.features import CATEGORIES
+from harness.study import Found, Options, StudyScene
 
 if TYPE_CHECKING:
     import numpy as np

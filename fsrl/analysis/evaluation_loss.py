@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from fsrl.analysis.subject import Subject
-from harness.contract import EvaluateResult, Score
+from harness.core.measures import BASE
+from harness.core.results import EvaluateResult, Score
+from harness.core.statistics import paired_difference
 from harness.evaluation.preference import score_pairs
 from harness.findings import Interval
-from harness.measure import BASE
-from harness.stages.common import finished
-from harness.statistics import paired_difference
+from harness.stages.stage import finished
 from harness.study import StudyScene
 
 

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from fsrl.analysis.options import Options
 from harness.findings import Answer, Conversation, GenerationsResult, Token
-from harness.study import Found, StudyScene
+from harness.study import Found, Options, StudyScene
 
 if TYPE_CHECKING:
     from fsrl.analysis.residual import ResidualReader
     from fsrl.steer import Steering
     from harness.evaluation.score import Ready
-    from harness.preference.data import Pair
+    from harness.training.pairs import Pair
 
 SUMMARY = "Answers side by side: every arm's greedy answers to the same prompts."
 LAYOUT = 1
@@ -43,7 +42,7 @@ class Config(Options):
 
 def run(config: Config, scene: StudyScene) -> Found:
     """Answer with every arm, one prompt at a time, so that no padding can matter."""
-    from harness.preference.data import read_pairs
+    from harness.training.pairs import read_pairs
 
     profile, prepared = scene.profile, scene.prepared
     pairs = read_pairs(Path(prepared.data_root) / profile.data.test, config.prompts)
@@ -174,7 +173,7 @@ def markdown_share(text: str) -> float:
 
 
 def _stops(model: Any) -> set[int]:
-    from harness.evaluation.stops import stop_ids
+    from harness.evaluation.guard import stop_ids
 
     return set(stop_ids(model))
 

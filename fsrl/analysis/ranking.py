@@ -7,9 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from fsrl.analysis.counted import counted
-from fsrl.analysis.options import Options
 from harness.findings import Ranked, RankingResult
-from harness.study import Found, StudyScene
+from harness.study import Found, Options, StudyScene
 
 SUMMARY = "Tables 3 and 4: the features steered most, by usage or by mean value."
 LAYOUT = 1

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fsrl.sae import Sae
 from fsrl.steer import NAME, Steering
-from harness.errors import DataError, ProfileError
+from harness.core.errors import DataError, ProfileError
 from harness.evaluation.benchmark import quiet
 from harness.evaluation.score import load_ready
-from harness.model import pad_id
-from harness.preference.data import Pair, PairTokens, TokenisedPairs, read_pairs, tokenise_pairs
+from harness.models.base_model import pad_id
+from harness.training.pairs import Pair, PairTokens, TokenisedPairs, read_pairs, tokenise_pairs
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from fsrl.adapter import Adapter
-    from harness.contract import Arm
+    from harness.arm import Arm
     from harness.study import StudyScene
 
 

@@ -10,16 +10,16 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import Field, field_validator, model_validator
 
 from fsrl.analysis.elbow import elbow
-from fsrl.analysis.options import Options
 from fsrl.analysis.sweep_score import PointScore, PointScores
-from harness.artefact import read_json
-from harness.contract import PrepareResult, TrainResult
-from harness.errors import ProfileError
+from harness.core.artefact import read_json
+from harness.core.console import console
+from harness.core.errors import ProfileError
+from harness.core.paths import RunPaths
+from harness.core.results import PrepareResult, TrainResult
 from harness.findings import SweepPoint, SweepResult, SweptSae
-from harness.paths import RunPaths
-from harness.profile import Profile, parse_profile
-from harness.stages.common import console, held, load_stage, run_one
-from harness.study import Found, StudyScene
+from harness.profiles.profile import Profile, parse_profile
+from harness.stages.stage import held, load_stage, run_one
+from harness.study import Found, Options, StudyScene
 
 SUMMARY = "Figure 4: one training for each alpha or layer: its loss with and without penalty, L0, the elbow."
 LAYOUT = 1

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from harness.artefact import digest_json
-from harness.contract import PreferenceScores, Record
-from harness.errors import EvaluationError, ProfileError
-from harness.paths import RunPaths
-from harness.profile import Profile
-from harness.stages.common import Work, finished, prepared_inputs
+from harness.core.artefact import digest_json
+from harness.core.errors import EvaluationError, ProfileError
+from harness.core.paths import RunPaths
+from harness.core.results import PreferenceScores, Record
+from harness.profiles.profile import Profile
+from harness.stages.stage import Work, finished, prepared_inputs
 
 
 class PointScores(Record):
@@ -34,7 +34,7 @@ class PointScores(Record):
 
 
 class PointScore:
-    """`harness.stages.common.Stage`."""
+    """`harness.stages.stage.Stage`."""
 
     SUMMARY = "Score a point of a sweep on the test pairs."
     READS = "prepare.json, <arm>/train.json, <arm>/weights/, the test pairs"
@@ -71,7 +71,7 @@ class PointScore:
         """
         from harness.evaluation.benchmark import quiet
         from harness.evaluation.score import load_ready, score_preferences
-        from harness.model import out_of_memory
+        from harness.models.base_model import out_of_memory
 
         prepared = prepared_inputs(profile, paths)
         with out_of_memory(EvaluationError, "evaluation.loss_batch_size"):

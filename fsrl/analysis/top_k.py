@@ -7,9 +7,8 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 
 from fsrl.analysis.counted import counted
-from fsrl.analysis.options import Options
 from harness.findings import TopKPoint, TopKResult
-from harness.study import Found, StudyScene
+from harness.study import Found, Options, StudyScene
 
 SUMMARY = "Figure 2: SimPO loss with only the top k % of the features steered."
 LAYOUT = 1

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.classification.answers import Answer, Answers
+from harness.classification.answer_store import Answer, Answers
 from harness.classification.endpoint import (
     FATAL,
     Endpoint,
@@ -17,7 +17,7 @@ from harness.classification.endpoint import (
     question_key,
     unavailable,
 )
-from harness.errors import UnavailableError
+from harness.core.errors import UnavailableError
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI

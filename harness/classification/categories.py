@@ -6,10 +6,10 @@ from pathlib import Path
 
 from pydantic import model_validator
 
-from harness.contract import Record
-from harness.features import CATEGORIES
-from harness.paper_file import read_paper_file
-from harness.provenance import ROOT
+from harness.core.paths import ROOT
+from harness.core.results import Record
+from harness.findings.features import CATEGORIES
+from harness.paper.paper_file import read_paper_file
 
 PROMPTS = ROOT / "results" / "paper-prompts.json"
 
@@ -18,7 +18,7 @@ class Category(Record):
     """A category as it is put to a language model.
 
     Attributes:
-        category: its name in `harness.features.CATEGORIES`.
+        category: its name in `harness.findings.features.CATEGORIES`.
         positive, negative: the two answers that are allowed.
         system: the system prompt, as printed (appendix F).
     """

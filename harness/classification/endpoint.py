@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
-from harness.artefact import digest_json
-from harness.classification.answers import Answer
+from harness.classification.answer_store import Answer
 from harness.classification.categories import Category
-from harness.errors import MissingInputError, UnavailableError
+from harness.core.artefact import digest_json
+from harness.core.errors import MissingInputError, UnavailableError
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.errors import DamagedFileError, MissingInputError
-from harness.features import CATEGORIES
+from harness.core.errors import DamagedFileError, MissingInputError
+from harness.findings.features import CATEGORIES
 
 KNOWN = {*CATEGORIES, "other"}
 Labels = dict[str, dict[int, bool]]

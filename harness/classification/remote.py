@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from harness.artefact import digest_json
-from harness.classification.answers import Answers
+from harness.classification.answer_store import Answers
 from harness.classification.asking import Asked, Estimate, Prices, Spent, ask_all, cost, estimate
 from harness.classification.endpoint import Endpoint, Question
+from harness.core.artefact import digest_json
 
 
 class Remote(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import DataError
+from harness.core.errors import DataError
 from harness.findings import Confusion, Interval, Validated
 
 if TYPE_CHECKING:

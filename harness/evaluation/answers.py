@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from harness.evaluation.questions import Packed, Question, seen
-from harness.preference.loss import unembedded
-from harness.preference.shared import masks
+from harness.training.loss import unembedded
+from harness.training.shared_prompt import masks
 
 if TYPE_CHECKING:
     from transformers import DynamicCache, PreTrainedModel

@@ -17,12 +17,12 @@ from lm_eval.api import task as lm_eval_task
 from lm_eval.tasks import TaskManager
 from lm_eval.utils import handle_non_serializable
 
-from harness.contract import RequestFacts, Score
-from harness.errors import EvaluationError
+from harness.core.errors import EvaluationError
+from harness.core.results import RequestFacts, Score
 from harness.evaluation.lm import GuardedLM
 from harness.evaluation.rows import check_rows
 from harness.evaluation.tasks import resolve_task
-from harness.profile_sections import EvaluationSection, TaskSection
+from harness.profiles.sections import EvaluationSection, TaskSection
 
 BOOTSTRAP_ITERS = 100_000
 KEPT = (

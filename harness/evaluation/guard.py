@@ -1,4 +1,5 @@
-"""What a task's requests look like when they reach the model: BOS tokens, truncation, coverage."""
+"""What a task's requests look like when they reach the model (BOS tokens, truncation, coverage), and where
+generations end."""
 
 from __future__ import annotations
 
@@ -7,10 +8,10 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from harness.contract import RequestFacts
-from harness.errors import EvaluationError
+from harness.core.errors import EvaluationError
+from harness.core.results import RequestFacts
 
 PROBE = [{"role": "user", "content": "a"}]
 SHOWN = 400
@@ -194,3 +195,28 @@ def unpadded(ids: Sequence[int]) -> tuple[int, ...]:
     while end and ids[end - 1] == 0:
         end -= 1
     return tuple(ids[:end])
+
+
+def stop_ids(model: PreTrainedModel) -> tuple[int, ...]:
+    """The ids that end a generation by the model's generation config, ascending."""
+    found = model.generation_config.eos_token_id
+    return tuple(
+        sorted({int(token) for token in (found if isinstance(found, list) else [found]) if token is not None})
+    )
+
+
+def check_stops(rows: list[list[int]], stops: Sequence[int], pad_id: int, task: str) -> None:
+    """Check that a generation ends at its first stop id: only padding may follow.
+
+    Raises:
+        EvaluationError: a row goes on after a stop id.
+    """
+    for row in rows:
+        first = next((place for place, token in enumerate(row) if token in stops), len(row))
+        after = [token for token in row[first + 1 :] if token != pad_id]
+        if after:
+            raise EvaluationError(
+                f"{task}: a generation went on after a stop id",
+                value=f"{row[first]} then {after[:5]}",
+                remedy="the generation config's eos_token_id is not honoured: harness/evaluation/guard.py",
+            )

@@ -13,9 +13,9 @@ from torch import Tensor
 from tqdm import tqdm
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
-from harness.errors import EvaluationError
+from harness.core.errors import EvaluationError
 from harness.evaluation.answers import answers_of, hidden_states
-from harness.evaluation.guard import RequestLog, bos_rule, turn_end_id
+from harness.evaluation.guard import RequestLog, bos_rule, check_stops, stop_ids, turn_end_id
 from harness.evaluation.questions import (
     Packed,
     Request,
@@ -28,8 +28,7 @@ from harness.evaluation.questions import (
     row_as_laid,
 )
 from harness.evaluation.requests import Ids, RequestStore
-from harness.evaluation.stops import check_stops, stop_ids
-from harness.preference.shared import check_backend
+from harness.training.shared_prompt import check_backend
 
 
 class GuardedLM(HFLM):  # type: ignore[misc]

@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from harness.artefact import digest_json, write_json
-from harness.contract import PreferenceScores, Record, RequestFacts, Score, Usage
+from harness.core.artefact import digest_json, write_json
+from harness.core.results import PreferenceScores, Record, RequestFacts, Score, Usage
 
 PREFERENCE = "preference"
 

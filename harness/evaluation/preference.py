@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from harness.contract import Arm, PreferenceScores, Score
-from harness.errors import EvaluationError
+from harness.arm import Arm
+from harness.core.errors import EvaluationError
+from harness.core.results import PreferenceScores, Score
 from harness.evaluation.samples import text_hash
-from harness.preference.data import Pair, PairTokens, TokenisedPairs, collate
-from harness.preference.loss import response_logprobs, simpo_losses
+from harness.training.loss import response_logprobs, simpo_losses
+from harness.training.pairs import Pair, PairTokens, TokenisedPairs, collate
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -11,8 +11,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from harness.artefact import digest_json, write_bytes
-from harness.errors import DamagedFileError
+from harness.core.artefact import digest_json, write_bytes
+from harness.core.errors import DamagedFileError
 
 FORMAT = 1
 Ids = tuple[list[int], list[int]]

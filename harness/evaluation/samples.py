@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.artefact import write_text
+from harness.core.artefact import write_text
 from harness.evaluation.benchmark import metric_key
 
 Json = dict[str, Any]

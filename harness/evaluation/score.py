@@ -9,26 +9,26 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from harness.arms import load_arm, scene
-from harness.artefact import digest_json
-from harness.contract import EvaluateResult, PreferenceScores, PrepareResult, Usage
+from harness.arm import load_arm, scene
+from harness.core.artefact import digest_json
+from harness.core.meter import Meter
+from harness.core.provenance import versions
+from harness.core.results import EvaluateResult, PreferenceScores, PrepareResult, Usage
 from harness.evaluation.benchmark import TaskOutcome, quiet, run_task
 from harness.evaluation.lm import GuardedLM
 from harness.evaluation.parts import PREFERENCE, Part, Parts, whole_usage
 from harness.evaluation.preference import PreferenceOutcome, score_pairs
 from harness.evaluation.requests import RequestStore
 from harness.evaluation.samples import sample_rows, write_rows
-from harness.meter import Meter
-from harness.model import load_model, load_tokenizer, pad_id, pick_device
-from harness.preference.data import read_pairs, tokenise_pairs
-from harness.provenance import versions
+from harness.models.base_model import load_model, load_tokenizer, pad_id, pick_device
+from harness.training.pairs import read_pairs, tokenise_pairs
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from harness.contract import Arm
-    from harness.paths import RunPaths
-    from harness.profile import Profile
+    from harness.arm import Arm
+    from harness.core.paths import RunPaths
+    from harness.profiles.profile import Profile
 
 
 class Ready(NamedTuple):

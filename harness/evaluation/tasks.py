@@ -10,9 +10,9 @@ from pathlib import Path
 from string import Template
 from typing import NamedTuple
 
-from harness.artefact import digest_file, digest_json, write_text
-from harness.errors import DataError, MissingInputError, UnavailableError
-from harness.profile_sections import EvaluationSection, TaskSection
+from harness.core.artefact import digest_file, digest_json, write_text
+from harness.core.errors import DataError, MissingInputError, UnavailableError
+from harness.profiles.sections import EvaluationSection, TaskSection
 
 TASKS = Path(__file__).parent.parent / "tasks"
 ROW_FILE = re.compile(r'"\$\{data_root\}/([^"]+)"')

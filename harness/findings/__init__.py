@@ -1,4 +1,4 @@
-"""What the studies find: one type each, which the page reads. Shares are shares of 1, losses are in nats."""
+"""What a run finds: its outcome, and one type for each study. Shares are shares of 1, losses are in nats."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from harness.errors import DamagedFileError
+from harness.core.errors import DamagedFileError
 from harness.findings.activity import (
     CONTEXTS,
     EVERYWHERE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from harness.contract import Record
+from harness.core.results import Record
 
 
 class Token(Record):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.contract import Record
+from harness.core.results import Record
 
 
 class Interval(Record):

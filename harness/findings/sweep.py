@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from harness.contract import Record
+from harness.core.results import Record
 from harness.findings.interval import Interval
 
 Axis = Literal["alpha", "layer"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from harness.miniature.batches import Encoded, collate, encode, groups
 from harness.miniature.corpus import Corpus
 from harness.miniature.pretrain import PHASES
-from harness.sae_training import collect_activations
+from harness.models.sae_training import collect_activations
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
-from harness.errors import HarnessError
+from harness.core.errors import HarnessError
 from harness.miniature.activations import activation_batches, corpus_activations
 from harness.miniature.batches import Encoded
 from harness.miniature.corpus import Corpus, chat_with_roles
@@ -32,7 +32,7 @@ from harness.miniature.scoring import evaluate, scores
 from harness.miniature.tokenizer import SPECIAL_TOKENS, train_tokenizer
 from harness.miniature.watch import probes, share_exact
 from harness.miniature.world import DEFAULT_SEED, World, make_world
-from harness.sae_training import SaeRecipe, collect_activations, measure_sae, train_sae
+from harness.models.sae_training import SaeRecipe, collect_activations, measure_sae, train_sae
 
 STAGES = ("data", "model", "sae", "score")
 SAE_LAYER = 3

@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from harness.errors import DamagedFileError, MissingInputError
+from harness.core.errors import DamagedFileError, MissingInputError
 
 MANIFEST = "manifest.json"
 SCHEMA = "harness.miniature.manifest/1"

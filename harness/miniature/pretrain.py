@@ -14,7 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 from transformers import Gemma2Config, Gemma2ForCausalLM, PreTrainedTokenizerFast
 
-from harness.errors import TrainingError
+from harness.core.errors import TrainingError
 from harness.miniature.batches import Batch, stream
 from harness.miniature.corpus import Corpus
 

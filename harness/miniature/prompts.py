@@ -11,7 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template
 
-from harness.errors import MissingInputError
+from harness.core.errors import MissingInputError
 from harness.miniature.multiple_choice import ChoiceItem
 
 

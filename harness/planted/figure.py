@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.picture import blank, saved
+from harness.core.picture import blank, saved
 from harness.planted.result import NAME, PlantedResult
 from harness.planted.rule import LABELS, RULES
 

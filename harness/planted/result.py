@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness.artefact import read_json
-from harness.contract import Record, Score
-from harness.errors import DamagedFileError
+from harness.core.artefact import read_json
+from harness.core.errors import DamagedFileError
+from harness.core.results import Record, Score
 from harness.findings import Composition, Interval
 from harness.planted.reward import Planted
 from harness.planted.rule import LABELS, RULES, confusion, ordered

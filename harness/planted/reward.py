@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.artefact import write_bytes
-from harness.contract import Record
+from harness.core.artefact import write_bytes
+from harness.core.results import Record
 from harness.miniature.dataset import root_files
 from harness.miniature.preferences import preference_sets
 from harness.miniature.world import Reward, World
-from harness.profile_sections import DataSection
+from harness.profiles.sections import DataSection
 
 REWARDS = {
     "style-heavy": Reward(w_style=2.0, w_truth=0.3),

@@ -7,28 +7,28 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.artefact import Artefact, write_bytes, write_json, write_text
-from harness.contract import PreferenceScores, PrepareResult
-from harness.errors import ProfileError
+from harness.core.artefact import Artefact, write_bytes, write_json, write_text
+from harness.core.console import console, screen_console
+from harness.core.errors import ProfileError
+from harness.core.measures import BASE
+from harness.core.paths import RESULTS, RunPaths
+from harness.core.provenance import provenance
+from harness.core.results import PreferenceScores, PrepareResult
 from harness.findings import AblationResult, CompositionResult
-from harness.measure import BASE
 from harness.miniature.world import make_world
-from harness.paths import RunPaths
 from harness.planted.figure import figure
 from harness.planted.result import NAME, PlantedResult, Trial, assemble
 from harness.planted.reward import REWARDS, Planted, planted, write_root
 from harness.planted.rule import RULES, harms, label
 from harness.planted.sheet import sheets
-from harness.profile import Profile, parse_profile
-from harness.provenance import ROOT, provenance
-from harness.render_markdown import markdown
-from harness.render_screen import screen_console, show_sheet
-from harness.sources.bundle import read_bundle
-from harness.stages.common import console, run_stage
+from harness.profiles.profile import Profile, parse_profile
+from harness.report.markdown_table import markdown
+from harness.report.screen_table import show_sheet
+from harness.sources.bundle.files import read_bundle
+from harness.stages.stage import run_stage
 from harness.stages.study import run_studies
 
 SUMMARY = "Train FSRL on style-heavy, mixed and truth-heavy rewards; do the analyses tell which was which?"
-RESULTS = ROOT / "results"
 STAGES = ("prepare", "train", "evaluate")
 DRAWS = 3
 """Random masks of each size in the ablation: a control beside the rule, which does not read it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.findings import CONTEXTS, Composition, Interval
 from harness.planted.result import NAME, PlantedResult, Trial
 from harness.planted.rule import LABELS, RULES
-from harness.render import COMMIT_DIGITS, Row, Sheet
+from harness.report.tables import COMMIT_DIGITS, Row, Sheet
 
 
 def sheets(result: PlantedResult) -> list[Sheet]:

@@ -1,1 +1,1 @@
-"""Where a run's model, SAE and rows come from: the bundle, a package's GGUF file, the hub, a data root."""
+"""Where a run's model, SAE and rows come from: bundle, GGUF package, hub, data root or random weights."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.arms import arm_files
-from harness.artefact import digest_file
-from harness.errors import MissingInputError
-from harness.paths import RunPaths
-from harness.profile import Profile
+from harness.arm import arm_files
+from harness.core.artefact import digest_file
+from harness.core.errors import MissingInputError
+from harness.core.paths import RunPaths
+from harness.profiles.profile import Profile
 from harness.sources.data_root import HOW, inside
 
 

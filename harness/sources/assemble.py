@@ -7,20 +7,20 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.artefact import digest_json
-from harness.contract import PrepareResult
-from harness.errors import DamagedFileError, RunFolderError, UnavailableError
-from harness.paths import RunPaths
-from harness.profile import Profile
+from harness.core.artefact import digest_json
+from harness.core.errors import DamagedFileError, RunFolderError, UnavailableError
+from harness.core.paths import RunPaths
+from harness.core.results import PrepareResult
+from harness.profiles.profile import Profile
 from harness.sources.arm_files import arm_digests, open_folder
-from harness.sources.bundle import Bundle, read_bundle
-from harness.sources.bundle_sae import bundle_sae, sae_layer
+from harness.sources.bundle.files import Bundle, read_bundle
+from harness.sources.bundle.sae import bundle_sae, sae_layer
 from harness.sources.data_root import open_data_root, read_files
-from harness.sources.download import commit_of, fetch
-from harness.sources.gguf import converted, find_gguf
-from harness.sources.hub import Repository, release_repository, repositories
+from harness.sources.gguf.model import converted, find_gguf
+from harness.sources.hub.download import commit_of, fetch
+from harness.sources.hub.repositories import Repository, release_repository, repositories
 from harness.sources.layout import row_files
-from harness.sources.random_weights import random_model, random_rows, random_sae
+from harness.sources.synthetic.parts import random_model, random_rows, random_sae
 
 MODEL_FILES = ["*.json", "*.safetensors", "*.model", "*.jinja"]
 
@@ -171,7 +171,7 @@ def _sae(
             *trained_sae(profile, section.training, model.folder, digest_json(model.files), root / name, sha)
         )
     else:
-        from harness.sources.hub_sae import fetch_sae
+        from harness.sources.hub.sae import fetch_sae
 
         part = Part(*fetch_sae(section, *pins[release_repository(section)], paths.lock))
     return part._replace(facts=part.facts | {"parameters": count_parameters(part.folder)}), text
@@ -186,7 +186,7 @@ def rows(profile: Profile, paths: RunPaths, bundle: Bundle | None, pins: dict[st
     if profile.data.source == "random":
         return Part(*random_rows(profile))
     if profile.data.source == "hub":
-        from harness.sources.hub_rows import fetch_rows
+        from harness.sources.hub.rows import fetch_rows
 
         commits = {name: pin.commit for name, pin in pins.items()}
         places = {name: pin.repository for name, pin in pins.items()}
@@ -207,7 +207,7 @@ def rows(profile: Profile, paths: RunPaths, bundle: Bundle | None, pins: dict[st
 def _check_rows(root: Path, profile: Profile, names: Iterable[str]) -> None:
     """Read every row once, so that a broken one stops the run here and not after the training."""
     from harness.evaluation.rows import check_rows
-    from harness.preference.data import read_pairs
+    from harness.training.pairs import read_pairs
 
     pairs = {profile.data.train, profile.data.test}
     for name in sorted(pairs):

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from filelock import FileLock
 from safetensors import SafetensorError
 
-from harness.artefact import digest_file, digest_tree, read_json, write_json
-from harness.errors import DamagedFileError, RunFolderError
+from harness.core.artefact import digest_file, digest_tree, read_json, write_json
+from harness.core.errors import DamagedFileError, RunFolderError
 
 MADE = "made.json"
 

@@ -8,8 +8,8 @@ from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
 
-from harness.artefact import digest_file
-from harness.errors import DamagedFileError, DataError, MissingInputError
+from harness.core.artefact import digest_file
+from harness.core.errors import DamagedFileError, DataError, MissingInputError
 
 MANIFEST = "MANIFEST.json"
 LAYOUT = (

@@ -7,12 +7,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from harness.artefact import write_json
-from harness.errors import RunFolderError
-from harness.paths import RunPaths
-from harness.profile import Profile
+from harness.core.artefact import write_json
+from harness.core.errors import RunFolderError
+from harness.core.paths import RunPaths
+from harness.profiles.profile import Profile
 from harness.sources.assemble import pinned, rows
-from harness.sources.bundle import read_bundle
+from harness.sources.bundle.files import read_bundle
 from harness.sources.data_root import MANIFEST, Entry, RowFile, read_files
 from harness.sources.layout import row_files
 

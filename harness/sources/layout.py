@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.errors import DataError
+from harness.core.errors import DataError
 from harness.evaluation.tasks import BY_SUBJECT, ROW_FILE, lm_eval_tasks, task_file
-from harness.profile import Profile
-from harness.profile_sections import TaskSection
+from harness.profiles.profile import Profile
+from harness.profiles.sections import TaskSection
 
 
 def row_files(profile: Profile, root: Path | None) -> list[str]:

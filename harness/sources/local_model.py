@@ -6,13 +6,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.artefact import digest_json, digest_tree
-from harness.errors import MissingInputError
-from harness.paths import RunPaths
-from harness.profile import Profile
-from harness.profile_sections import ModelSection
-from harness.sources.bundle import read_bundle
-from harness.sources.gguf import converted, find_gguf
+from harness.core.artefact import digest_json, digest_tree
+from harness.core.errors import MissingInputError
+from harness.core.paths import RunPaths
+from harness.profiles.profile import Profile
+from harness.profiles.sections import ModelSection
+from harness.sources.bundle.files import read_bundle
+from harness.sources.gguf.model import converted, find_gguf
 
 
 class LocalModel(NamedTuple):

@@ -9,12 +9,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.artefact import digest_json
-from harness.errors import DataError
-from harness.profile import Profile
-from harness.profile_sections import SaeSection, SaeTraining
+from harness.core.artefact import digest_json
+from harness.core.errors import DataError
+from harness.profiles.profile import Profile
+from harness.profiles.sections import SaeSection, SaeTraining
 from harness.sources.cache import Cached, cache_home, made_once
-from harness.sources.quiet import quiet
+from harness.sources.progress import quiet
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,8 +62,8 @@ def trained_sae(
 def _train(profile: Profile, training: SaeTraining, model_dir: Path, text: Path, out: Path) -> dict[str, Any]:
     import torch
 
-    from harness.model import load_model, load_tokenizer, pick_device
-    from harness.sae_training import SaeRecipe, collect_activations, measure_sae, train_sae
+    from harness.models.base_model import load_model, load_tokenizer, pick_device
+    from harness.models.sae_training import SaeRecipe, collect_activations, measure_sae, train_sae
 
     started = time.monotonic()
     model = load_model(model_dir, profile.model, pick_device())

@@ -1,1 +1,1 @@
-"""The stages of a run, listed once and in order in `harness.stages.order`."""
+"""The stages of a run, one module each; `harness.stages.stage` lists them and runs one."""

@@ -7,15 +7,15 @@ import math
 from pathlib import Path
 from typing import Any
 
-from harness.artefact import digest_json
-from harness.contract import EvaluateResult
-from harness.errors import DamagedFileError, MissingInputError, NotComparableError
-from harness.measure import LOSS, PENALISED_LOSS, Measure, measures
-from harness.outcome import AnalyseResult, Differences
-from harness.paths import RunPaths
-from harness.profile import Profile
-from harness.stages.common import Work, command, finished
-from harness.statistics import LEVEL, RESAMPLES, Difference, holm, paired_difference
+from harness.core.artefact import digest_json
+from harness.core.errors import DamagedFileError, MissingInputError, NotComparableError
+from harness.core.measures import LOSS, PENALISED_LOSS, Measure, measures
+from harness.core.paths import RunPaths
+from harness.core.results import EvaluateResult
+from harness.core.statistics import LEVEL, RESAMPLES, Difference, holm, paired_difference
+from harness.findings.outcome import AnalyseResult, Differences
+from harness.profiles.profile import Profile
+from harness.stages.stage import Work, command, finished
 
 SUMMARY = "Compare the arms item by item: effects, intervals, p values."
 READS = "evaluate.json and samples/*.jsonl of every arm"

@@ -5,20 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
-from harness.artefact import Artefact, digest_file, digest_json
-from harness.claims import paper_digest, read_paper
-from harness.contract import Record
-from harness.errors import CheckFailedError
-from harness.measure import BASE, LOSS
-from harness.outcome import ArmOutcome, Outcome, PromptFacts, outcome_path, read_outcome
-from harness.paths import RunPaths
-from harness.profile import Profile
-from harness.prompts import changes, outcome_prompts, read_snapshot, snapshot_path
-from harness.published import Agreement, agreements
-from harness.render import verdict_summary
-from harness.render_screen import screen_console, show_sheet
-from harness.stages.common import Work, command, finished
-from harness.verdict import Verdict, judge
+from harness.core.artefact import Artefact, digest_file, digest_json
+from harness.core.console import screen_console
+from harness.core.errors import CheckFailedError
+from harness.core.measures import BASE, LOSS
+from harness.core.paths import RunPaths
+from harness.core.results import Record
+from harness.evaluation.committed_prompts import changes, outcome_prompts, read_snapshot, snapshot_path
+from harness.findings.outcome import ArmOutcome, Outcome, PromptFacts, outcome_path, read_outcome
+from harness.paper.claims import paper_digest, read_paper
+from harness.paper.published import Agreement, agreements
+from harness.paper.verdict import Verdict, judge
+from harness.profiles.profile import Profile
+from harness.report.screen_table import show_sheet
+from harness.report.tables import verdict_summary
+from harness.stages.stage import Work, command, finished
 
 SUMMARY = "Check the properties that every run must have; then the verdict on each claim of the paper."
 READS = "report/table1.json, results/paper.json, results/<profile>/prompts.json where it is committed"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from harness import __version__
-from harness.arms import arm_module
-from harness.artefact import digest_json
-from harness.errors import EvaluationError, ProfileError
+from harness.arm import arm_module
+from harness.core.artefact import digest_json
+from harness.core.errors import EvaluationError, ProfileError
+from harness.core.paths import RunPaths
+from harness.core.provenance import hardware, versions
 from harness.evaluation.tasks import digest_tasks
-from harness.paths import RunPaths
-from harness.profile import Profile
-from harness.provenance import hardware, versions
-from harness.stages.common import Work, finished, prepared_inputs
+from harness.profiles.profile import Profile
+from harness.stages.stage import Work, finished, prepared_inputs
 
 SUMMARY = "Score each arm on the test pairs (SimPO) and with lm-eval (MMLU, TruthfulQA, GSM8K)."
 READS = "prepare.json, <arm>/train.json, <arm>/weights/, the test pairs and the evaluation rows"
@@ -60,7 +60,7 @@ def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:
         EvaluationError: memory is exhausted, or the evaluation cannot be believed.
     """
     from harness.evaluation.score import evaluate_arm
-    from harness.model import out_of_memory
+    from harness.models.base_model import out_of_memory
 
     name = _named(arm)
     key = digest_json([needs(profile, paths, arm), __version__, versions(), hardware()["class"]])

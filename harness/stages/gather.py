@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.artefact import Artefact, digest_json
-from harness.contract import EvaluateResult, PrepareResult, RequestFacts, TrainResult
-from harness.errors import NotComparableError
-from harness.measure import LOSS, PENALISED_LOSS, measures
-from harness.outcome import AnalyseResult, ArmOutcome, Outcome, PromptFacts, SaeFacts, TrainingFacts
-from harness.paths import RunPaths
-from harness.profile import Profile
-from harness.stages.common import finished
+from harness.core.artefact import Artefact, digest_json
+from harness.core.errors import NotComparableError
+from harness.core.measures import LOSS, PENALISED_LOSS, measures
+from harness.core.paths import RunPaths
+from harness.core.results import EvaluateResult, PrepareResult, RequestFacts, TrainResult
+from harness.findings.outcome import AnalyseResult, ArmOutcome, Outcome, PromptFacts, SaeFacts, TrainingFacts
+from harness.profiles.profile import Profile
+from harness.stages.stage import finished
 
 Stages = dict[str, tuple[Artefact, Artefact]]
 

@@ -4,19 +4,19 @@
 
 from __future__ import annotations
 
-from harness.artefact import digest_json
-from harness.errors import ProfileError
-from harness.paths import RunPaths
-from harness.profile import Profile
+from harness.core.artefact import digest_json
+from harness.core.errors import ProfileError
+from harness.core.paths import RunPaths
+from harness.profiles.profile import Profile
 from harness.sources.arm_files import arm_digests
-from harness.sources.bundle import read_bundle
-from harness.sources.bundle_sae import sae_layer, settings
+from harness.sources.bundle.files import read_bundle
+from harness.sources.bundle.sae import sae_layer, settings
 from harness.sources.data_root import open_data_root, read_files
-from harness.sources.gguf import find_gguf
-from harness.sources.hub import repositories
+from harness.sources.gguf.model import find_gguf
+from harness.sources.hub.pins import read_lock
+from harness.sources.hub.repositories import repositories
 from harness.sources.layout import row_files
-from harness.sources.lock import read_lock
-from harness.stages.common import Work
+from harness.stages.stage import Work
 
 SUMMARY = (
     "Find or fetch the model, the SAE and the rows; check every file; train the SAE where none is published."

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from harness.artefact import Artefact, digest_json, write_bytes, write_json, write_text
-from harness.claims import Paper, paper_digest, read_paper
-from harness.contract import Record
-from harness.measure import BASE
-from harness.outcome import Outcome, outcome_path, read_outcome
-from harness.paths import RunPaths
-from harness.profile import Profile
-from harness.render import Sheet, cost_table, table1, verdict_table
-from harness.render_csv import cost_csv, table1_csv, times_csv, verdicts_csv
-from harness.render_figure import figure
-from harness.render_latex import latex
-from harness.render_markdown import markdown
-from harness.render_screen import screen_console, show_sheet
-from harness.render_times import times_table
-from harness.stages.common import Work
+from harness.core.artefact import Artefact, digest_json, write_bytes, write_json, write_text
+from harness.core.console import screen_console
+from harness.core.measures import BASE
+from harness.core.paths import RunPaths
+from harness.core.results import Record
+from harness.findings.outcome import Outcome, outcome_path, read_outcome
+from harness.paper.claims import Paper, paper_digest, read_paper
+from harness.paper.verdict import Verdict, judge
+from harness.profiles.profile import Profile
+from harness.report.csv_tables import cost_csv, table1_csv, times_csv, verdicts_csv
+from harness.report.differences_figure import figure
+from harness.report.latex_table import latex
+from harness.report.markdown_table import markdown
+from harness.report.screen_table import show_sheet
+from harness.report.tables import Sheet, cost_table, table1, verdict_table
+from harness.report.times_table import times_table
 from harness.stages.gather import gather, gathered_digests
-from harness.verdict import Verdict, judge
+from harness.stages.stage import Work
 
 SUMMARY = "Render Table 1, costs, times, verdicts and the picture."
 READS = "train.json and evaluate.json of every arm, analyse.json, results/paper.json"

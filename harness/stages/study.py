@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.arms import arm_module
-from harness.artefact import Artefact, digest_json
-from harness.errors import ProfileError
-from harness.features import read_features
-from harness.paths import RunPaths
-from harness.profile import Profile
-from harness.sources.features import features_digest, features_file
+from harness.arm import arm_module
+from harness.core.artefact import Artefact, digest_json
+from harness.core.errors import ProfileError
+from harness.core.paths import RunPaths
+from harness.findings.features import read_features
+from harness.profiles.profile import Profile
+from harness.sources.feature_file import features_digest, features_file
 from harness.stages import train
-from harness.stages.common import STUDIES, Work, finished, held, prepared_inputs, run_one
+from harness.stages.stage import STUDIES, Work, finished, held, prepared_inputs, run_one
 from harness.study import Study, StudyScene, in_order, study_config, study_module
 
 SUMMARY = "Study the trained arms: the paper's other tables and figures, one artefact each."

@@ -11,17 +11,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness import __version__
-from harness.arms import arm_config, arm_files, arm_module
-from harness.artefact import digest_json
-from harness.contract import PrepareResult, TrainResult
-from harness.errors import HarnessError, MissingInputError, ProfileError, RunFolderError
-from harness.launch import engine_settings, launch, threads_per_rank
-from harness.paths import RunPaths
-from harness.preference.spec import Exchange, TrainSpec
-from harness.profile import Profile
-from harness.profile_sections import ArmSection
-from harness.provenance import versions
-from harness.stages.common import Work, command, prepared_inputs
+from harness.arm import arm_config, arm_files, arm_module
+from harness.core.artefact import digest_json
+from harness.core.errors import HarnessError, MissingInputError, ProfileError, RunFolderError
+from harness.core.paths import RunPaths
+from harness.core.provenance import versions
+from harness.core.results import PrepareResult, TrainResult
+from harness.profiles.profile import Profile
+from harness.profiles.sections import ArmSection
+from harness.stages.stage import Work, command, prepared_inputs
+from harness.training.exchange import Exchange, TrainSpec
+from harness.training.launch import engine_settings, launch, threads_per_rank
 
 SUMMARY = "Train each arm with SimPO on the preference pairs, under DeepSpeed ZeRO-1."
 READS = "prepare.json, the base model, the SAE where the arm uses one, preference pairs"

@@ -6,10 +6,10 @@ from subject import ALPHA, BETA, GAMMA, PAD, Subject
 from torch import Tensor
 
 from fsrl.steer import Steering
-from harness.preference.activations import capture, replayed
-from harness.preference.data import PairTokens
-from harness.preference.loss import simpo_losses
-from harness.preference.shared import collate_shared, shared_logprobs
+from harness.training.activation_cache import capture, replayed
+from harness.training.loss import simpo_losses
+from harness.training.pairs import PairTokens
+from harness.training.shared_prompt import collate_shared, shared_logprobs
 
 CHUNK_FEATURES = 4096
 

@@ -10,8 +10,8 @@ from transformers import Gemma2Config, Gemma2ForCausalLM
 
 from fsrl.adapter import Adapter
 from fsrl.sae import Sae
-from harness.preference.data import PairTokens
-from harness.synthetic.lengths import draw_lengths, real_tokens
+from harness.sources.synthetic.lengths import draw_lengths, real_tokens
+from harness.training.pairs import PairTokens
 
 BETA, GAMMA, ALPHA = 10.0, 5.0, 2e-2
 PAD = 0

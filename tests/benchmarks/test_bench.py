@@ -17,8 +17,8 @@ from evaluation import PAPERS_SHARE, Evaluation
 from subject import Sizes
 from variants import VARIANTS, Step
 
-from harness import measuring
-from harness.profile import load_profile, parse_profile
+from harness.cost import measure
+from harness.profiles.profile import load_profile, parse_profile
 
 pytestmark = pytest.mark.bench
 MAIN = Sizes()
@@ -108,7 +108,7 @@ def test_ranks(benchmark: Any, ranks: int, tmp_path: Path) -> None:
     data["assumed"], data["sources"] = {}, {}
     profile = parse_profile(data, where="the benchmark of ranks")
     folder = benchmark.pedantic(
-        lambda: measuring.run(
+        lambda: measure.run(
             profile, steps=4, warmup=1, shrink=8, run_dir=tmp_path / "run", results=tmp_path / "results"
         ),
         rounds=1,

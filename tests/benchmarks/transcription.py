@@ -10,7 +10,7 @@ from subject import ALPHA, BETA, GAMMA, PAD, Subject
 from torch import Tensor
 from trl.experimental.cpo import CPOTrainer
 
-from harness.preference.data import PairTokens, collate
+from harness.training.pairs import PairTokens, collate
 
 STOCK = SimpleNamespace(
     loss_type="simpo",

@@ -12,7 +12,7 @@ from subject import Sizes, Subject, build
 from torch import Tensor
 from transcription import Transcription
 
-from harness.preference.data import PairTokens
+from harness.training.pairs import PairTokens
 
 VARIANTS = ("transcription", "lean", "cached")
 

@@ -11,8 +11,8 @@ import pytest
 from fault_toys import Bench, flip_bit
 from safetensors.torch import load_file, save_file
 
-from harness.artefact import digest_file
-from harness.errors import DamagedFileError, ProfileError, StaleError
+from harness.core.artefact import digest_file
+from harness.core.errors import DamagedFileError, ProfileError, StaleError
 
 pytestmark = pytest.mark.faults
 
@@ -83,8 +83,8 @@ def test_an_adapter_of_another_base_model(copy: Bench) -> None:
     said = copy.do("evaluate", "--arm", "fsrl", code=StaleError.exit_code)
     assert "files.model" in said
     artefact = copy.artefact("train", "fsrl")
-    from harness.paths import RunPaths
-    from harness.profile import load_profile
+    from harness.core.paths import RunPaths
+    from harness.profiles.profile import load_profile
     from harness.stages import train
 
     artefact["inputs"] = train.needs(load_profile(str(copy.profile)), RunPaths(root=copy.run), "fsrl")

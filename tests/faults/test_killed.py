@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from fault_toys import ROOT, Bench, flip_bit
 
-from harness.artefact import read_artefact
+from harness.core.artefact import read_artefact
 
 pytestmark = pytest.mark.faults
 
@@ -88,7 +88,7 @@ def test_killed_while_an_artefact_is_written(copy: Bench) -> None:
     bench = Bench(changed, copy.run)
     code = (
         "import os, signal, sys\n"
-        "from harness import artefact\n"
+        "from harness.core import artefact\n"
         "whole = artefact.os.replace\n"
         "def die(source, target):\n"
         "    if str(target).endswith('train.json'):\n"
@@ -112,7 +112,7 @@ def test_a_writer_killed_at_any_moment_leaves_a_whole_artefact(copy: Bench, tmp_
     target = tmp_path / "big.json"
     code = (
         "import sys\nfrom pathlib import Path\n"
-        "from harness.artefact import read_artefact, write_artefact\n"
+        "from harness.core.artefact import read_artefact, write_artefact\n"
         "one = read_artefact(Path(sys.argv[1]), made_by='x')\n"
         "n = 0\n"
         "while True:\n"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from fault_toys import Bench, plugin, tiny_profile
 
-from harness.errors import EvaluationError, RunFolderError, TrainingError
+from harness.core.errors import EvaluationError, RunFolderError, TrainingError
 
 pytestmark = pytest.mark.faults
 
@@ -36,7 +36,7 @@ time.time_ns = lambda: int(time.time() * 1e9)
         (f"raise {MEMORY}", "the GPU's memory is exhausted"),
         ("torch.empty(2**50, dtype=torch.uint8)", "the machine's memory is exhausted"),
         (
-            "from harness.contract import Penalty; nan = torch.tensor(float('nan')); "
+            "from harness.arm import Penalty; nan = torch.tensor(float('nan')); "
             "return Penalty(nan, nan, nan, nan)",
             "the loss is not a finite number",
         ),
@@ -163,7 +163,7 @@ def test_a_clock_that_jumps(whole: Bench, tmp_path: Path) -> None:
     for stage in (("prepare",), ("train", "--arm", "fsrl"), ("evaluate", "--arm", "fsrl")):
         bench.do(*stage)
     jumped = (folder / "sitecustomize.py.ran").read_text()
-    for process in ("harness prepare", "harness.preference.worker", "harness evaluate"):
+    for process in ("harness prepare", "harness.training.worker", "harness evaluate"):
         assert process in jumped, f"the clock of {process} did not jump"
     assert bench.metrics("fsrl") == whole.metrics("fsrl")
     for stage in ("train", "evaluate"):

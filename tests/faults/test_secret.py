@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from fault_toys import TOKEN, Bench, files_with, plugin, tiny_profile
 
-from harness.errors import TrainingError, UnavailableError
+from harness.core.errors import TrainingError, UnavailableError
 
 pytestmark = pytest.mark.faults
 

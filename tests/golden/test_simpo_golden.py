@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 
 from baselines.base_lm import Arm, Config
 from harness.evaluation import preference
-from harness.preference.data import Pair, PairBatch, PairTokens, render_pair
-from harness.preference.loss import mean_response_logprobs, simpo_losses
+from harness.training.loss import mean_response_logprobs, simpo_losses
+from harness.training.pairs import Pair, PairBatch, PairTokens, render_pair
 
 
 @pytest.fixture

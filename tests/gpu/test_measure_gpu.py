@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness import measuring
-from harness.profile import load_profile
+from harness.cost import measure
+from harness.profiles.profile import load_profile
 
 pytestmark = [
     pytest.mark.gpu,
@@ -23,7 +23,7 @@ def test_both_trained_arms_run_at_the_papers_shapes(tmp_path: Path) -> None:
     total = torch.cuda.get_device_properties(0).total_memory / 2**30
     if total < GIB_NEEDED:
         pytest.skip(f"full SimPO at the paper's shapes needs {GIB_NEEDED} GiB, this GPU has {total:.0f}")
-    folder = measuring.run(
+    folder = measure.run(
         load_profile("gemma-2-2b"),
         steps=3,
         warmup=2,

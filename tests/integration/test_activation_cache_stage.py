@@ -10,13 +10,13 @@ import pytest
 import training_toys as toys
 from safetensors.torch import load_file
 
-from harness.artefact import digest_tree, read_artefact, write_artefact
-from harness.contract import PrepareResult, TrainResult
-from harness.errors import DamagedFileError
-from harness.paths import RunPaths
-from harness.preference.activations import DATA
-from harness.profile import Profile
+from harness.core.artefact import digest_tree, read_artefact, write_artefact
+from harness.core.errors import DamagedFileError
+from harness.core.paths import RunPaths
+from harness.core.results import PrepareResult, TrainResult
+from harness.profiles.profile import Profile
 from harness.stages import train
+from harness.training.activation_cache import DATA
 
 pytestmark = pytest.mark.slow
 

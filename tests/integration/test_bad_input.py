@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from harness.__main__ import main
-from harness.errors import DamagedFileError, MissingInputError, ProfileError, RunFolderError
+from harness.core.errors import DamagedFileError, MissingInputError, ProfileError, RunFolderError
 from harness.miniature.manifest import BUNDLE
-from harness.profile_file import PROFILES
+from harness.profiles.toml_file import PROFILES
 
 SMOKE = (PROFILES / "miniature-smoke.toml").read_text()
 SCREEN = 24
@@ -34,7 +34,7 @@ def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the bundled miniature that a test may damage."""
     copy = tmp_path / "bundle"
     shutil.copytree(BUNDLE, copy)
-    monkeypatch.setitem(sys.modules["harness.sources.bundle"].BUNDLES, "miniature", copy)
+    monkeypatch.setitem(sys.modules["harness.sources.bundle.files"].BUNDLES, "miniature", copy)
     return copy
 
 
@@ -127,7 +127,7 @@ def test_a_full_disk(
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("harness.artefact.os.fsync", full)
+    monkeypatch.setattr("harness.core.artefact.os.fsync", full)
     run = tmp_path / "run"
     said = refused(
         capsys, RunFolderError.exit_code, "prepare", "--profile", "miniature-smoke", "--run-dir", str(run)

@@ -10,11 +10,11 @@ import pytest
 from chat_server import KEY, ChatServer, chatting
 
 from harness.__main__ import main
-from harness.artefact import read_artefact
 from harness.classification.endpoint import endpoint_from
-from harness.errors import MissingInputError
-from harness.features import Feature, read_features
+from harness.core.artefact import read_artefact
+from harness.core.errors import MissingInputError
 from harness.findings import ClassificationResult, Confusion
+from harness.findings.features import Feature, read_features
 
 TEXTS = ["headings and bullet lists", "honest refusals", "rivers of Spain", "full stops", "deception"]
 ASKED = 2 * len(TEXTS)

@@ -10,17 +10,17 @@ import pytest
 import torch
 
 from harness.__main__ import main
-from harness.artefact import read_artefact
-from harness.classification.answers import Answer, Answers
+from harness.classification.answer_store import Answer, Answers
 from harness.classification.categories import read_categories
 from harness.classification.endpoint import Question
 from harness.classification.likelihood import SharedPrefix, shared_length
 from harness.classification.local import Local
-from harness.features import read_features
+from harness.core.artefact import read_artefact
+from harness.core.paths import RunPaths
 from harness.findings import ClassificationResult
-from harness.model import load_model, load_tokenizer, pad_id
-from harness.paths import RunPaths
-from harness.profile import load_profile
+from harness.findings.features import read_features
+from harness.models.base_model import load_model, load_tokenizer, pad_id
+from harness.profiles.profile import load_profile
 from harness.sources.local_model import LocalModel, local_model
 
 TEXTS = ["headings and bullet lists", "honest refusals", "rivers of Spain"]

@@ -23,21 +23,21 @@ from fsrl_toys import D_IN, D_SAE, toy_tensors, write_sae
 from lm_eval.tasks import TaskManager
 
 from fsrl.adapter import Adapter
-from harness.arms import load_arm, scene
-from harness.artefact import Artefact, write_artefact
-from harness.contract import EvaluateResult, PrepareResult
-from harness.errors import DataError, EvaluationError, MissingInputError, ProfileError
+from harness.arm import load_arm, scene
+from harness.core.artefact import Artefact, write_artefact
+from harness.core.errors import DataError, EvaluationError, MissingInputError, ProfileError
+from harness.core.paths import RunPaths
+from harness.core.results import EvaluateResult, PrepareResult
 from harness.evaluation.benchmark import quiet, scores
 from harness.evaluation.preference import mean_score
 from harness.evaluation.score import Ready, evaluate_arm, load_ready, score_preferences
 from harness.evaluation.tasks import resolve_task
-from harness.model import load_model
-from harness.paths import RunPaths
-from harness.preference.data import collate, read_pairs, tokenise_pairs
-from harness.preference.loss import mean_response_logprobs
-from harness.profile import Profile
+from harness.models.base_model import load_model
+from harness.profiles.profile import Profile
 from harness.stages import evaluate
-from harness.stages.common import run_stage
+from harness.stages.stage import run_stage
+from harness.training.loss import mean_response_logprobs
+from harness.training.pairs import collate, read_pairs, tokenise_pairs
 
 TASKS = ("mmlu", "truthfulqa_mc2", "gsm8k")
 STEERED = 0.3

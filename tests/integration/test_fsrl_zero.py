@@ -21,7 +21,8 @@ import deepspeed.ops
 import torch
 from fsrl_toys import toy_model, toy_scene, write_sae
 
-from fsrl.arm import Arm, Config
+from fsrl.arm import Arm
+from fsrl.config import Config
 
 deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False  # it would be compiled first
 folder, options = Path(sys.argv[1]), json.loads(sys.argv[2])
@@ -64,7 +65,7 @@ def train(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
     root = Path(__file__).parent.parent
     environment = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(root.parent), str(root)]),
+        "PYTHONPATH": os.pathsep.join([str(root.parent), str(root / "support")]),
         "DS_ACCELERATOR": "cpu",
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from hub_server import SECRET, Hub, Repo
 
-from harness.errors import DamagedFileError, ProfileError, UnavailableError
-from harness.sources.download import commit_of, fetch
-from harness.sources.hub import Repository
-from harness.sources.lock import read_lock
+from harness.core.errors import DamagedFileError, ProfileError, UnavailableError
+from harness.sources.hub.download import commit_of, fetch
+from harness.sources.hub.pins import read_lock
+from harness.sources.hub.repositories import Repository
 
 MODEL = Repository("org/model", "main", "model", "model.revision")
 FILES = {"config.json": b'{"a": 1}', "model.safetensors": b"weights" * 5000, "big.bin": b"not asked for"}

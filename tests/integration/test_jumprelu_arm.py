@@ -11,10 +11,10 @@ import training_toys as toys
 from safetensors.torch import load_file
 
 from fsrl.adapter import Adapter
-from harness.arms import arm_config
-from harness.preference import worker
-from harness.preference.spec import Exchange
-from harness.profile import Profile, load_profile, parse_profile
+from harness.arm import arm_config
+from harness.profiles.profile import Profile, load_profile, parse_profile
+from harness.training import worker
+from harness.training.exchange import Exchange
 
 ARM = "fsrl-jumprelu"
 

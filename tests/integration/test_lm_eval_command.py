@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from harness.__main__ import main
-from harness.lm_eval_command import lm_eval_command
-from harness.paths import RunPaths
-from harness.profile import Profile, load_profile
-from harness.stages.common import prepared_inputs
+from harness.core.paths import RunPaths
+from harness.evaluation.lm_eval_command import lm_eval_command
+from harness.profiles.profile import Profile, load_profile
+from harness.stages.stage import prepared_inputs
 
 PROFILE = """
 extends = "miniature"

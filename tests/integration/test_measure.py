@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from harness import measuring
-from harness.errors import ProfileError
-from harness.paths import RunPaths
-from harness.profile import Profile, load_profile, parse_profile
-from harness.stages.common import run_stage
-from harness.synthetic.variant import random_variant
+from harness.core.errors import ProfileError
+from harness.core.paths import RunPaths
+from harness.cost import measure
+from harness.profiles.profile import Profile, load_profile, parse_profile
+from harness.sources.synthetic.variant import random_variant
+from harness.stages.stage import run_stage
 
 SHRINK = 16
 
@@ -27,20 +27,20 @@ def small() -> Profile:
 
 def test_without_steps_there_is_nothing_to_measure(small: Profile, tmp_path: Path) -> None:
     with pytest.raises(ProfileError, match="nothing to measure"):
-        measuring.run(small, steps=0, warmup=1, shrink=SHRINK, run_dir=tmp_path, results=tmp_path)
+        measure.run(small, steps=0, warmup=1, shrink=SHRINK, run_dir=tmp_path, results=tmp_path)
 
 
 def test_a_profile_without_a_trained_arm_is_refused(tmp_path: Path) -> None:
     leaderboard = load_profile("gemma-2-2b-leaderboard")
     with pytest.raises(ProfileError, match="no arm that trains"):
-        measuring.run(leaderboard, steps=1, warmup=1, shrink=8, run_dir=tmp_path, results=tmp_path)
+        measure.run(leaderboard, steps=1, warmup=1, shrink=8, run_dir=tmp_path, results=tmp_path)
 
 
 def test_the_papers_structure_trains_and_is_scored_on_random_weights(
     small: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    folder = measuring.run(
+    folder = measure.run(
         small, steps=2, warmup=1, shrink=SHRINK, run_dir=tmp_path / "run", results=tmp_path / "results"
     )
     found = json.loads((folder / "measured.json").read_text(encoding="utf-8"))

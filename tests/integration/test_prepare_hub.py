@@ -17,12 +17,12 @@ from hub_server import SECRET, Hub, Repo
 
 from fsrl.sae import Sae
 from harness.__main__ import main
-from harness.errors import ProfileError, UnavailableError
-from harness.profile import load_profile
-from harness.profile_sections import SaeSection
+from harness.core.errors import ProfileError, UnavailableError
+from harness.profiles.profile import load_profile
+from harness.profiles.sections import SaeSection
 from harness.sources.data_root import read_files, read_manifest
-from harness.sources.hub import Repository
-from harness.sources.hub_sae import fetch_sae
+from harness.sources.hub.repositories import Repository
+from harness.sources.hub.sae import fetch_sae
 
 D_IN, D_SAE = 16, 96
 PAIRS, GSM8K, MMLU, TRUTHFUL = (

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.errors import DamagedFileError
+from harness.core.errors import DamagedFileError
 from harness.evaluation.benchmark import quiet, run_task
+from harness.evaluation.committed_prompts import Snapshot, changes, read_snapshot, snapshot_path, text_changes
 from harness.evaluation.lm import GuardedLM
 from harness.miniature.manifest import BUNDLE
-from harness.model import load_model, load_tokenizer
-from harness.profile import Profile
-from harness.prompts import Snapshot, changes, read_snapshot, snapshot_path, text_changes
+from harness.models.base_model import load_model, load_tokenizer
+from harness.profiles.profile import Profile
 
 PROFILES = ("miniature", "miniature-smoke")
 TASKS = ("gsm8k", "mmlu", "truthfulqa_mc2")

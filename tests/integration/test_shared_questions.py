@@ -10,13 +10,13 @@ from fsrl_toys import toy_adapter, toy_sae
 from transformers import PreTrainedModel
 
 from fsrl.steer import NAME, Steering
-from harness.errors import UnavailableError
+from harness.core.errors import UnavailableError
 from harness.evaluation.benchmark import quiet
 from harness.evaluation.lm import GuardedLM
 from harness.miniature.manifest import BUNDLE
-from harness.model import load_model, load_tokenizer
-from harness.profile import load_profile
-from harness.sources.gguf import converted, find_gguf
+from harness.models.base_model import load_model, load_tokenizer
+from harness.profiles.profile import load_profile
+from harness.sources.gguf.model import converted, find_gguf
 
 QUESTIONS = {
     "What is the colour of the moon?": (" It is grey.", " It is as gold as a ring.", " Grey"),

@@ -12,18 +12,18 @@ import pytest
 import torch
 
 from harness.__main__ import main
-from harness.arms import load_arm, scene
-from harness.artefact import Artefact, digest_file, read_artefact, write_artefact
-from harness.contract import PrepareResult, TrainResult
-from harness.errors import MissingInputError, ProfileError
-from harness.features import read_features
+from harness.arm import load_arm, scene
+from harness.core.artefact import Artefact, digest_file, read_artefact, write_artefact
+from harness.core.errors import MissingInputError, ProfileError
+from harness.core.paths import RunPaths
+from harness.core.provenance import provenance
+from harness.core.results import PrepareResult, TrainResult
 from harness.findings import parse_finding
-from harness.model import load_model
-from harness.paths import RunPaths
-from harness.profile import Profile, load_profile, parse_profile
-from harness.provenance import provenance
-from harness.sources.bundle import read_bundle
-from harness.stages.common import run_stage
+from harness.findings.features import read_features
+from harness.models.base_model import load_model
+from harness.profiles.profile import Profile, load_profile, parse_profile
+from harness.sources.bundle.files import read_bundle
+from harness.stages.stage import run_stage
 from harness.stages.study import run_studies
 
 PAIRS = 12

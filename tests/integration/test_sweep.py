@@ -11,19 +11,20 @@ import pytest
 import torch
 import training_toys as toys
 
-from harness import model as models
-from harness.arms import load_arm
-from harness.contract import Scene, TrainResult
-from harness.errors import ProfileError
+from harness.arm import Scene, load_arm
+from harness.commands import sweep
+from harness.core.errors import ProfileError
+from harness.core.paths import RunPaths
+from harness.core.results import TrainResult
 from harness.findings import SweepResult
-from harness.paths import RunPaths
-from harness.preference import worker
-from harness.preference.activations import DATA
-from harness.preference.spec import Exchange, TrainSpec
-from harness.profile import Profile, load_profile, parse_profile
-from harness.sources import bundle_sae
-from harness.stages import sweep, train
-from harness.stages.common import run_stage
+from harness.models import base_model as models
+from harness.profiles.profile import Profile, load_profile, parse_profile
+from harness.sources.bundle import sae
+from harness.stages import train
+from harness.stages.stage import run_stage
+from harness.training import worker
+from harness.training.activation_cache import DATA
+from harness.training.exchange import Exchange, TrainSpec
 
 PAIRS = 12
 
@@ -132,7 +133,7 @@ def test_another_layer_has_an_autoencoder_of_its_own(
     """Trained once by the bundle's recipe, cut short here, and measured on vectors that it has not seen."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for name, value in (("SAMPLES", 4096), ("TOKENS", 6000), ("MEASURED", 1000)):
-        monkeypatch.setattr(bundle_sae, name, value)
+        monkeypatch.setattr(sae, name, value)
     profile, paths = small(axis="layer", points=[1, 3], activation_cache_gib=0.0), RunPaths(root=tmp_path)
     (artefact,) = sweep.run(profile, paths, "layer")
     result = SweepResult.model_validate(artefact.result)

@@ -12,14 +12,13 @@ import torch
 import training_toys as toys
 from safetensors.torch import load_file
 
-from harness import launch
-from harness.contract import TrainResult
-from harness.errors import TrainingError
-from harness.paths import RunPaths
-from harness.preference import worker
-from harness.preference.spec import Exchange
-from harness.profile import Profile
+from harness.core.errors import TrainingError
+from harness.core.paths import RunPaths
+from harness.core.results import TrainResult
+from harness.profiles.profile import Profile
 from harness.stages import train
+from harness.training import launch, worker
+from harness.training.exchange import Exchange
 
 
 @pytest.fixture(autouse=True)

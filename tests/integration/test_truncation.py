@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import training_toys as toys
 
-from harness.errors import DataError
-from harness.profile import Profile, parse_profile
-from harness.stages.common import run_stage
+from harness.core.errors import DataError
+from harness.profiles.profile import Profile, parse_profile
+from harness.stages.stage import run_stage
 
 # One token a character. A prompt has 9 + its length: BOS, start, "user\n" (5), end, newline.
 # A response has 10 + its length: start, "model\n" (6), end, newline, EOS.

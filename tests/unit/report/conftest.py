@@ -11,11 +11,11 @@ import pytest
 from page_toys import classified_by, findings, put
 from report_toys import Run, at
 
-from harness.artefact import write_artefact
-from harness.outcome import Outcome
-from harness.profile import Profile, load_profile
-from harness.stages import page
-from harness.stages.common import run_stage
+from harness.commands import page
+from harness.core.artefact import write_artefact
+from harness.findings.outcome import Outcome
+from harness.profiles.profile import Profile, load_profile
+from harness.stages.stage import run_stage
 
 
 @pytest.fixture(autouse=True)

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from report_toys import Run
 
-from harness.errors import DamagedFileError, MissingInputError, NotComparableError
-from harness.measure import measures
-from harness.outcome import Outcome
-from harness.stages.common import run_stage
+from harness.core.errors import DamagedFileError, MissingInputError, NotComparableError
+from harness.core.measures import measures
+from harness.findings.outcome import Outcome
+from harness.stages.stage import run_stage
 
 
 def rewrite(path: Path, old: str, new: str) -> None:

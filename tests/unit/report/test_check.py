@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from report_toys import Run, evaluated
 
-from harness.artefact import write_json
-from harness.contract import Score
-from harness.errors import CheckFailedError, MissingInputError
-from harness.outcome import ArmOutcome, Outcome
-from harness.profile import Profile
-from harness.prompts import Snapshot, outcome_prompts
+from harness.core.artefact import write_json
+from harness.core.errors import CheckFailedError, MissingInputError
+from harness.core.results import Score
+from harness.evaluation.committed_prompts import Snapshot, outcome_prompts
+from harness.findings.outcome import ArmOutcome, Outcome
+from harness.profiles.profile import Profile
 from harness.stages.check import COMMITTED, violations
-from harness.stages.common import run_stage
+from harness.stages.stage import run_stage
 
 Change = Callable[..., Outcome]
 

@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from harness.claims import Claim, Paper, read_paper
-from harness.contract import Score
-from harness.errors import DamagedFileError, MissingInputError
-from harness.outcome import Outcome
-from harness.statistics import Difference
-from harness.verdict import Verdict, judge
+from harness.core.errors import DamagedFileError, MissingInputError
+from harness.core.results import Score
+from harness.core.statistics import Difference
+from harness.findings.outcome import Outcome
+from harness.paper.claims import Claim, Paper, read_paper
+from harness.paper.verdict import Verdict, judge
 
 Change = Callable[..., Outcome]
 LOSS = "preference.loss"

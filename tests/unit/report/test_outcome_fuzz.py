@@ -8,7 +8,7 @@ from fuzz_toys import FUZZ, hurt, survives
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.outcome import Outcome, parse_outcome
+from harness.findings.outcome import Outcome, parse_outcome
 
 
 @FUZZ

@@ -15,18 +15,16 @@ import pytest
 from page_toys import NASTY, findings, put
 from report_toys import Run, at
 
-from harness import regress
-from harness.artefact import digest_tree
-from harness.claims import read_paper
-from harness.contract import Record
-from harness.errors import DamagedFileError, MissingInputError
-from harness.outcome import Outcome
-from harness.page.build import Documents, build
-from harness.page.printed import read_printed
-from harness.paths import RunPaths
-from harness.profile import load_profile
-from harness.provenance import ROOT
-from harness.stages import page
+from harness.commands import page, regress
+from harness.core.artefact import digest_tree
+from harness.core.errors import DamagedFileError, MissingInputError
+from harness.core.paths import ROOT, RunPaths
+from harness.core.results import Record
+from harness.findings.outcome import Outcome
+from harness.paper.claims import read_paper
+from harness.paper.printed import read_printed
+from harness.profiles.profile import load_profile
+from harness.report.page.build import Documents, build
 
 
 class Links(HTMLParser):

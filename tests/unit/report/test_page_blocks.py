@@ -10,10 +10,10 @@ from harness.findings import (
     ClassificationResult,
     Elbow,
 )
-from harness.outcome import outcome_path, read_outcome
-from harness.page import adapters, classified, masked, sweeps
-from harness.page.blocks import Table
-from harness.page.printed import read_printed
+from harness.findings.outcome import outcome_path, read_outcome
+from harness.paper.printed import read_printed
+from harness.report.page import adapters, classified, masked, sweeps
+from harness.report.page.blocks import Table
 
 
 def test_table_6_has_the_papers_numbers_beside_ours() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from harness.contract import Score
-from harness.errors import ProfileError
-from harness.profile import load_profile
-from harness.published import agreements
+from harness.core.errors import ProfileError
+from harness.core.results import Score
+from harness.paper.published import agreements
+from harness.profiles.profile import load_profile
 
 
 def test_within_its_95_percent_interval_a_score_agrees() -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.claims import read_paper
-from harness.compare import require_comparable
-from harness.errors import NotComparableError
-from harness.outcome import Outcome
+from harness.core.errors import NotComparableError
+from harness.findings.compare import require_comparable
+from harness.findings.outcome import Outcome
+from harness.paper.claims import read_paper
+from harness.paper.verdict import judge
 from harness.stages.check import violations
-from harness.verdict import judge
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from report_toys import Run
 
-from harness.artefact import digest_file, read_artefact, write_artefact, write_json
-from harness.compare import compare, major, read_tolerances, require_comparable
-from harness.errors import DamagedFileError, MissingInputError, NotComparableError, RegressionError
-from harness.outcome import SCHEMA_VERSION, Outcome
-from harness.regress import run
+from harness.commands.regress import run
+from harness.core.artefact import digest_file, read_artefact, write_artefact, write_json
+from harness.core.errors import DamagedFileError, MissingInputError, NotComparableError, RegressionError
+from harness.findings.compare import compare, major, read_tolerances, require_comparable
+from harness.findings.outcome import SCHEMA_VERSION, Outcome
 
 FOLDER = Path("miniature") / "cpu-x86_64-2c"
 

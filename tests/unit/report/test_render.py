@@ -10,16 +10,16 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from harness.claims import read_paper
-from harness.outcome import Outcome
-from harness.render import Row, Sheet, cost_table, table1, verdict_summary, verdict_table
-from harness.render_csv import cost_csv, table1_csv, times_csv, verdicts_csv
-from harness.render_figure import figure
-from harness.render_latex import latex, tex
-from harness.render_markdown import markdown
-from harness.render_screen import show_sheet
-from harness.render_times import times_table
-from harness.verdict import judge
+from harness.findings.outcome import Outcome
+from harness.paper.claims import read_paper
+from harness.paper.verdict import judge
+from harness.report.csv_tables import cost_csv, table1_csv, times_csv, verdicts_csv
+from harness.report.differences_figure import figure
+from harness.report.latex_table import latex, tex
+from harness.report.markdown_table import markdown
+from harness.report.screen_table import show_sheet
+from harness.report.tables import Row, Sheet, cost_table, table1, verdict_summary, verdict_table
+from harness.report.times_table import times_table
 
 Change = Callable[..., Outcome]
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from report_toys import Run, evaluated
 
-from harness.artefact import digest_tree
-from harness.errors import DamagedFileError, MissingInputError, NotComparableError
-from harness.outcome import SCHEMA_VERSION, Outcome, read_outcome
-from harness.stages.common import run_stage
+from harness.core.artefact import digest_tree
+from harness.core.errors import DamagedFileError, MissingInputError, NotComparableError
+from harness.findings.outcome import SCHEMA_VERSION, Outcome, read_outcome
+from harness.stages.stage import run_stage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,8 +119,9 @@ def test_analyse_report_check_and_regress_never_import_torch() -> None:
     """In a process of its own; the work's lazy imports included."""
     code = (
         "import sys\n"
-        "import harness.regress, harness.stages.analyse, harness.stages.check, harness.stages.report\n"
-        "import harness.render_figure, harness.statistics as s\n"
+        "import harness.commands.regress, harness.stages.analyse, harness.stages.check\n"
+        "import harness.stages.report\n"
+        "import harness.report.differences_figure, harness.core.statistics as s\n"
         "s.holm([0.1]); s.deciding_n(1.0, 1.0, family=1); s.normal_interval(0.0, 1.0)\n"
         "s.paired_difference([1.0, 0.0], [0.0, 0.0], seed=0)\n"
         "import matplotlib.figure, matplotlib.backends.backend_agg, matplotlib.backends.backend_svg\n"

@@ -8,13 +8,8 @@ from statistics import fmean, stdev
 
 import pytest
 
-from harness import seeds
-from harness.contract import Score
-from harness.errors import CheckFailedError, DataError, NotComparableError, ProfileError
-from harness.outcome import Outcome, outcome_path
-from harness.paths import RunPaths
-from harness.profile import Profile, load_profile
-from harness.seeds import (
+from harness.commands import seeds
+from harness.commands.seeds import (
     RESULTS,
     SeedResult,
     over_seeds,
@@ -25,8 +20,13 @@ from harness.seeds import (
     seed_table,
     with_seed,
 )
-from harness.stages.order import STAGES
-from harness.statistics import seed_difference
+from harness.core.errors import CheckFailedError, DataError, NotComparableError, ProfileError
+from harness.core.paths import RunPaths
+from harness.core.results import Score
+from harness.core.statistics import seed_difference
+from harness.findings.outcome import Outcome, outcome_path
+from harness.profiles.profile import Profile, load_profile
+from harness.stages.stage import STAGES
 
 LOSS = "preference.loss"
 MMLU = "mmlu.acc"

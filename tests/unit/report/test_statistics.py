@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.errors import DataError
-from harness.statistics import deciding_n, holm, normal_interval, paired_difference
+from harness.core.errors import DataError
+from harness.core.statistics import deciding_n, holm, normal_interval, paired_difference
 
 
 def test_mcnemar_counts_only_items_on_which_the_arms_differ() -> None:

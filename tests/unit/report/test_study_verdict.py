@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from harness.claims import CompositionMoves, Decay, Plateau, read_paper
 from harness.findings import (
     CONTEXTS,
     Composition,
@@ -15,9 +14,10 @@ from harness.findings import (
     UsageCurve,
     UsageResult,
 )
-from harness.outcome import Outcome
-from harness.study_verdict import composition, decay, find_in_studies, plateau
-from harness.verdict import judge
+from harness.findings.outcome import Outcome
+from harness.paper.claims import CompositionMoves, Decay, Plateau, read_paper
+from harness.paper.study_verdict import composition, decay, find_in_studies, plateau
+from harness.paper.verdict import judge
 
 SAE = Interval(value=0.2, stderr=0.01, low=0.18, high=0.22)
 

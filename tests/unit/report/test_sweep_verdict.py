@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from harness.claims import BestLayer, ElbowAt, read_paper
 from harness.findings import Elbow, Interval, SweepPoint, SweepResult, SweptSae
-from harness.outcome import Outcome
-from harness.sweep_verdict import best_layer, elbow_at, trade_off
-from harness.verdict import judge
+from harness.findings.outcome import Outcome
+from harness.paper.claims import BestLayer, ElbowAt, read_paper
+from harness.paper.study_verdict import best_layer, elbow_at, trade_off
+from harness.paper.verdict import judge
 
 SAE = SweptSae(source="bundle", explained_variance=0.9, mean_l0=10.0, dead_fraction=0.0)
 

@@ -1,0 +1,161 @@
+"""`python -m harness page`: the report as one page, from the artefacts of a run or from committed ones."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import get_args
+
+from harness.commands.classify_options import By
+from harness.core.artefact import Artefact, read_artefact, read_json, write_bytes
+from harness.core.console import screen_console
+from harness.core.errors import MissingInputError, RunFolderError
+from harness.core.paths import RESULTS, RunPaths
+from harness.findings.outcome import outcome_path, parse_outcome, read_outcome
+from harness.paper.claims import read_paper
+from harness.paper.printed import read_printed
+from harness.profiles.profile import Profile
+from harness.report.page.build import Documents, build
+from harness.stages.stage import STUDIES, command, first_changed, held
+from harness.stages.study import outdated
+
+SUMMARY = "Render report/index.html: every table and figure of the run, with the paper's values, on one page."
+READS = "report/table1.json, {studies,classification}/*.json, results/paper.json, results/paper-tables.json"
+WRITES = "report/index.html and a PNG of each figure; with --commit the same below results/"
+STUDIES_HREF = "../studies"
+CLASSIFIED_HREF = "../classification"
+CLASSIFIERS = get_args(By)
+
+
+def run(profile: Profile, paths: RunPaths, *, committed: bool, commit: bool, results: Path = RESULTS) -> None:
+    """Render the page.
+
+    Args:
+        committed: read and write below `results` instead of the run folder.
+        commit: render the run's page, then take it and its artefacts over into `results`.
+
+    Raises:
+        MissingInputError: the run has no report, or nothing is committed for this profile.
+        DamagedFileError: an artefact is not what it should be.
+    """
+    if committed:
+        for folder in _committed(profile, results):
+            _render_committed(profile, folder)
+        return
+    with held(paths.root):
+        _render_run(profile, paths)
+        if commit:
+            outcome = read_outcome(outcome_path(paths), made_by=command("report", profile))
+            target = results / profile.name / outcome.hardware
+            _take_over(paths, profile, target)
+            _render_committed(profile, target)
+
+
+def _render_run(profile: Profile, paths: RunPaths) -> None:
+    outcome = read_outcome(outcome_path(paths), made_by=command("report", profile))
+    documents = Documents(
+        outcome=outcome,
+        outcome_href="table1.json",
+        studies=_of_run(profile, paths),
+        studies_href=STUDIES_HREF,
+        paper=read_paper(),
+        printed=read_printed(),
+        classified=_classified(paths.classification),
+        classified_href=CLASSIFIED_HREF,
+    )
+    _write(build(documents), paths.report)
+
+
+def _of_run(profile: Profile, paths: RunPaths) -> dict[str, Artefact]:
+    """The finished studies in the profile's order.
+
+    One that was made of other weights or with other options, or whose files changed since, is left out and
+    named: the page never mixes two runs.
+    """
+    found, missing = {}, []
+    for name in profile.studies:
+        path = paths.stage(f"{STUDIES}{name}")
+        artefact = (
+            read_artefact(path, made_by=command(f"{STUDIES}{name}", profile)) if path.is_file() else None
+        )
+        if artefact is None or first_changed(artefact, paths) or outdated(profile, paths, name, artefact):
+            missing.append(name)
+        else:
+            found[name] = artefact
+    if missing:
+        screen_console().print(
+            f"not on the page, because not finished or outdated: {', '.join(missing)}; "
+            f"`python -m harness study --profile {profile.name}` makes them",
+            markup=False,
+            soft_wrap=True,
+        )
+    return found
+
+
+def _classified(folder: Path) -> dict[str, Artefact]:
+    """What `classify` wrote, by kind of classifier, the last of each kind."""
+    return {
+        by: read_artefact(folder / f"{by}.json", made_by="python -m harness classify")
+        for by in CLASSIFIERS
+        if (folder / f"{by}.json").is_file()
+    }
+
+
+def _committed(profile: Profile, results: Path) -> list[Path]:
+    folders = sorted(path.parent for path in (results / profile.name).glob("*/table1.json"))
+    if not folders:
+        raise MissingInputError(
+            "nothing is committed for this profile",
+            value=results / profile.name,
+            remedy=f"run it, then `python -m harness page --profile {profile.name} --commit`",
+        )
+    return folders
+
+
+def _render_committed(profile: Profile, folder: Path) -> None:
+    again = f"python -m harness page --profile {profile.name} --commit"
+    outcome_file = folder / "table1.json"
+    outcome = parse_outcome(
+        read_json(outcome_file, made_by=again), where=outcome_file, remedy=f"commit it again: {again}"
+    )
+    there = sorted(path.stem for path in (folder / "studies").glob("*.json"))
+    names = [name for name in profile.studies if name in there]
+    names += [name for name in there if name not in names]
+    documents = Documents(
+        outcome=outcome,
+        outcome_href="../table1.json",
+        studies={name: read_artefact(folder / "studies" / f"{name}.json", made_by=again) for name in names},
+        studies_href=STUDIES_HREF,
+        paper=read_paper(),
+        printed=read_printed(),
+        classified=_classified(folder / "classification"),
+        classified_href=CLASSIFIED_HREF,
+    )
+    _write(build(documents), folder / "report")
+
+
+def _take_over(paths: RunPaths, profile: Profile, target: Path) -> None:
+    """Copy Table 1's document and every artefact of the page; what was committed before goes."""
+    for old in ("studies", "report", "classification"):
+        try:
+            if (target / old).exists():
+                shutil.rmtree(target / old)
+        except OSError as error:
+            raise RunFolderError(
+                f"the committed results cannot be replaced ({error.strerror or error})",
+                value=target / old,
+                remedy="make the folder writable",
+            ) from error
+    write_bytes(target / "table1.json", outcome_path(paths).read_bytes())
+    for name in _of_run(profile, paths):
+        source = paths.stage(f"{STUDIES}{name}")
+        write_bytes(target / "studies" / source.name, source.read_bytes())
+    for by in _classified(paths.classification):
+        name = f"{by}.json"
+        write_bytes(target / "classification" / name, (paths.classification / name).read_bytes())
+
+
+def _write(files: dict[str, bytes], folder: Path) -> None:
+    for name, data in files.items():
+        write_bytes(folder / name, data)
+    screen_console().print(f"page: {folder / 'index.html'}", markup=False, soft_wrap=True)

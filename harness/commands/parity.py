@@ -1,0 +1,255 @@
+"""`python -m harness parity`: the base arm's scores against lm-eval's own command line, item by item."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.core.artefact import digest_json, write_json
+from harness.core.console import console
+from harness.core.errors import CheckFailedError, EvaluationError, ProfileError
+from harness.core.measures import BASE
+from harness.core.paths import RESULTS, RunPaths
+from harness.core.provenance import hardware, provenance
+from harness.core.results import PrepareResult, Record
+from harness.evaluation.benchmark import metric_key, quiet
+from harness.evaluation.lm import GuardedLM
+from harness.evaluation.lm_eval_command import lm_eval_command
+from harness.evaluation.samples import sample_rows
+from harness.evaluation.score import guarded, load_ready, score_task
+from harness.profiles.profile import Profile
+from harness.stages.stage import command, prepared_inputs, run_stage
+
+FILE = "lm-eval-parity.json"
+LIMITS = {"mmlu": 2, "truthfulqa_mc2": 10, "gsm8k": 2}
+"""Items compared where nothing else is asked for (of each subject for MMLU); 2 for a task not named here."""
+TOLERANCE = 1e-3
+"""Largest difference allowed with share_prefix, in nats of a response's log-probability."""
+
+Json = dict[str, Any]
+
+
+class Agreement(Record):
+    """One way of scoring held against lm-eval's command.
+
+    Attributes:
+        identical: items all of whose numbers and texts are the same to the last digit.
+        texts_differ: items with another generated text, or another answer to whether a response is greedy.
+        largest_difference: of a log-probability, in nats.
+        largest_metric_difference: of an item's own score.
+    """
+
+    identical: int
+    texts_differ: int
+    largest_difference: float
+    largest_metric_difference: float
+
+
+class TaskParity(Record):
+    """One task.
+
+    Attributes:
+        limit: items of the task, of each subject where it has some.
+        items: compared, the same in both.
+        command: lm-eval's, with names instead of this machine's folders.
+        plain: with share_prefix off, which must be identical.
+        shared: with share_prefix on; None where the profile has it off, and for generation, which it leaves
+            alone.
+        scores: mean of lm-eval's metrics over the items, by its own name of them.
+    """
+
+    limit: int
+    items: int
+    command: str
+    plain: Agreement
+    shared: Agreement | None
+    scores: dict[str, float]
+
+
+class Parity(Record):
+    """The whole comparison.
+
+    Attributes:
+        model_sha256, data_sha256: over the files that both read.
+        tolerance: of `shared`, in nats.
+    """
+
+    schema_version: int = 1
+    profile: str
+    profile_digest: str
+    command: str
+    model: str
+    model_sha256: str
+    data_sha256: str
+    tolerance: float
+    tasks: dict[str, TaskParity]
+    provenance: dict[str, Any]
+
+
+def run(
+    profile: Profile,
+    paths: RunPaths,
+    *,
+    limits: Mapping[str, int],
+    commit: bool,
+    results: Path = RESULTS,
+) -> Parity:
+    """Score a few items of each task both ways, compare them, and write the record.
+
+    Args:
+        limits: items by task, where they are not those of `LIMITS`.
+        commit: write the record below `results`, beside the profile's tables, too.
+
+    Raises:
+        ProfileError: a limit for a task that the profile does not have, or below 1.
+        EvaluationError: lm-eval's command fails, or scores other items.
+        CheckFailedError: an item differs; the record is written all the same, but not below `results`.
+    """
+    few = cut(profile, limits)
+    run_stage("prepare", profile, paths)
+    prepared = prepared_inputs(profile, paths)
+    with quiet():
+        ready = load_ready(few, paths, BASE, prepared)
+        lm = guarded(few, ready)
+    found = Parity(
+        profile=profile.name,
+        profile_digest=profile.digest(),
+        command=command("parity", profile),
+        model=f"{profile.model.id} {profile.model.file}".strip(),
+        model_sha256=prepared.digest("model"),
+        data_sha256=prepared.digest("data"),
+        tolerance=TOLERANCE,
+        tasks={task: _task(few, prepared, lm, task) for task in few.evaluation.tasks},
+        provenance=provenance(profile.evaluation.seed),
+    )
+    folders = [paths.report, *([results / profile.name / hardware()["class"]] if commit else [])]
+    broken = [line for task, one in found.tasks.items() for line in faults(task, one)]
+    for folder in folders[:1] if broken else folders:
+        write_json(folder / FILE, found.model_dump(mode="json"))
+        console.print(f"written: {folder / FILE}", markup=False)
+    if broken:
+        raise CheckFailedError(
+            "the base arm does not have lm-eval's own scores:\n" + "\n".join(f"  - {one}" for one in broken),
+            value=folders[0] / FILE,
+            remedy="look at harness/evaluation/lm.py, and at what changed in lm-eval",
+        )
+    return found
+
+
+def cut(profile: Profile, limits: Mapping[str, int]) -> Profile:
+    """The profile with few items of each task and without shared prefixes.
+
+    Raises:
+        ProfileError: a limit for a task that it does not have, or below 1.
+    """
+    tasks = profile.evaluation.tasks
+    for task, limit in limits.items():
+        if task not in tasks or limit < 1:
+            raise ProfileError(
+                "no such number of items of a task of the profile",
+                value=f"{task}={limit}",
+                remedy=f"give 1 or more items of: {', '.join(tasks)}",
+            )
+    few = {
+        name: section.model_copy(update={"limit": limits.get(name, LIMITS.get(name, 2))})
+        for name, section in tasks.items()
+    }
+    plain = profile.evaluation.model_copy(update={"tasks": few, "share_prefix": False})
+    return profile.model_copy(update={"evaluation": plain})
+
+
+def _task(profile: Profile, prepared: PrepareResult, lm: GuardedLM, task: str) -> TaskParity:
+    section = profile.evaluation.tasks[task]
+    console.print(f"{task}: lm-eval's own command ...")
+    with tempfile.TemporaryDirectory(prefix="harness-parity-") as folder:
+        theirs = lm_eval_command(profile, prepared, task, Path(folder).resolve())
+    console.print(f"{task}: the harness ...")
+    plain = _ours(profile, prepared, lm, task, shared=False)
+    shared = None if section.max_new_tokens else _ours(profile, prepared, lm, task, shared=True)
+    return TaskParity(
+        limit=section.limit,
+        items=len(plain),
+        command=theirs.command,
+        plain=agreement(plain, theirs.samples),
+        shared=None if shared is None else agreement(shared, theirs.samples),
+        scores=_scores(theirs.results),
+    )
+
+
+def _ours(profile: Profile, prepared: PrepareResult, lm: GuardedLM, task: str, *, shared: bool) -> list[Json]:
+    lm.share_prefix = shared
+    return sample_rows(score_task(profile, prepared, lm, task).samples)
+
+
+def _scores(results: Json) -> dict[str, float]:
+    return {
+        f"{part} {metric}": float(value)
+        for part, metrics in sorted(results.items())
+        for metric, value in metrics.items()
+        if "," in metric and "stderr" not in metric and isinstance(value, (int, float))
+    }
+
+
+def agreement(rows: Sequence[Json], samples: Sequence[Json]) -> Agreement:
+    """The harness' rows against lm-eval's samples, matched by the hashes of document and prompt.
+
+    Raises:
+        EvaluationError: one side has an item that the other has not.
+    """
+    ours = {(row["doc_hash"], row["prompt_hash"], name): row for row in rows for name in row["responses"]}
+    theirs = {(one["doc_hash"], one["prompt_hash"], one["filter"]): one for one in samples}
+    if ours.keys() != theirs.keys():
+        raise EvaluationError(
+            f"lm-eval's own command scored other items ({len(theirs)}, the harness {len(ours)})",
+            value=digest_json(sorted(map(str, ours.keys() ^ theirs.keys())))[:12],
+            remedy="compare the first prompt of both: template, shots and rows must be the same",
+        )
+    differs, worded = set(), set()
+    nats = points = 0.0
+    for key, row in ours.items():
+        other, item = theirs[key], key[:2]
+        for a, b in zip(_flat(row["responses"][key[2]]), _flat(other["filtered_resps"]), strict=True):
+            if a == b:
+                continue
+            differs.add(item)
+            try:
+                nats = max(nats, abs(float(a) - float(b)))
+            except ValueError:
+                worded.add(item)
+        for metric in other["metrics"]:
+            gap = abs(row["metrics"][metric_key(metric, key[2])] - float(other[metric]))
+            points = max(points, gap)
+            differs |= {item} if gap else set()
+    items = {key[:2] for key in ours}
+    return Agreement(
+        identical=len(items - differs),
+        texts_differ=len(worded),
+        largest_difference=nats,
+        largest_metric_difference=points,
+    )
+
+
+def _flat(value: Any) -> list[str]:
+    """Numbers and texts in order, as lm-eval's command writes them into its sample files."""
+    return [word for one in value for word in _flat(one)] if isinstance(value, list | tuple) else [str(value)]
+
+
+def faults(task: str, found: TaskParity) -> list[str]:
+    """What is not as it must be."""
+    plain, shared = found.plain, found.shared
+    lines = []
+    if plain.identical < found.items:
+        lines.append(
+            f"{task}: {found.items - plain.identical} of {found.items} items differ, "
+            f"by up to {plain.largest_difference:.3g} nats"
+        )
+    if shared is not None and (
+        shared.texts_differ or max(shared.largest_difference, shared.largest_metric_difference) > TOLERANCE
+    ):
+        lines.append(
+            f"{task}, share_prefix: {shared.texts_differ} items answer otherwise, numbers differ by up to "
+            f"{shared.largest_difference:.3g} nats"
+        )
+    return lines

@@ -1,0 +1,122 @@
+"""`python -m harness regress`: a run against the committed results of its profile and hardware class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from harness.core.artefact import read_json, write_bytes
+from harness.core.console import screen_console
+from harness.core.errors import NotComparableError, RegressionError
+from harness.core.paths import RESULTS, RunPaths
+from harness.cost.bench import watch
+from harness.findings.compare import Delta, Scalar, compare, read_tolerances, require_comparable
+from harness.findings.outcome import SCHEMA_VERSION, Outcome, outcome_path, parse_outcome, read_outcome
+from harness.profiles.profile import Profile
+from harness.stages.stage import command, finished
+
+SHOWN_DIGITS = 12
+
+
+def run(profile: Profile, paths: RunPaths, update: bool, results: Path = RESULTS) -> None:
+    """Compare a run's `table1.json` with the committed one, or accept it as the committed one.
+
+    Args:
+        update: copy the run's report over the committed results instead of comparing.
+        results: folder of committed results, `<profile>/<hardware class>/`.
+
+    Raises:
+        MissingInputError: the run has no report.
+        NotComparableError: nothing is committed for this hardware class, or the results are unlike.
+        RegressionError: a quantity left its tolerance; the table above the message names it.
+        RunFolderError: `results` cannot be written.
+    """
+    new = _reported(profile, paths)
+    committed = results / profile.name / new.hardware
+    if update:
+        _accept(profile, paths, committed)
+        return
+    old = _committed(committed, profile)
+    require_comparable(new, old, committed / "table1.json")
+    deltas = compare(new, old, read_tolerances())
+    show_deltas(deltas, profile.name, new.hardware)
+    broken = [f"{delta.name}: {delta.why}" for delta in deltas if delta.why]
+    broken += [f"benchmark, {line}" for line in watch(results / "bench")]
+    if broken:
+        raise RegressionError(
+            f"{len(broken)} of {len(deltas)} quantities left their tolerance:\n"
+            + "\n".join(f"  - {line}" for line in broken),
+            value=outcome_path(paths),
+            remedy="find the change that moved them; accept them with --update if they are meant",
+        )
+
+
+def _reported(profile: Profile, paths: RunPaths) -> Outcome:
+    """The run's outcome, as its `report` stage left it."""
+    finished("report", profile, paths)
+    return read_outcome(outcome_path(paths), made_by=command("report", profile))
+
+
+def _committed(folder: Path, profile: Profile) -> Outcome:
+    path = folder / "table1.json"
+    if not path.is_file():
+        known = sorted(found.parent.name for found in folder.parent.glob("*/table1.json"))
+        raise NotComparableError(
+            f"no results are committed for profile {profile.name} on this hardware class "
+            f"(committed are: {', '.join(known) or 'none'})",
+            value=folder.name,
+            remedy="accept this run's results as the first ones with --update",
+        )
+    again = f"python -m harness regress --profile {profile.name} --update"
+    data = read_json(path, made_by=again)
+    version = data.get("schema_version") if isinstance(data, dict) else None
+    if version != SCHEMA_VERSION:
+        raise NotComparableError(
+            "these results must not be compared, because they differ in:\n"
+            f"  - schema version: committed {version}, here {SCHEMA_VERSION}",
+            value=path,
+            remedy="accept the new ones with --update",
+        )
+    return parse_outcome(data, where=path, remedy=f"accept this run's results with `{again}`")
+
+
+def _accept(profile: Profile, paths: RunPaths, committed: Path) -> None:
+    """Copy the files that the stage `report` wrote; each appears whole."""
+    files = sorted(paths.root / name for name in finished("report", profile, paths).outputs)
+    for path in files:
+        write_bytes(committed / path.name, path.read_bytes())
+    screen_console().print(f"accepted: {len(files)} files in {committed}", markup=False, soft_wrap=True)
+
+
+def show_deltas(deltas: Sequence[Delta], profile: str, hardware: str) -> None:
+    """Print the quantities that moved or left their tolerance, and how many did not."""
+    moved = [delta for delta in deltas if delta.why or delta.old != delta.new]
+    table = Table(box=box.SIMPLE_HEAD, title=f"{profile} on {hardware} against the committed results")
+    for heading in ("Quantity", "Committed", "Here", "Change", "Allowed", ""):
+        table.add_column(heading)
+    for delta in moved:
+        cells = (delta.name, _shown(delta.old), _shown(delta.new), _change(delta), delta.allowed)
+        table.add_row(*map(Text, cells), Text(delta.why or "ok", style="bold" if delta.why else ""))
+    console = screen_console()
+    if moved:
+        console.print(table)
+    console.print(f"{len(deltas) - len(moved)} of {len(deltas)} quantities are equal to the committed ones")
+
+
+def _shown(value: Scalar) -> str:
+    if value is None:
+        return "n/a"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return str(value)[:SHOWN_DIGITS]
+
+
+def _change(delta: Delta) -> str:
+    if isinstance(delta.old, float) and isinstance(delta.new, float):
+        ratio = f" ({delta.new / delta.old - 1:+.1%})" if delta.old else ""
+        return f"{delta.new - delta.old:+.4g}{ratio}"
+    return "" if delta.old == delta.new else "differs"

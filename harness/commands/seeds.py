@@ -1,0 +1,271 @@
+"""Several training seeds: every stage once for each, then means, spread and tests with seeds as the unit."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics as plain
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from harness.core.artefact import write_bytes, write_json, write_text
+from harness.core.console import console, screen_console
+from harness.core.errors import NotComparableError, ProfileError
+from harness.core.measures import BASE, Measure, measure
+from harness.core.paths import RESULTS, RunPaths
+from harness.core.results import Record
+from harness.core.statistics import LEVEL, SeedDifference, holm, seed_difference
+from harness.findings.compare import identity
+from harness.findings.outcome import Outcome, outcome_path, read_outcome
+from harness.profiles.profile import Profile
+from harness.report.latex_table import latex
+from harness.report.markdown_table import markdown
+from harness.report.screen_table import show_sheet
+from harness.report.tables import Row, Sheet, commits, limits, number, sizes
+from harness.stages.stage import STAGES, command, refuse_stale, run_stage
+
+SEEDS = "seeds"
+REPORT = "report"
+CHECK = "check"
+
+
+class Spread(Record):
+    """A measure over seeds: mean, standard deviation (n - 1) and number of seeds."""
+
+    mean: float
+    sd: float
+    seeds: int
+
+
+class SeedResult(Record):
+    """What several seeds gave.
+
+    Attributes:
+        profile, profile_digest: of the profile whose training seed was replaced.
+        hardware, device, versions: as in `Outcome`; equal for all seeds, except for the device's name.
+        commits, dirty: of every stage of every seed.
+        seeds: in the order asked for.
+        values: arm -> measure -> the score of each seed.
+        spreads: arm -> measure -> mean and standard deviation.
+        differences: arm -> measure -> arm minus base, paired by seed.
+        family: number of tests that Holm's correction covers.
+    """
+
+    schema_version: int = 2
+    profile: str
+    profile_digest: str
+    hardware: str
+    device: str
+    versions: dict[str, str]
+    commits: tuple[str, ...]
+    dirty: bool
+    seeds: tuple[int, ...]
+    values: dict[str, dict[str, tuple[float, ...]]]
+    spreads: dict[str, dict[str, Spread]]
+    differences: dict[str, dict[str, SeedDifference]]
+    family: int
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """Seeds from `1,2,3`.
+
+    Raises:
+        ProfileError: not two or more different whole numbers from 0 on.
+    """
+    try:
+        seeds = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        seeds = ()
+    if len(seeds) < 2 or len(set(seeds)) != len(seeds) or min(seeds) < 0:
+        raise ProfileError(
+            "--seeds wants two or more different whole numbers",
+            value=text,
+            remedy="for example --seeds 1,2,3",
+        )
+    return seeds
+
+
+def with_seed(profile: Profile, seed: int) -> Profile:
+    """The same profile with another training seed; the evaluation's seed stays."""
+    training = profile.training.model_copy(update={"seed": seed})
+    return profile.model_copy(update={"training": training})
+
+
+def seed_paths(paths: RunPaths, seed: int) -> RunPaths:
+    """The run folder of one seed, below the run's own."""
+    return dataclasses.replace(paths, root=paths.root / f"seed-{seed}")
+
+
+def run(stage: str, profile: Profile, paths: RunPaths, seeds: Sequence[int], arm: str | None) -> None:
+    """Run a stage for every seed; after `report` also write and print the table over seeds.
+
+    Raises:
+        HarnessError: whatever the stage refuses; the seeds before it are kept.
+    """
+    for seed in seeds:
+        one, where = with_seed(profile, seed), seed_paths(paths, seed)
+        refuse_stale(stage, one, where, arm)
+        run_stage(stage, one, where, arm)
+    if stage == REPORT:
+        report(profile, paths, seeds)
+
+
+def run_all(
+    profile: Profile,
+    paths: RunPaths,
+    seeds: Sequence[int],
+    *,
+    commit: bool = False,
+    results: Path = RESULTS,
+) -> None:
+    """Run every stage for every seed, what is finished not again, and make the table.
+
+    The seeds are checked once the table is there: one that fails is in it, and not what decides which are.
+
+    Args:
+        commit: take the table over into `results`, if every seed passes.
+
+    Raises:
+        HarnessError: whatever a stage refuses; the seeds before it are kept.
+    """
+    for place, seed in enumerate(seeds, start=1):
+        console.print(f"[bold]training seed {seed} ({place} of {len(seeds)})[/bold]")
+        for stage in STAGES:
+            if stage != CHECK:
+                run_stage(stage, with_seed(profile, seed), seed_paths(paths, seed))
+    result = report(profile, paths, seeds)
+    for seed in seeds:
+        run_stage(CHECK, with_seed(profile, seed), seed_paths(paths, seed))
+    if commit:
+        target = results / profile.name / result.hardware
+        for path in sorted(paths.report.glob(f"{SEEDS}.*")):
+            write_bytes(target / path.name, path.read_bytes())
+        screen_console().print(f"accepted: {target / SEEDS}.{{json,md,tex}}", markup=False, soft_wrap=True)
+
+
+def report(profile: Profile, paths: RunPaths, seeds: Sequence[int]) -> SeedResult:
+    """Write `report/seeds.{json,md,tex}` and print the table."""
+    again = f"{command(SEEDS, profile)} --seeds {','.join(map(str, seeds))}"
+    outcomes = {seed: read_outcome(outcome_path(seed_paths(paths, seed)), made_by=again) for seed in seeds}
+    result = over_seeds(outcomes, profile.digest())
+    sheet = seed_table(result, next(iter(outcomes.values())), again)
+    write_json(paths.report / f"{SEEDS}.json", result.model_dump(mode="json"))
+    write_text(paths.report / f"{SEEDS}.md", markdown(sheet))
+    write_text(paths.report / f"{SEEDS}.tex", latex(sheet))
+    show_sheet(sheet, screen_console())
+    return result
+
+
+def over_seeds(outcomes: Mapping[int, Outcome], profile_digest: str) -> SeedResult:
+    """Means, spreads and paired tests over the outcomes of several seeds.
+
+    Args:
+        profile_digest: of the profile whose seed they replace.
+
+    Raises:
+        NotComparableError: the runs differ in more than the seed.
+    """
+    _refuse_unlike(outcomes)
+    first = next(iter(outcomes.values()))
+    values = {
+        arm: {
+            name: tuple(outcome.arms[arm].scores[name].value for outcome in outcomes.values())
+            for name in first.measures
+        }
+        for arm in first.arms
+    }
+    spreads = {
+        arm: {
+            name: Spread(mean=plain.mean(v), sd=plain.stdev(v), seeds=len(v)) for name, v in by_name.items()
+        }
+        for arm, by_name in values.items()
+    }
+    differences, family = _differences(values)
+    return SeedResult(
+        profile=first.profile,
+        profile_digest=profile_digest,
+        hardware=first.hardware,
+        device=first.device,
+        versions=first.versions,
+        commits=tuple(sorted({commit for outcome in outcomes.values() for commit in outcome.commits})),
+        dirty=any(outcome.dirty for outcome in outcomes.values()),
+        seeds=tuple(outcomes),
+        values=values,
+        spreads=spreads,
+        differences=differences,
+        family=family,
+    )
+
+
+def _refuse_unlike(outcomes: Mapping[int, Outcome]) -> None:
+    kinds = {seed: {**identity(one), "arms": " ".join(one.order)} for seed, one in outcomes.items()}
+    for kind in kinds.values():
+        kind.pop("profile digest")
+    reference, expected = next(iter(kinds.items()))
+    for seed, kind in kinds.items():
+        different = sorted(key for key in expected.keys() | kind.keys() if expected.get(key) != kind.get(key))
+        if different:
+            raise NotComparableError(
+                f"the runs of the seeds {reference} and {seed} differ in more than the seed",
+                value=", ".join(different),
+                remedy=f"delete the folder seed-{seed} of the run and run it again",
+            )
+
+
+def _differences(
+    values: Mapping[str, Mapping[str, Sequence[float]]],
+) -> tuple[dict[str, dict[str, SeedDifference]], int]:
+    found = {
+        arm: {name: seed_difference(mine, values[BASE][name]) for name, mine in by_name.items()}
+        for arm, by_name in values.items()
+        if arm != BASE and BASE in values
+    }
+    tested = [
+        (arm, name, one.p)
+        for arm, by_name in found.items()
+        for name, one in by_name.items()
+        if one.p is not None and measure(name).tested
+    ]
+    for (arm, name, _), p_holm in zip(tested, holm([p for *_, p in tested]), strict=True):
+        found[arm][name] = found[arm][name].model_copy(update={"p_holm": p_holm})
+    return found, len(tested)
+
+
+def seed_table(result: SeedResult, outcome: Outcome, again: str) -> Sheet:
+    """Mean and standard deviation of every measure, and the difference to the base with its interval.
+
+    Args:
+        outcome: of any of the seeds.
+        again: the command that makes the table.
+    """
+    columns = [measure(name) for name in outcome.measures]
+    rows = []
+    for arm, by_name in result.spreads.items():
+        cells = (_spread(by_name[column.name], column) for column in columns)
+        rows.append(Row((outcome.arms[arm].title, *cells), group=True))
+        if arm in result.differences:
+            cells = (_difference(result.differences[arm][column.name], column) for column in columns)
+            rows.append(Row(("  - base [95 %]", *cells)))
+    n = len(result.seeds)
+    shown = commits(outcome.model_copy(update={"commits": result.commits, "dirty": result.dirty}))
+    headings = ("Arm", *(f"{c.title} {'↓' if c.lower_is_better else '↑'} ({c.unit})" for c in columns))
+    remarks = (
+        outcome.note,
+        f"{n} training seeds an arm ({', '.join(map(str, result.seeds))}): mean ± standard deviation over "
+        f"seeds, n = {n}. Difference to base: paired by seed, 95 % interval of Student's t with {n - 1} "
+        f"degrees of freedom; * p < {LEVEL:g}, Holm-corrected over {result.family} tests. The base is not "
+        "trained: its scores do not depend on the seed.",
+        f"profile {outcome.profile} · protocol {outcome.protocol} · hardware {outcome.hardware} "
+        f"({outcome.device}) · {outcome.dtype} · commit {shown} · `{again}`",
+        f"n of each seed: {sizes(outcome)} · limits: {limits(outcome)}",
+    )
+    return Sheet(SEEDS, f"Seeds. {outcome.title}", headings, tuple(rows), remarks)
+
+
+def _spread(spread: Spread, column: Measure) -> str:
+    return f"{number(spread.mean, column)} ±{number(spread.sd, column)}"
+
+
+def _difference(one: SeedDifference, column: Measure) -> str:
+    effect, low, high = (number(value, column, "+") for value in (one.effect, one.low, one.high))
+    mark = " *" if one.p_holm is not None and one.p_holm < LEVEL else ""
+    return f"{effect} [{low}, {high}]{mark}"

@@ -1,0 +1,167 @@
+"""Schema-versioned JSON artefacts: written atomically, validated on read and on write, digested."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness.core.errors import DamagedFileError, MissingInputError, RunFolderError
+
+SCHEMA_VERSION = 1
+
+
+class Artefact(BaseModel):
+    """What one stage leaves behind.
+
+    Attributes:
+        schema_version: the version of this layout.
+        stage, arm: which stage wrote it, for which arm (None: for the whole run).
+        key: digest of everything that determines the result; an equal key means "need not run again".
+        profile: the resolved profile, whole.
+        inputs: digest of each input by name.
+        outputs: sha256 of each file that the stage wrote, by path relative to the run folder.
+        provenance: versions, device, commit, seeds.
+        wall_s: seconds the stage took.
+        result: what the stage found; its layout is the stage's type in `harness.core.results`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    schema_version: int = SCHEMA_VERSION
+    stage: str
+    arm: str | None = None
+    key: str
+    profile: dict[str, Any]
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+    provenance: dict[str, Any]
+    wall_s: float
+    result: dict[str, Any]
+
+
+def digest_json(value: object) -> str:
+    """sha256 of a value's canonical JSON (sorted keys, no spaces)."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def digest_file(path: Path) -> str:
+    """sha256 of a file's bytes.
+
+    Raises:
+        MissingInputError: the file is not there.
+    """
+    if not path.is_file():
+        raise MissingInputError("a file is missing", value=path, remedy="run the stage that makes it again")
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def digest_tree(folder: Path) -> dict[str, str]:
+    """sha256 of every file below a folder, by POSIX path relative to it, in sorted order."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): digest_file(path) for path in files}
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old text or the new one, never a part.
+
+    Raises:
+        RunFolderError: the folder cannot be written or the disk is full.
+    """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """The same for bytes.
+
+    Raises:
+        RunFolderError: the folder cannot be written or the disk is full.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, data)
+    except OSError as error:
+        raise RunFolderError(
+            f"cannot write the file ({error.strerror or error})",
+            value=path,
+            remedy="free disk space, or give a writable folder with --run-dir DIR",
+        ) from error
+
+
+def _replace(path: Path, data: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).chmod(0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write JSON atomically: two-space indent, sorted keys, NaN and infinity refused."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_artefact(path: Path, artefact: Artefact) -> None:
+    """Validate an artefact once more and write it atomically."""
+    checked = Artefact.model_validate(artefact.model_dump())
+    write_json(path, checked.model_dump(mode="json"))
+
+
+def read_json(path: Path, *, made_by: str) -> Any:
+    """Read JSON.
+
+    Args:
+        made_by: the command that makes the file, for the error message.
+
+    Raises:
+        MissingInputError: the file is not there.
+        DamagedFileError: it is not JSON.
+    """
+    if not path.is_file():
+        raise MissingInputError("an earlier result is missing", value=path, remedy=f"run `{made_by}` first")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError, RecursionError) as error:
+        raise DamagedFileError(
+            f"the file is not readable JSON ({error})", value=path, remedy=f"delete it and run `{made_by}`"
+        ) from error
+
+
+def read_artefact(path: Path, *, made_by: str) -> Artefact:
+    """Read and validate an artefact.
+
+    Raises:
+        MissingInputError: it is not there.
+        DamagedFileError: it is not JSON, has another schema version or another layout.
+    """
+    data = read_json(path, made_by=made_by)
+    version = data.get("schema_version") if isinstance(data, dict) else None
+    if version != SCHEMA_VERSION:
+        raise DamagedFileError(
+            f"the artefact has schema version {version!r}, this harness reads {SCHEMA_VERSION}",
+            value=path,
+            remedy=f"delete it and run `{made_by}`",
+        )
+    try:
+        return Artefact.model_validate(data)
+    except ValidationError as error:
+        raise DamagedFileError(
+            f"the artefact has not the layout of schema {SCHEMA_VERSION} ({error.error_count()} faults)",
+            value=path,
+            remedy=f"delete it and run `{made_by}`",
+        ) from error

@@ -1,0 +1,13 @@
+"""The two consoles: standard error for what a command is doing, standard output for what was asked for."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def screen_console() -> Console:
+    """Standard output: as wide as the terminal, 140 columns where there is none."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=140)

@@ -1,0 +1,84 @@
+"""Where the project keeps its results, and a run its files: `runs/<profile>/`, one folder an arm.
+
+Standard library only: the noxfile's interpreter imports it before there is an environment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "results"
+RUNS = Path("runs")
+VERSIONS = ROOT / "constraints.txt"
+"""The version of every locked package."""
+UNVERIFIED = "unverified.json"
+"""In the environment's folder: the files that were installed and are not among the hashes of the lock."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunPaths:
+    """The files of one run.
+
+    Attributes:
+        root: the run folder.
+        data_root: the folder that the user named with `--data-root`, if any.
+        lock_file: where the hub's repositories are pinned; None: in the run folder.
+    """
+
+    root: Path
+    data_root: Path | None = None
+    lock_file: Path | None = None
+
+    @classmethod
+    def of(
+        cls, profile: str, run_dir: Path | None, data_root: Path | None, lock_file: Path | None = None
+    ) -> RunPaths:
+        """The paths for a profile; `run_dir` takes the place of `runs/<profile>`."""
+        return cls(root=run_dir or RUNS / profile, data_root=data_root, lock_file=lock_file)
+
+    @property
+    def lock(self) -> Path:
+        """The lock file: beside the profile's own file where that is known."""
+        return self.lock_file or self.root / "profile.lock.json"
+
+    def stage(self, stage: str, arm: str | None = None) -> Path:
+        """The artefact of a stage, of one arm or of the whole run."""
+        return self.folder(arm) / f"{stage}.json"
+
+    def folder(self, arm: str | None) -> Path:
+        return self.root if arm is None else self.root / arm
+
+    def weights(self, arm: str) -> Path:
+        """What training an arm leaves: safetensors and configuration."""
+        return self.root / arm / "weights"
+
+    def samples(self, arm: str) -> Path:
+        """Per-sample logs of an arm's evaluation, JSON lines, one file a task."""
+        return self.root / arm / "samples"
+
+    @property
+    def requests(self) -> Path:
+        """Tokenised requests of the tasks, which all arms share."""
+        return self.root / "requests"
+
+    @property
+    def assets(self) -> Path:
+        """Model and SAE files that `prepare` made or fetched for this run."""
+        return self.root / "assets"
+
+    @property
+    def report(self) -> Path:
+        """Rendered tables and pictures."""
+        return self.root / "report"
+
+    @property
+    def studies(self) -> Path:
+        """Artefacts and files of the studies."""
+        return self.root / "studies"
+
+    @property
+    def classification(self) -> Path:
+        """What `classify` was answered and what it made of that."""
+        return self.root / "classification"

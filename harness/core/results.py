@@ -1,0 +1,206 @@
+"""What the stages find: one frozen type each."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from harness.core.artefact import digest_json
+
+
+class Record(BaseModel):
+    """A frozen part of a result; unknown keys are refused, NaN is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Score(Record):
+    """A mean over items: value, its standard error and the number of items."""
+
+    value: float
+    stderr: float
+    n: int
+
+
+class Usage(Record):
+    """What a stretch of work cost.
+
+    Attributes:
+        trainable_parameters, total_parameters: counts of entries.
+        tokens: real (non-padding) tokens that went through the model; 0 where nobody counted.
+        wall_s: seconds, model loading and compilation left out.
+        startup_s: seconds of loading and compiling before.
+        peak_allocated_gib, peak_reserved_gib: the CUDA allocator's peaks; None without a GPU.
+        peak_rss_gib: peak resident set of the process.
+    """
+
+    trainable_parameters: int
+    total_parameters: int
+    tokens: int
+    wall_s: float
+    startup_s: float
+    peak_allocated_gib: float | None
+    peak_reserved_gib: float | None
+    peak_rss_gib: float
+
+    @property
+    def tokens_per_s(self) -> float:
+        return self.tokens / self.wall_s if self.wall_s > 0 else 0.0
+
+
+class WeightsMoved(Record):
+    """How far training moved the trainable weights.
+
+    Attributes:
+        entries: trainable entries compared.
+        fraction_changed: share whose value differs from its start.
+        mean_absolute_change: mean of abs(after - before) in float32.
+    """
+
+    entries: int
+    fraction_changed: float
+    mean_absolute_change: float
+
+
+class Truncation(Record):
+    """Counts over the tokenised pairs of a split."""
+
+    pairs: int
+    truncated_prompts: int
+    truncated_responses: int
+
+
+class TrainResult(Record):
+    """What training an arm found. For an arm that does not train, `trained` is False and the rest is None
+    or empty.
+
+    Attributes:
+        steps, epochs, pairs: optimiser steps, passes, training pairs.
+        loss_trace: SimPO loss without the penalty at each logged step, mean over the step's pairs.
+        penalised_loss_trace: the same with the penalty.
+        learning_rate_trace: the rate that each step really used.
+        max_grad_norm: the clipping that really was set (0: none).
+        moved: of the float32 values that the optimiser steps (ZeRO's master weights under bfloat16).
+        saved_moved: of the weights as saved, in their own dtype, which rounds small changes away.
+    """
+
+    trained: bool
+    steps: int = 0
+    epochs: int = 0
+    pairs: int = 0
+    loss_trace: tuple[float, ...] = ()
+    penalised_loss_trace: tuple[float, ...] = ()
+    learning_rate_trace: tuple[float, ...] = ()
+    max_grad_norm: float | None = None
+    truncation: Truncation | None = None
+    moved: WeightsMoved | None = None
+    saved_moved: WeightsMoved | None = None
+    usage: Usage | None = None
+    facts: dict[str, Any] = {}
+
+
+class PreferenceScores(Record):
+    """SimPO on the test pairs.
+
+    Attributes:
+        loss: without the penalty, mean over pairs.
+        penalised_loss: with alpha * L1 added; equal to `loss` for an arm without a penalty.
+        accuracy: share of pairs whose chosen reward is the larger.
+        mean_l0: steering features above 1e-6 per counted position; None for an arm that does not steer.
+        mean_l1: sum of abs(v) per counted position; likewise.
+        chosen_reward, rejected_reward: beta * mean log-probability of the response.
+    """
+
+    loss: Score
+    penalised_loss: Score
+    accuracy: Score
+    chosen_reward: Score
+    rejected_reward: Score
+    mean_l0: float | None
+    mean_l1: float | None
+    truncation: Truncation
+
+
+class RequestFacts(Record):
+    """What a task's requests looked like when they reached the model.
+
+    Attributes:
+        requests: number of requests.
+        bos_min, bos_max: fewest and most BOS tokens in one request; both must be 1.
+        first_prompt: the first rendered prompt.
+        first_prompt_sha256: its digest.
+        prompts_sha256: digest over all rendered prompts in order.
+        longest_tokens: tokens of the longest request.
+        truncated: requests that did not fit the model's window; must be 0.
+        stop_ids: token ids that end a generation; empty for a likelihood task.
+        bos_rule: `exactly_one` BOS anywhere in the request, or, for tokenizers whose BOS is also a turn
+            marker or that add
+            none, `leading_run`: BOS tokens counted at the front only.
+        dropped_system: prompts whose system part lm-eval dropped because the chat template refuses system
+            turns.
+        ids_sha256: digest over the ids of all requests in order, prompt and continuation apart; empty in
+            artefacts from before it was recorded.
+    """
+
+    requests: int
+    bos_min: int
+    bos_max: int
+    first_prompt: str
+    first_prompt_sha256: str
+    prompts_sha256: str
+    longest_tokens: int
+    truncated: int
+    stop_ids: tuple[int, ...]
+    bos_rule: Literal["exactly_one", "leading_run"] = "exactly_one"
+    dropped_system: int = 0
+    ids_sha256: str = ""
+
+
+class EvaluateResult(Record):
+    """What evaluating an arm found.
+
+    Attributes:
+        preference: SimPO on the test pairs.
+        scores: `mmlu.acc`, `mmlu.<subject>.acc`, `truthfulqa_mc2.acc`, `gsm8k.strict-match`,
+            `gsm8k.flexible-extract`.
+        requests: by task.
+        wall_s: seconds by part (`preference`, each task).
+        usage: of the whole evaluation.
+        chat_template_sha256: of the tokenizer's template.
+        lm_eval: lm-eval's own results and configuration, as it gave them.
+        attention: the implementation that ran; empty in artefacts from before it was recorded.
+    """
+
+    preference: PreferenceScores
+    scores: dict[str, Score]
+    requests: dict[str, RequestFacts]
+    wall_s: dict[str, float]
+    usage: Usage
+    chat_template_sha256: str
+    lm_eval: dict[str, Any]
+    attention: str = ""
+
+
+class PrepareResult(Record):
+    """Where the inputs of a run are and what they are.
+
+    Attributes:
+        model_dir: folder with the base model as safetensors and its tokenizer.
+        sae_dir: folder with the SAE in sae-lens' format.
+        data_root: folder of preference and evaluation rows.
+        files: sha256 of every file used, by `model/...`, `sae/...`, `data/...`, and `text/...` for an
+            SAE's training text.
+        facts: counts and quality (parameters, SAE explained variance and L0, rows).
+    """
+
+    model_dir: str
+    sae_dir: str
+    data_root: str
+    files: dict[str, str]
+    facts: dict[str, Any]
+
+    def digest(self, part: str) -> str:
+        """sha256 over the files of one part: `model`, `sae` or `data`, or a folder below one, such as
+        `data/cais`."""
+        return digest_json({name: sha for name, sha in self.files.items() if name.startswith(f"{part}/")})

@@ -1,0 +1,1 @@
+"""What a run costs: predicted from shapes, measured at them, and held against a plain transcription."""

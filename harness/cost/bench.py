@@ -1,0 +1,244 @@
+"""`python -m harness bench`: the lean path against a plain transcription, as ratios that are watched."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from tabulate import tabulate
+
+from harness.core.artefact import read_json, write_bytes, write_json, write_text
+from harness.core.console import console
+from harness.core.errors import DamagedFileError, MissingInputError, RegressionError
+from harness.core.paths import ROOT
+from harness.core.provenance import provenance
+from harness.cost.ratios import Bench, Evaluation, Ratio
+
+MEASURED = Path("runs") / "bench" / "pytest-benchmark.json"
+RESULTS = ROOT / "results" / "bench"
+MAIN = "d_sae=16384,max_length=512"
+PLAIN = "transcription"
+FLOORS = {"lean": 2.0, "cached": 3.0}
+"""Least ratio of tokens/s at the main case."""
+MEMORY_CEILING = 0.4
+"""Largest ratio of memory above the weights at the main case."""
+SLACK = 1.35
+"""By how much a ratio may be worse than the committed one: other machines of the class, some load on them."""
+EVALUATION = "d_sae=5376,max_length=256"
+"""The case in which steering has the share of the model's FLOPs that it has in the paper."""
+EVALUATION_CEILING = 1.10
+"""Largest ratio of the steered model's seconds to the base's there."""
+
+
+def read_measured(path: Path = MEASURED) -> Bench:
+    """From pytest-benchmark's file to ratios.
+
+    Raises:
+        MissingInputError: the benchmark has not run.
+        DamagedFileError: the file has another layout.
+    """
+    if not path.is_file():
+        raise MissingInputError("the benchmark has not run", value=path, remedy="run `nox -s bench`")
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))["benchmarks"]
+        infos = [one["extra_info"] for one in data]
+        ranks = {str(info["ranks"]): info["tokens_per_s"] for info in infos if "ranks" in info}
+        ratios = tuple(_ratio(info, variant) for info in infos if "case" in info for variant in FLOORS)
+        evaluations = tuple(_evaluation(info) for info in infos if "evaluation" in info)
+        if not ratios:
+            raise KeyError("case")
+        return Bench(provenance=provenance(0), ratios=ratios, evaluations=evaluations, ranks=ranks)
+    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        raise DamagedFileError(
+            f"the benchmark's file cannot be read ({type(error).__name__}: {error})",
+            value=path,
+            remedy="delete it and run `nox -s bench`",
+        ) from error
+
+
+def _ratio(info: dict[str, Any], variant: str) -> Ratio:
+    plain, mine = info["seconds"][PLAIN], info["seconds"][variant]
+    rounds = [one / other for one, other in zip(plain, mine, strict=True)]
+    above, plain_above = info["peak"][variant]["above_mib"], info["peak"][PLAIN]["above_mib"]
+    return Ratio(
+        case=info["case"],
+        variant=variant,
+        speed=statistics.median(rounds),
+        speed_low=min(rounds),
+        speed_high=max(rounds),
+        memory=above / plain_above,
+        tokens_per_s=info["tokens"] / min(mine),
+        step_s=min(mine),
+        above_mib=above,
+        plain_tokens_per_s=info["tokens"] / min(plain),
+        plain_step_s=min(plain),
+        plain_above_mib=plain_above,
+    )
+
+
+def _evaluation(info: dict[str, Any]) -> Evaluation:
+    base, steered = info["seconds"]["base"], info["seconds"]["steered"]
+    rounds = [one / other for one, other in zip(steered, base, strict=True)]
+    return Evaluation(
+        case=info["evaluation"],
+        ratio=statistics.median(rounds),
+        low=min(rounds),
+        high=max(rounds),
+        base_s=min(base),
+        steered_s=min(steered),
+    )
+
+
+def committed_path(bench: Bench, results: Path = RESULTS) -> Path:
+    """Where the results of a hardware class are committed."""
+    return results / str(bench.provenance["hardware"]["class"]) / "bench.json"
+
+
+def read_committed(path: Path) -> Bench:
+    """A committed result.
+
+    Raises:
+        MissingInputError, DamagedFileError: it is not there, or is not what it should be.
+    """
+    data = read_json(path, made_by="nox -s bench -- --update")
+    try:
+        return Bench.model_validate(data)
+    except ValidationError as error:
+        raise DamagedFileError(
+            f"the committed benchmark has another layout ({error.error_count()} faults)",
+            value=path,
+            remedy="measure again with `nox -s bench -- --update`",
+        ) from error
+
+
+def faults(new: Bench, old: Bench | None) -> list[str]:
+    """What is below the floors at the main case, or worse than committed by more than the slack."""
+    found = []
+    for variant, floor in FLOORS.items():
+        one = new.ratio(MAIN, variant)
+        if one is None:
+            found.append(f"{MAIN}, {variant}: was not measured")
+            continue
+        if one.speed < floor:
+            found.append(f"{MAIN}, {variant}: {one.speed:.2f} times the tokens/s, {floor:g} wanted")
+        if one.memory > MEMORY_CEILING:
+            found.append(f"{MAIN}, {variant}: {one.memory:.2f} of the memory, {MEMORY_CEILING:g} allowed")
+    for before in old.ratios if old else ():
+        after = new.ratio(before.case, before.variant)
+        where = f"{before.case}, {before.variant}"
+        if after is None:
+            found.append(f"{where}: committed, and not measured here")
+        elif after.speed < before.speed / SLACK:
+            found.append(f"{where}: speed ratio {after.speed:.2f}, committed {before.speed:.2f}")
+        elif after.memory > before.memory * SLACK:
+            found.append(f"{where}: memory ratio {after.memory:.2f}, committed {before.memory:.2f}")
+    return found + evaluation_faults(new, old)
+
+
+def evaluation_faults(new: Bench, old: Bench | None) -> list[str]:
+    """Evaluations above the ceiling, slower than committed by more than the slack, or not measured."""
+    found, measured = [], {one.case: one.ratio for one in new.evaluations}
+    if measured.get(EVALUATION, 0.0) > EVALUATION_CEILING:
+        ratio = measured[EVALUATION]
+        found.append(f"{EVALUATION}, evaluation: {ratio:.3f} of the base's, {EVALUATION_CEILING:g} allowed")
+    for case, before in {one.case: one.ratio for one in old.evaluations}.items() if old else ():
+        if case not in measured:
+            found.append(f"{case}, evaluation: committed, and not measured here")
+        elif measured[case] > before * SLACK:
+            found.append(f"{case}, evaluation: ratio {measured[case]:.3f}, committed {before:.3f}")
+    if not measured:
+        found.append(f"{EVALUATION}, evaluation: was not measured")
+    return found
+
+
+def watch(results: Path = RESULTS) -> list[str]:
+    """What is wrong with the ratios of the last benchmark on this machine; nothing where none was run."""
+    if not MEASURED.is_file():
+        console.print("the benchmark's ratios: not measured here (`nox -s bench`)", markup=False)
+        return []
+    bench = read_measured(MEASURED)
+    path = committed_path(bench, results)
+    return faults(bench, read_committed(path) if path.is_file() else None)
+
+
+def run(*, update: bool, measured: Path = MEASURED, results: Path = RESULTS) -> None:
+    """Print the ratios of the last benchmark; hold them against the committed ones, or commit them.
+
+    Raises:
+        RegressionError: a ratio is below its floor or worse than the committed one.
+    """
+    bench = read_measured(measured)
+    path = committed_path(bench, results)
+    console.print(markdown(bench), markup=False)
+    old = read_committed(path) if path.is_file() and not update else None
+    found = faults(bench, old)
+    if update:
+        write_json(path, bench.model_dump(mode="json"))
+        write_text(path.with_suffix(".md"), markdown(bench))
+        from harness.cost.bench_figure import figure
+
+        for suffix, data in figure(bench).items():
+            write_bytes(path.with_name(f"cost_curve.{suffix}"), data)
+        console.print(f"accepted: {path.parent}", markup=False)
+    if found:
+        raise RegressionError(
+            f"{len(found)} ratios of the benchmark are not what they should be:\n"
+            + "\n".join(f"  - {line}" for line in found),
+            value=measured,
+            remedy="run `nox -s bench` on an idle machine; if it stays, find the change that slowed the path",
+        )
+
+
+def markdown(bench: Bench) -> str:
+    """The ratios as a table, with their spread."""
+    headings = (
+        "Case",
+        "Path",
+        "Tokens/s against transcription",
+        "[least, largest]",
+        "Memory above weights",
+        "Tokens/s",
+        "Step (s)",
+        "Above weights (MiB)",
+        "Transcription: tokens/s",
+        "MiB",
+    )
+    rows = [
+        (
+            one.case,
+            one.variant,
+            f"{one.speed:.2f}x",
+            f"[{one.speed_low:.2f}, {one.speed_high:.2f}]",
+            f"{one.memory:.2f}x",
+            f"{one.tokens_per_s:,.0f}",
+            f"{one.step_s:.2f}",
+            f"{one.above_mib:,.0f}",
+            f"{one.plain_tokens_per_s:,.0f}",
+            f"{one.plain_above_mib:,.0f}",
+        )
+        for one in bench.ratios
+    ]
+    hardware, commit = bench.provenance["hardware"], bench.provenance["commit"]
+    ranks = ", ".join(f"{n} rank(s) {rate:,.0f} tokens/s" for n, rate in sorted(bench.ranks.items()))
+    return "\n".join(
+        [
+            f"**The lean path against a plain transcription, {hardware['class']} ({hardware['device']})**",
+            "",
+            tabulate(rows, headings, tablefmt="github", disable_numparse=True),
+            "",
+            "- Medians of paired rounds; rates of the fastest; real tokens, each row of a pair whole; "
+            "forward and backward, no optimiser; float32; memory: peak resident set of a fresh process "
+            "above what it held before.",
+            *(
+                f"- Evaluation of the steered model, {one.case}: {one.ratio:.3f} of the base's seconds "
+                f"[{one.low:.3f}, {one.high:.3f}] ({one.steered_s:.2f} s, {one.base_s:.2f} s)."
+                for one in bench.evaluations
+            ),
+            f"- The real train stage, Gemma-2-2B's shapes divided by 8, cores shared: {ranks or 'not run'}.",
+            f"- commit {commit or 'none'} · `{bench.command}`",
+            "",
+        ]
+    )

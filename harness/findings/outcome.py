@@ -1,0 +1,246 @@
+"""The outcome of a run: what Table 1, the cost table and the verdicts are made from, as one document.
+
+`report` writes it as `table1.json`; rendering, judging and comparing read nothing else.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError, model_validator
+
+from harness.core.artefact import read_json
+from harness.core.errors import DamagedFileError
+from harness.core.measures import BASE, Measure, measure
+from harness.core.paths import RunPaths
+from harness.core.results import Record, Score, Truncation, Usage, WeightsMoved
+from harness.core.statistics import Difference
+
+SCHEMA_VERSION = 2
+
+Differences = dict[str, dict[str, dict[str, Difference]]]
+
+
+class AnalyseResult(Record):
+    """The paired comparisons of a run.
+
+    Attributes:
+        differences: arm -> reference -> measure -> arm minus reference. The references of an arm are the arms
+            that the profile names before it, the base among them.
+        family: number of tests that Holm's correction covers: all of `differences` that have a p value.
+        resamples, level, seed: of the bootstrap, of the intervals and tests, of the resampling.
+    """
+
+    differences: Differences
+    family: int
+    resamples: int
+    level: float
+    seed: int
+
+
+class PromptFacts(Record):
+    """What a task's requests were, without their text: digests and counts of `contract.RequestFacts`."""
+
+    requests: int
+    bos_min: int
+    bos_max: int
+    bos_rule: str
+    first_prompt_sha256: str
+    prompts_sha256: str
+    truncated: int
+    stop_ids: tuple[int, ...]
+
+
+class SaeFacts(Record):
+    """The quality of the run's SAE where it was measured.
+
+    Attributes:
+        explained_variance, mean_l0, dead_fraction: on activations that it was not trained on.
+        tokens: their number.
+        made_in_s: seconds that collecting the activations and training took; None for one that came ready.
+    """
+
+    explained_variance: float
+    mean_l0: float
+    dead_fraction: float
+    tokens: int
+    made_in_s: float | None
+
+
+class TrainingFacts(Record):
+    """What is kept of an arm's training beside its cost.
+
+    Attributes:
+        learning_rates: number of learning rates recorded, one a step.
+        peak_learning_rate: the largest of them.
+    """
+
+    steps: int
+    epochs: int
+    pairs: int
+    learning_rates: int
+    peak_learning_rate: float | None
+    max_grad_norm: float | None
+    moved: WeightsMoved | None
+    truncation: Truncation | None
+
+
+class ArmOutcome(Record):
+    """One arm.
+
+    Attributes:
+        title: for people.
+        training: None for an arm that does not train.
+        scores: by measure, `preference.loss` and `preference.penalised_loss` among them.
+        accuracy: share of test pairs whose chosen reward is the larger.
+        mean_l0, mean_l1: of the steering vector; None for an arm that does not steer.
+        training_usage, evaluation_usage: what the two stages cost; no training usage for an untrained arm.
+        prompts: by task.
+        chat_template_sha256: of the tokenizer's template.
+        train_s, evaluate_s: seconds of the two whole stages.
+        task_s: seconds of each part of the evaluation.
+    """
+
+    title: str
+    training: TrainingFacts | None
+    scores: dict[str, Score]
+    accuracy: Score
+    mean_l0: float | None
+    mean_l1: float | None
+    training_usage: Usage | None
+    evaluation_usage: Usage
+    prompts: dict[str, PromptFacts]
+    chat_template_sha256: str
+    train_s: float
+    evaluate_s: float
+    task_s: dict[str, float]
+
+    @property
+    def epoch_s(self) -> float | None:
+        """Seconds of one pass over the training pairs; None for an untrained arm."""
+        if self.training is None or self.training_usage is None or self.training.epochs == 0:
+            return None
+        return self.training_usage.wall_s / self.training.epochs
+
+
+class Outcome(Record):
+    """A run.
+
+    Attributes:
+        schema_version: of this layout.
+        profile, title, note, profile_digest: which profile, and what its numbers are not.
+        model: the base model's id.
+        protocol: how lm-eval was set.
+        dtype: of the parameters.
+        hardware, device: the class of machine, and its device's name.
+        versions: of the packages that can change a number.
+        commits: every commit that a stage of this run was made on; `dirty` if one had uncommitted changes.
+        seed: of the training.
+        limits: how many items were used where not all were, by `tasks.<name>`, `train_pairs`, `test_pairs`; 0
+            is all.
+        measures: names of Table 1's columns, in order.
+        minimum_moved: the profile's floor for the share of weights that training must change.
+        order: names of the arms in the profile's order.
+        arms: in that order, also after reading a file whose keys are sorted.
+        comparisons: all paired differences.
+        sae: its quality; None where nobody measured it.
+        prepare_s: seconds of the stage `prepare`.
+        random_weights: whether nobody's weights were used, so that only memory and speed mean anything.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    profile: str
+    title: str
+    note: str
+    profile_digest: str
+    model: str
+    protocol: str
+    dtype: str
+    hardware: str
+    device: str
+    versions: dict[str, str]
+    commits: tuple[str, ...]
+    dirty: bool
+    seed: int
+    limits: dict[str, int]
+    measures: tuple[str, ...]
+    minimum_moved: float
+    order: tuple[str, ...]
+    arms: dict[str, ArmOutcome]
+    comparisons: AnalyseResult
+    sae: SaeFacts | None
+    prepare_s: float
+    random_weights: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_order(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or not isinstance(data.get("arms"), dict):
+            return data
+        arms, order = data["arms"], data.get("order")
+        if not isinstance(order, list | tuple) or not all(isinstance(name, str) for name in order):
+            return data
+        if sorted(arms) != sorted(order):
+            raise ValueError("`order` does not name the arms, each once")
+        return {**data, "arms": {name: arms[name] for name in order}}
+
+    @property
+    def columns(self) -> list[Measure]:
+        """Table 1's columns."""
+        return [measure(name) for name in self.measures]
+
+    def difference(self, arm: str, reference: str, name: str) -> Difference | None:
+        """Arm minus reference on a measure, in whichever order it was computed; None where it was not."""
+        forward = self.comparisons.differences.get(arm, {}).get(reference, {}).get(name)
+        if forward is not None:
+            return forward
+        backward = self.comparisons.differences.get(reference, {}).get(arm, {}).get(name)
+        if backward is None:
+            return None
+        update = {"effect": 0 - backward.effect, "low": 0 - backward.high, "high": 0 - backward.low}
+        return backward.model_copy(update=update)
+
+    @property
+    def trained(self) -> dict[str, ArmOutcome]:
+        """The arms that trained."""
+        return {name: arm for name, arm in self.arms.items() if arm.training is not None and name != BASE}
+
+
+def outcome_path(paths: RunPaths) -> Path:
+    """Where a run's outcome is written."""
+    return paths.report / "table1.json"
+
+
+def parse_outcome(data: Any, *, where: Path, remedy: str) -> Outcome:
+    """Validate an outcome that was read from a file.
+
+    Raises:
+        DamagedFileError: another layout; a document of another schema version says so.
+    """
+    version = data.get("schema_version") if isinstance(data, dict) else None
+    if version != SCHEMA_VERSION:
+        raise DamagedFileError(
+            f"the results have schema version {version!r}, this harness reads {SCHEMA_VERSION}",
+            value=where,
+            remedy=remedy,
+        )
+    try:
+        return Outcome.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise DamagedFileError(
+            f"the results do not have the layout of schema {SCHEMA_VERSION}: {place}: {first['msg']}",
+            value=where,
+            remedy=remedy,
+        ) from error
+
+
+def read_outcome(path: Path, *, made_by: str) -> Outcome:
+    """Read `table1.json`.
+
+    Raises:
+        MissingInputError, DamagedFileError: it is not there, or is not what it should be.
+    """
+    return parse_outcome(read_json(path, made_by=made_by), where=path, remedy=f"run `{made_by}` again")

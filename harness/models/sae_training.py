@@ -1,0 +1,195 @@
+"""Trains an SAE with sae-lens on the residual stream of a Hugging Face model and measures its quality."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+from transformers import PreTrainedModel
+
+from harness.core.errors import DataError
+
+with warnings.catch_warnings():  # sae-lens imports a module that TransformerLens deprecates
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from sae_lens import SAE
+    from sae_lens.config import SAETrainerConfig
+    from sae_lens.saes.batchtopk_sae import BatchTopKTrainingSAE, BatchTopKTrainingSAEConfig
+    from sae_lens.training.sae_trainer import SAETrainer
+
+
+@dataclass(frozen=True)
+class SaeRecipe:
+    """Settings of a BatchTopK SAE, which sae-lens saves as a JumpReLU SAE with one shared threshold.
+
+    Attributes:
+        d_sae: features in the dictionary.
+        k: features active per token, on average over a batch.
+        lr: Adam's learning rate, decayed linearly to a tenth over the last fifth of the steps.
+        samples: activation vectors seen in training; the given ones are passed over again in new orders.
+        batch: activation vectors per step.
+        dead_after: steps without firing after which the auxiliary loss revives a feature.
+        seed: of the initial weights and of the order.
+    """
+
+    d_sae: int
+    k: float
+    lr: float = 1e-3
+    samples: int = 2_000_000
+    batch: int = 2048
+    dead_after: int = 100
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class SaeQuality:
+    """How well an SAE reconstructs activations.
+
+    Attributes:
+        explained_variance: 1 - (squared error / squared distance from the mean), summed over tokens and
+            dimensions.
+        mean_l0: active features per token.
+        dead_fraction: share of the features that are active on none of the tokens.
+        tokens: activation vectors measured.
+    """
+
+    explained_variance: float
+    mean_l0: float
+    dead_fraction: float
+    tokens: int
+
+
+def decoder_layers(model: PreTrainedModel) -> nn.ModuleList:
+    """The blocks of a decoder-only Hugging Face model."""
+    layers = model.get_decoder().layers
+    if not isinstance(layers, nn.ModuleList):
+        raise DataError(
+            "the model has no list of blocks", value=type(layers).__name__, remedy="use a decoder-only model"
+        )
+    return layers
+
+
+@torch.no_grad()
+def collect_activations(
+    model: PreTrainedModel, batches: Iterable[tuple[Tensor, Tensor]], layer: int, *, total: int | None = None
+) -> Tensor:
+    """The residual stream after a block (TransformerLens' ``blocks.LAYER.hook_resid_post``) at the kept
+    positions.
+
+    Args:
+        model: a decoder-only model.
+        batches: pairs of ids_BxL and a boolean keep_BxL; padding must be on the right and not kept.
+        layer: index of the block, from 0.
+        total: number of batches, for the progress bar.
+
+    Returns:
+        activations_NxD in float32, in the order of the batches.
+    """
+    caught: list[Tensor] = []
+
+    def catch(_module: nn.Module, _inputs: tuple[Any, ...], output: Any) -> None:
+        caught.append(output[0] if isinstance(output, tuple) else output)
+
+    handle = decoder_layers(model)[layer].register_forward_hook(catch)
+    rows: list[Tensor] = []
+    try:
+        with _cut_behind(model, layer):
+            for ids, keep in tqdm(batches, total=total, desc="collecting activations", mininterval=2):
+                model.get_decoder()(input_ids=ids, use_cache=False)
+                rows.append(caught.pop()[keep].float())
+    finally:
+        handle.remove()
+    return torch.cat(rows)
+
+
+@contextmanager
+def _cut_behind(model: PreTrainedModel, layer: int) -> Iterator[None]:
+    """Leave out the blocks behind a layer: nobody reads what they would compute."""
+    decoder = model.get_decoder()
+    whole = decoder_layers(model)
+    decoder.layers = whole[: layer + 1]
+    try:
+        yield
+    finally:
+        decoder.layers = whole
+
+
+def load_sae(folder: Path) -> SAE[Any]:
+    """The SAE that sae-lens saved in a folder, in float32 on the CPU."""
+    return SAE.load_from_disk(folder, dtype="float32")
+
+
+def _orders(activations: Tensor, batch: int, seed: int) -> Iterator[Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    while True:
+        order = torch.randperm(len(activations), generator=generator)
+        for start in range(0, len(order) - batch + 1, batch):
+            yield activations[order[start : start + batch]]
+
+
+def train_sae(
+    activations: Tensor, recipe: SaeRecipe, out: Path, *, hook_name: str, model_name: str
+) -> SAE[Any]:
+    """Train on activations_NxD, save in sae-lens' inference format under ``out`` and return what loading it
+    gives.
+
+    Raises:
+        DataError: fewer activations than one batch.
+    """
+    if len(activations) < recipe.batch:
+        raise DataError(
+            "too few activations for one batch of the SAE", value=len(activations), remedy="give more text"
+        )
+    torch.manual_seed(recipe.seed)
+    config = BatchTopKTrainingSAEConfig(
+        d_in=activations.shape[1],
+        d_sae=recipe.d_sae,
+        k=recipe.k,
+        normalize_activations="expected_average_only_in",
+    )
+    config.metadata.hook_name = hook_name
+    config.metadata.model_name = model_name
+    config.metadata.training_recipe = asdict(recipe)
+    steps = recipe.samples // recipe.batch
+    trainer = SAETrainer(
+        SAETrainerConfig(
+            total_training_samples=steps * recipe.batch,
+            train_batch_size_samples=recipe.batch,
+            lr=recipe.lr,
+            lr_end=recipe.lr / 10,
+            lr_warm_up_steps=min(100, steps // 10),
+            lr_decay_steps=steps // 5,
+            n_batches_for_norm_estimate=min(100, len(activations) // recipe.batch),
+            dead_feature_window=recipe.dead_after,
+            feature_sampling_window=max(1, steps // 4),
+        ),
+        BatchTopKTrainingSAE(config),
+        _orders(activations, recipe.batch, recipe.seed),
+    )
+    trainer.fit().save_inference_model(out)
+    return load_sae(out)
+
+
+@torch.no_grad()
+def measure_sae(sae: SAE[Any], activations: Tensor, batch: int = 8192) -> SaeQuality:
+    """The SAE's quality on activations_NxD."""
+    mean = activations.mean(dim=0)
+    error, spread, active = 0.0, 0.0, torch.zeros(sae.cfg.d_sae)
+    for rows in torch.split(activations, batch):
+        features = sae.encode(rows)
+        error += float((sae.decode(features) - rows).pow(2).sum())
+        spread += float((rows - mean).pow(2).sum())
+        active += (features > 0).sum(dim=0)
+    n = len(activations)
+    return SaeQuality(
+        round(1 - error / spread, 6),
+        round(float(active.sum()) / n, 4),
+        round(float((active == 0).float().mean()), 6),
+        n,
+    )

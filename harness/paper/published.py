@@ -1,0 +1,59 @@
+"""The base arm's scores beside those that others have published under the same protocol."""
+
+from __future__ import annotations
+
+from harness.core.errors import ProfileError
+from harness.core.results import Record, Score
+from harness.profiles.profile import Profile
+
+BAND = 1.96
+"""Standard errors within which a score agrees: a 95 % interval of the score that was found."""
+
+
+class Agreement(Record):
+    """A score and its published counterpart.
+
+    Attributes:
+        measure: name of the score.
+        published, source: what was published, and where.
+        found: the score of this run.
+        agrees: whether the published value lies within 1.96 standard errors of the one found.
+    """
+
+    measure: str
+    published: float
+    source: str
+    found: Score
+    agrees: bool
+
+    def __str__(self) -> str:
+        found, verb = self.found, "agrees with" if self.agrees else "differs from"
+        return (
+            f"{self.measure} of the base arm {verb} the published {self.published:.4f}: "
+            f"{found.value:.4f} \u00b1{found.stderr:.4f} (n = {found.n}; {self.source})"
+        )
+
+
+def agreements(profile: Profile, base: dict[str, Score]) -> tuple[Agreement, ...]:
+    """Compare the base arm's scores with the profile's published ones.
+
+    Raises:
+        ProfileError: a published score that the run does not have.
+    """
+    unknown = sorted(profile.published.keys() - base.keys())
+    if unknown:
+        raise ProfileError(
+            "[published] names a score that the run does not have",
+            value=unknown[0],
+            remedy=f"choose among: {', '.join(base)}",
+        )
+    return tuple(
+        Agreement(
+            measure=name,
+            published=one.value,
+            source=one.source,
+            found=base[name],
+            agrees=abs(base[name].value - one.value) <= BAND * base[name].stderr,
+        )
+        for name, one in profile.published.items()
+    )

@@ -1,0 +1,272 @@
+"""From a claim of the paper and a run's outcome to a verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from harness.core.measures import measure
+from harness.core.results import Record
+from harness.core.statistics import LEVEL, deciding_n, normal_interval
+from harness.findings import Finding as StudyFinding
+from harness.findings.outcome import ArmOutcome, Outcome
+from harness.paper.claims import (
+    NEVER_TESTED,
+    Claim,
+    Confusion,
+    Cost,
+    Direction,
+    Paper,
+    Quantity,
+    Sparsity,
+    Status,
+    StudyPredicate,
+    Value,
+)
+from harness.paper.study_verdict import Answer, find_in_studies
+
+TablePredicate = Direction | Value | Sparsity | Cost | Confusion
+
+
+class Verdict(Record):
+    """What a run says about a claim.
+
+    Attributes:
+        claim, sentence, source, status: of the claim.
+        answer: the verdict.
+        about_paper: False where the run is not one of the paper's profile: then `answer` is about that run
+            only.
+        findings: the numbers behind it, one line each, or the reason why there are none.
+        remark: what a reader of the verdict should know.
+        deciding_n: items that would decide an inconclusive claim with 80 % power; None where no number would.
+    """
+
+    claim: str
+    sentence: str
+    source: str
+    status: Status
+    answer: Answer
+    about_paper: bool
+    findings: tuple[str, ...]
+    remark: str = ""
+    deciding_n: int | None = None
+
+    @property
+    def evidence(self) -> str:
+        """Findings and remark in one line."""
+        text = "; ".join(self.findings)
+        return f"{text}. {self.remark}" if self.remark else text
+
+    @property
+    def label(self) -> str:
+        """The verdict in words that do not say more than the run can."""
+        if self.about_paper or self.answer in ("not run", "untestable"):
+            return self.answer
+        words = {"reproduced": "direction seen here", "not reproduced": "opposite seen here"}
+        return words.get(self.answer, "inconclusive here")
+
+
+class Finding(NamedTuple):
+    """What one predicate, or one measure of it, came to; `evidence` has one line for each measure."""
+
+    answer: Answer
+    evidence: tuple[str, ...]
+    deciding_n: int | None = None
+
+
+def judge(paper: Paper, outcome: Outcome, studies: Sequence[StudyFinding] = ()) -> list[Verdict]:
+    """A verdict on every claim, in the file's order.
+
+    Args:
+        studies: what the studies of the run found; a claim about one that is not there is `not run`.
+    """
+    about_paper = outcome.profile == paper.profile and outcome.model == paper.model
+    return [_judge_one(claim, outcome, about_paper, studies) for claim in paper.claims]
+
+
+def _judge_one(claim: Claim, outcome: Outcome, about_paper: bool, studies: Sequence[StudyFinding]) -> Verdict:
+    """`Claim` refuses predicates of what is lost or an artefact; here they would not be asked either."""
+    finding = _untested(claim)
+    predicates = () if claim.status in NEVER_TESTED else claim.predicates
+    if predicates and outcome.random_weights:
+        finding = Finding("not run", ("random weights: only memory and speed mean anything",))
+    elif predicates:
+        found = [
+            Finding(*find_in_studies(predicate, studies))
+            if isinstance(predicate, StudyPredicate)
+            else _find(predicate, outcome, about_paper)
+            for predicate in predicates
+        ]
+        finding = _all_of(found)
+    arithmetic = any(isinstance(predicate, Confusion) for predicate in predicates)
+    return Verdict(
+        claim=claim.id,
+        sentence=claim.sentence,
+        source=claim.source,
+        status=claim.status,
+        answer=finding.answer,
+        about_paper=about_paper or arithmetic,
+        findings=finding.evidence,
+        remark=claim.reason if predicates else "",
+        deciding_n=finding.deciding_n,
+    )
+
+
+def _untested(claim: Claim) -> Finding:
+    answer: Answer = "untestable" if claim.status in NEVER_TESTED else "not run"
+    return Finding(answer, (claim.reason,))
+
+
+def _find(predicate: TablePredicate, outcome: Outcome, about_paper: bool) -> Finding:
+    if isinstance(predicate, Confusion):
+        return _confusion(predicate)
+    if isinstance(predicate, Direction):
+        return _direction(predicate, outcome)
+    if isinstance(predicate, Cost):
+        return _cost(predicate, outcome)
+    if not about_paper:
+        return Finding("untestable", ("the printed number belongs to the paper's own model and data",))
+    return _value(predicate, outcome) if isinstance(predicate, Value) else _sparsity(predicate, outcome)
+
+
+def _all_of(findings: list[Finding]) -> Finding:
+    """All must hold: one contradiction settles it, then one that was not run, then one that is undecided."""
+    order: tuple[Answer, ...] = ("not reproduced", "untestable", "not run", "inconclusive", "reproduced")
+    answer = min((finding.answer for finding in findings), key=order.index)
+    evidence = tuple(line for finding in findings for line in finding.evidence)
+    undecided = [finding.deciding_n for finding in findings if finding.answer == "inconclusive"]
+    known = [n for n in undecided if n is not None]
+    enough = max(known) if answer == "inconclusive" and len(known) == len(undecided) else None
+    return Finding(answer, evidence, enough)
+
+
+def _any_of(findings: list[Finding]) -> Finding:
+    """One must hold: several readings of an ambiguous number."""
+    order: tuple[Answer, ...] = ("reproduced", "inconclusive", "not reproduced", "untestable", "not run")
+    best = min(findings, key=lambda finding: order.index(finding.answer))
+    return best._replace(evidence=tuple(line for finding in findings for line in finding.evidence))
+
+
+def _missing(outcome: Outcome, *arms: str) -> Finding | None:
+    absent = [arm for arm in arms if arm not in outcome.arms]
+    return Finding("not run", (f"the profile has no arm {' and no arm '.join(absent)}",)) if absent else None
+
+
+def _direction(predicate: Direction, outcome: Outcome) -> Finding:
+    missing = _missing(outcome, predicate.arm, predicate.reference)
+    return missing or _all_of([_side(predicate, name, outcome) for name in predicate.measures])
+
+
+def _side(predicate: Direction, name: str, outcome: Outcome) -> Finding:
+    one = outcome.difference(predicate.arm, predicate.reference, name)
+    what = measure(name)
+    if one is None or one.p_holm is None:
+        return Finding("not run", (f"{what.title} was not compared",))
+    effect, low, high = (
+        f"{number * what.scale:+.{what.decimals}f}" for number in (one.effect, one.low, one.high)
+    )
+    evidence = (
+        f"{what.title}, {predicate.arm} - {predicate.reference}: {effect} [{low}, {high}] {what.step}, "
+        f"p = {one.p_holm:.2g}, n = {one.n}"
+    )
+    if one.p_holm < LEVEL and one.effect != 0:
+        same = (one.effect > 0) == (predicate.sign > 0)
+        return Finding("reproduced" if same else "not reproduced", (evidence,))
+    return Finding(
+        "inconclusive", (evidence,), deciding_n(one.effect, one.sd, family=outcome.comparisons.family)
+    )
+
+
+def _value(predicate: Value, outcome: Outcome) -> Finding:
+    missing = _missing(outcome, predicate.arm)
+    return missing or _any_of(
+        [_equal(predicate, name, outcome.arms[predicate.arm]) for name in predicate.measures]
+    )
+
+
+def _equal(predicate: Value, name: str, arm: ArmOutcome) -> Finding:
+    score = arm.scores.get(name)
+    what = measure(name)
+    if score is None:
+        return Finding("not run", (f"{what.title} was not scored",))
+    low, high = normal_interval(score.value, score.stderr)
+    evidence = (
+        f"{what.title}, {predicate.arm}: {score.value:.3f} [{low:.3f}, {high:.3f}], n = {score.n}; "
+        f"printed {predicate.printed:g}, tolerance {predicate.tolerance:g}"
+    )
+    least, most = predicate.printed - predicate.tolerance, predicate.printed + predicate.tolerance
+    if least <= low and high <= most:
+        return Finding("reproduced", (evidence,))
+    if high < least or most < low:
+        return Finding("not reproduced", (evidence,))
+    return Finding("inconclusive", (evidence,), _enough_items(score.value, (low, high), score.n, predicate))
+
+
+def _enough_items(value: float, interval: tuple[float, float], n: int, predicate: Value) -> int | None:
+    """Items at which the interval is half as wide as the distance to the tolerance's edge allows."""
+    room = abs(predicate.tolerance - abs(value - predicate.printed))
+    half = (interval[1] - interval[0]) / 2
+    return math.ceil(n * (half / room) ** 2) if room > 0 else None
+
+
+def _sparsity(predicate: Sparsity, outcome: Outcome) -> Finding:
+    missing = _missing(outcome, predicate.arm)
+    if missing:
+        return missing
+    l0 = outcome.arms[predicate.arm].mean_l0
+    if l0 is None:
+        return Finding("not run", (f"{predicate.arm} reports no L0",))
+    near = abs(l0 - predicate.printed) <= predicate.tolerance
+    evidence = f"mean L0 {l0:.1f}; printed {predicate.printed:g}, tolerance {predicate.tolerance:g}"
+    return Finding("reproduced" if near else "not reproduced", (evidence,))
+
+
+def _cost(predicate: Cost, outcome: Outcome) -> Finding:
+    missing = _missing(outcome, predicate.arm, predicate.reference)
+    if missing:
+        return missing
+    arm, reference = outcome.arms[predicate.arm], outcome.arms[predicate.reference]
+    first, second = _quantity(arm, predicate.quantity), _quantity(reference, predicate.quantity)
+    if first is None or second is None or second[0] <= 0 or first[1] != second[1]:
+        return Finding("not run", (f"{predicate.quantity} was not measured for both arms",))
+    ratio = first[0] / second[0]
+    evidence = (
+        f"{first[1]}: {_plain(first[0])} against {_plain(second[0])}, ratio {ratio:.3g}, one run an arm"
+    )
+    if ratio <= 1 - predicate.margin and ratio < 1:
+        return Finding("reproduced", (evidence,))
+    if ratio >= 1 / (1 - predicate.margin):
+        return Finding("not reproduced", (evidence,))
+    return Finding("inconclusive", (f"{evidence}, within the margin of {predicate.margin:.0%}",))
+
+
+def _plain(value: float) -> str:
+    return f"{value:,.0f}" if value.is_integer() else f"{value:,.4g}"
+
+
+def _quantity(arm: ArmOutcome, quantity: Quantity) -> tuple[float, str] | None:
+    """A cost and the name of what was measured."""
+    if quantity == "mean L0":
+        return None if arm.mean_l0 is None else (arm.mean_l0, "mean L0 of the steering vector, features")
+    usage = arm.training_usage
+    if usage is None:
+        return None
+    if quantity == "trainable parameters":
+        return float(usage.trainable_parameters), "trainable parameters"
+    if quantity == "epoch time":
+        return None if arm.epoch_s is None else (arm.epoch_s, "seconds an epoch")
+    if usage.peak_reserved_gib is not None:
+        return usage.peak_reserved_gib, "peak reserved GPU memory, GiB"
+    return usage.peak_rss_gib, "peak resident set (no GPU), GiB"
+
+
+def _confusion(predicate: Confusion) -> Finding:
+    tp, tn = predicate.true_positives, predicate.true_negatives
+    fp, fn = predicate.false_positives, predicate.false_negatives
+    accuracy = (tp + tn) / (tp + tn + fp + fn)
+    mcc = (tp * tn - fp * fn) / math.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
+    close = 0.5 * 10**-predicate.digits + 1e-12
+    same = abs(accuracy - predicate.accuracy) <= close and abs(mcc - predicate.mcc) <= close
+    evidence = f"the counts give accuracy {accuracy:.4f} and MCC {mcc:.4f}"
+    return Finding("reproduced" if same else "not reproduced", (evidence,))

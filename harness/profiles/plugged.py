@@ -1,0 +1,44 @@
+"""A module that a profile names: of baselines/, of fsrl/ or of an installed plug-in, and of nothing else."""
+
+from __future__ import annotations
+
+import importlib
+from importlib import metadata
+from typing import Any
+
+from harness.core.errors import ProfileError
+
+HOMES = ("baselines", "fsrl")
+ENTRY_POINTS = "fsrl_bench.arms"
+
+
+def plugged_module(name: str, defines: tuple[str, ...]) -> Any:
+    """Import a module that a profile names: of baselines/, of fsrl/ or of an installed plug-in.
+
+    Raises:
+        ProfileError: it sits elsewhere, cannot be imported, or does not define what it must.
+    """
+    plugins = {point.value.split(":")[0] for point in metadata.entry_points(group=ENTRY_POINTS)}
+    if name.split(".")[0] not in HOMES and name not in plugins:
+        raise ProfileError(
+            "an arm's module must sit in baselines/ or fsrl/, or be named by an installed distribution's "
+            f"entry point in the group {ENTRY_POINTS}",
+            value=name,
+            remedy="move the module, or install the distribution that provides it",
+        )
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise ProfileError(
+            f"the arm's module cannot be imported ({error})",
+            value=name,
+            remedy="correct `module` in that table of the profile",
+        ) from error
+    for needed in defines:
+        if not hasattr(module, needed):
+            raise ProfileError(
+                f"the module does not define {needed}",
+                value=name,
+                remedy="see harness/arm.py and harness/study.py",
+            )
+    return module

@@ -1,0 +1,131 @@
+"""The TOML file behind a profile: where it lies, and what a variant takes over from the profile it extends.
+
+Standard library only: the noxfile's interpreter reads profiles before there is an environment.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import ProfileError
+
+PROFILES = Path(__file__).parent
+REASONS = ("sources", "assumed")
+Table = dict[str, Any]
+
+
+def profile_names() -> list[str]:
+    """Names of the bundled profiles."""
+    return sorted(path.stem for path in PROFILES.glob("*.toml"))
+
+
+def profile_path(name: str) -> Path:
+    """The file of a profile, by name (of a bundled one) or by path (of a TOML file).
+
+    Raises:
+        ProfileError: there is no such file; the message lists the bundled profiles.
+    """
+    path = Path(name) if name.endswith(".toml") else PROFILES / f"{name}.toml"
+    if not is_file(path):
+        raise ProfileError(
+            "no such profile",
+            value=name,
+            remedy=f"choose one of: {', '.join(profile_names())}; or a .toml file",
+        )
+    return path
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file has this name; a name that no file can have is no file's."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def lock_path(name: str) -> Path:
+    """The lock file of a profile, beside its TOML file: the commit and the files of each hub repository."""
+    return profile_path(name).with_suffix(".lock.json")
+
+
+def read_profile(name: str) -> Table:
+    """A profile's tables, with those of the profile that it extends below its own.
+
+    `extends = "NAME"` (or a path relative to the file) takes over every key of another profile; `without`
+    lists tables of it, by dotted path, that are left out. A key that the variant sets itself loses the source
+    or the reason that the other profile gave for its value.
+
+    Raises:
+        ProfileError: no such profile, not TOML, a circle of profiles, or a `without` that names nothing.
+    """
+    return _read(profile_path(name), ())
+
+
+def _read(path: Path, extended_by: tuple[Path, ...]) -> Table:
+    own = _parse(path)
+    other, without = own.pop("extends", None), own.pop("without", [])
+    if other is None and not without:
+        return own
+    if not isinstance(other, str) or not isinstance(without, list):
+        raise _refused("`extends` is the name of a profile, `without` a list of its tables", path)
+    if "name" not in own:
+        raise _refused("a profile that extends another needs a name of its own", path)
+    above = path.parent / other if other.endswith(".toml") else profile_path(other)
+    if above.resolve() in {one.resolve() for one in (path, *extended_by)}:
+        raise _refused(f"the profile extends itself, through {other}", path)
+    if not is_file(above):
+        raise _refused(f"the profile extends {other}, which is not there", path)
+    base = _read(above, (path, *extended_by))
+    for dotted in without:
+        _drop(base, str(dotted), path)
+    explained = {key for table in REASONS for key in own.get(table, {})}
+    set_here = leaves({key: value for key, value in own.items() if key not in REASONS})
+    for table in REASONS:
+        left = base.get(table, {}).items()
+        base[table] = {key: why for key, why in left if key not in explained | set_here.keys()}
+    return _merged(base, own)
+
+
+def leaves(tables: Table, prefix: str = "") -> Table:
+    """Values by dotted path."""
+    found: Table = {}
+    for key, value in tables.items():
+        found |= leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return found
+
+
+def _parse(path: Path) -> Table:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ProfileError(
+            f"the profile is not TOML: {error}", value=path, remedy="correct that line"
+        ) from error
+
+
+def _drop(tables: Table, dotted: str, path: Path) -> None:
+    *parents, last = dotted.split(".")
+    node: Any = tables
+    for part in parents:
+        node = node.get(part) if isinstance(node, dict) else None
+    if not isinstance(node, dict) or last not in node:
+        raise _refused(f"`without` names {dotted}, which the extended profile does not have", path)
+    del node[last]
+    for table in REASONS:
+        left = tables.get(table, {}).items()
+        tables[table] = {key: why for key, why in left if not f"{key}.".startswith(f"{dotted}.")}
+
+
+def _merged(base: Table, own: Table) -> Table:
+    both = {
+        key: _merged(base[key], own[key])
+        for key in base.keys() & own.keys()
+        if isinstance(base[key], dict) and isinstance(own[key], dict)
+    }
+    return {**base, **own, **both}
+
+
+def _refused(cause: str, path: Path) -> ProfileError:
+    return ProfileError(cause, value=path, remedy="correct that key of the profile")

@@ -1,0 +1,120 @@
+"""Tables as CSV, for machines: one record a line, full precision, shares not percent, seconds not minutes.
+
+A cell is empty where nothing was measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from harness.core.measures import BASE
+from harness.findings.outcome import ArmOutcome, Outcome
+from harness.paper.claims import Paper
+from harness.paper.verdict import Verdict
+from harness.report.tables import limits
+
+Cell = str | int | float | None
+
+
+def table1_csv(outcome: Outcome, paper: Paper) -> str:
+    """One line for each arm and measure: score, paired difference to the base, the paper's value."""
+    records: list[Mapping[str, Cell]] = []
+    for name, arm in outcome.arms.items():
+        for column in outcome.columns:
+            score = arm.scores.get(column.name)
+            one = outcome.difference(name, BASE, column.name) if name != BASE else None
+            records.append(
+                {
+                    **_run(outcome),
+                    "arm": name,
+                    "measure": column.name,
+                    "value": score.value if score else None,
+                    "stderr": score.stderr if score else None,
+                    "n": score.n if score else None,
+                    "difference_to_base": one.effect if one else None,
+                    "low_95": one.low if one else None,
+                    "high_95": one.high if one else None,
+                    "test": one.test if one else None,
+                    "p": one.p if one else None,
+                    "p_holm": one.p_holm if one else None,
+                    "paper": paper.printed(f"{name}/{column.name}"),
+                }
+            )
+    return _csv(records)
+
+
+def cost_csv(outcome: Outcome, paper: Paper) -> str:
+    """One line for each arm: parameters, times, memory."""
+    return _csv([{**_run(outcome), **_cost(name, arm, paper)} for name, arm in outcome.arms.items()])
+
+
+def times_csv(outcome: Outcome) -> str:
+    """One line for each stage and arm, and for each part of an evaluation, in seconds."""
+    records: list[Mapping[str, Cell]] = [
+        {**_run(outcome), "stage": "prepare", "arm": None, "wall_s": outcome.prepare_s}
+    ]
+    for name, arm in outcome.arms.items():
+        parts = {f"evaluate {task}": seconds for task, seconds in arm.task_s.items()}
+        times = {"train": arm.train_s, "evaluate": arm.evaluate_s, **parts}
+        records += [
+            {**_run(outcome), "stage": stage, "arm": name, "wall_s": seconds}
+            for stage, seconds in times.items()
+        ]
+    return _csv(records)
+
+
+def verdicts_csv(outcome: Outcome, verdicts: Sequence[Verdict]) -> str:
+    """One line for each claim."""
+    return _csv([{**_run(outcome), **_verdict(one)} for one in verdicts])
+
+
+def _verdict(one: Verdict) -> dict[str, Cell]:
+    fields = ("claim", "sentence", "source", "status", "answer", "label", "evidence", "deciding_n")
+    return {**{name: getattr(one, name) for name in fields}, "about_paper": str(one.about_paper).lower()}
+
+
+def _cost(name: str, arm: ArmOutcome, paper: Paper) -> dict[str, Cell]:
+    usage, facts = arm.training_usage, arm.training
+    return {
+        "arm": name,
+        "trained": str(facts is not None).lower(),
+        "trainable_parameters": usage.trainable_parameters if usage else 0,
+        "total_parameters": (usage or arm.evaluation_usage).total_parameters,
+        "steps": facts.steps if facts else None,
+        "epochs": facts.epochs if facts else None,
+        "training_tokens": usage.tokens if usage else None,
+        "tokens_per_s": usage.tokens_per_s if usage and usage.tokens and usage.wall_s else None,
+        "epoch_s": arm.epoch_s,
+        "training_s": usage.wall_s if usage else None,
+        "training_startup_s": usage.startup_s if usage else None,
+        "training_peak_allocated_gib": usage.peak_allocated_gib if usage else None,
+        "training_peak_reserved_gib": usage.peak_reserved_gib if usage else None,
+        "training_peak_rss_gib": usage.peak_rss_gib if usage else None,
+        "evaluation_s": arm.evaluation_usage.wall_s,
+        "evaluation_peak_allocated_gib": arm.evaluation_usage.peak_allocated_gib,
+        "evaluation_peak_reserved_gib": arm.evaluation_usage.peak_reserved_gib,
+        "evaluation_peak_rss_gib": arm.evaluation_usage.peak_rss_gib,
+        "paper_memory": paper.printed(f"{name}/memory"),
+        "paper_epoch": paper.printed(f"{name}/epoch"),
+    }
+
+
+def _run(outcome: Outcome) -> dict[str, Cell]:
+    """What every line names of its run."""
+    return {
+        "profile": outcome.profile,
+        "protocol": outcome.protocol,
+        "hardware": outcome.hardware,
+        "commit": " ".join(outcome.commits),
+        "uncommitted_changes": str(outcome.dirty).lower(),
+        "seed": outcome.seed,
+        "limits": limits(outcome),
+        "note": outcome.note,
+    }
+
+
+def _csv(records: Sequence[Mapping[str, Cell]]) -> str:
+    import pandas as pd
+
+    # object columns: a count beside an empty cell stays a whole number
+    return str(pd.DataFrame(records, dtype=object).to_csv(index=False, lineterminator="\n"))

@@ -1,0 +1,89 @@
+"""What the page is made of: tables, figures, conversations, and numbers as cells, before they are HTML."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from harness.findings import Interval
+
+
+class Cell(NamedTuple):
+    """A cell of a table.
+
+    Attributes:
+        text: as shown.
+        pointer: JSON pointer of the number in the table's artefact; empty where it has none.
+        sort: by what the column is sorted; the text where None.
+        href: another artefact than the table's; empty for the table's own.
+    """
+
+    text: str
+    pointer: str = ""
+    sort: float | None = None
+    href: str = ""
+
+
+class Table(NamedTuple):
+    """A table; `href` is the artefact that its cells point into."""
+
+    name: str
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    notes: tuple[str, ...]
+    href: str
+    kind: str = "table"
+
+
+class Picture(NamedTuple):
+    """A figure: `svg` for the page, `alt` in words for who does not see it."""
+
+    name: str
+    title: str
+    svg: str
+    png: bytes
+    alt: str
+    notes: tuple[str, ...]
+    href: str
+    kind: str = "figure"
+
+
+class Conversations(NamedTuple):
+    """Answers side by side, as `harness.findings.GenerationsResult` has them; `pointer` leads to that."""
+
+    name: str
+    title: str
+    result: Any
+    notes: tuple[str, ...]
+    href: str
+    pointer: str = "/result"
+    kind: str = "conversations"
+
+
+Block = Table | Picture | Conversations
+
+
+class Section(NamedTuple):
+    """A part of the page with a heading of its own."""
+
+    name: str
+    title: str
+    intro: str
+    blocks: tuple[Block, ...]
+
+
+NOT_PRINTED = Cell("not printed")
+
+
+def percent(value: float, decimals: int = 2, sign: str = "") -> str:
+    return f"{100 * value:{sign}.{decimals}f}"
+
+
+def interval(one: Interval, pointer: str, sign: str = "") -> Cell:
+    """`17.59 [17.50, 17.68]`, in percent."""
+    text = f"{percent(one.value, 2, sign)} [{percent(one.low, 2, sign)}, {percent(one.high, 2, sign)}]"
+    return Cell(text, f"{pointer}/value", one.value)
+
+
+def plain_error(one: Interval, pointer: str, sign: str = "") -> Cell:
+    return Cell(f"{percent(one.value, 2, sign)} ±{percent(one.stderr)}", f"{pointer}/value", one.value)

@@ -1,0 +1,281 @@
+"""From a run's documents to the page and its pictures: pure, the same bytes for the same documents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from harness.core.artefact import Artefact
+from harness.core.measures import BASE
+from harness.core.paths import ROOT
+from harness.findings import (
+    AblationResult,
+    CensusResult,
+    ClassificationResult,
+    CompositionResult,
+    DifferenceResult,
+    Finding,
+    GenerationsResult,
+    RankingResult,
+    SweepResult,
+    TopKResult,
+    UsageResult,
+    parse_finding,
+)
+from harness.findings.outcome import Outcome
+from harness.paper.claims import Paper
+from harness.paper.printed import Printed
+from harness.paper.verdict import judge
+from harness.report.differences_figure import figure
+from harness.report.page import (
+    adapters,
+    answers,
+    charts,
+    classified,
+    features,
+    losses,
+    masked,
+    sheets,
+    sweeps,
+)
+from harness.report.page.blocks import Block, Cell, Conversations, Picture, Section, Table
+from harness.report.tables import cost_table, table1, verdict_table
+from harness.report.times_table import times_table
+
+TEMPLATES = ROOT / "harness" / "report" / "templates"
+
+
+class Documents(NamedTuple):
+    """What a page is made from.
+
+    Attributes:
+        outcome, outcome_href: Table 1's document, and where it lies as seen from the page.
+        studies: artefacts by name; `studies_href` is their folder as seen from the page.
+        paper, printed: the paper's claims and tables.
+        classified: what `classify` wrote, by kind of classifier; `classified_href` is their folder.
+    """
+
+    outcome: Outcome
+    outcome_href: str
+    studies: Mapping[str, Artefact]
+    studies_href: str
+    paper: Paper
+    printed: Printed
+    classified: Mapping[str, Artefact] = MappingProxyType({})
+    classified_href: str = ""
+
+    def href(self, study: str) -> str:
+        """Where a study's artefact lies as seen from the page."""
+        return f"{self.studies_href}/{study}.json"
+
+
+def build(documents: Documents) -> dict[str, bytes]:
+    """`index.html` and a PNG of each figure, by file name."""
+    found = {
+        name: parse_finding(one.result, where=documents.href(name)) for name, one in documents.studies.items()
+    }
+    sections = [
+        _table1(documents),
+        *_studies(documents, found),
+        *classified.sections(documents.classified, documents.classified_href, documents.printed),
+        _verdicts(documents, found),
+        _provenance(documents),
+    ]
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    page = environment.get_template("page.html.jinja").render(
+        outcome=documents.outcome, paper=documents.paper, sections=sections
+    )
+    pictures = [block for section in sections for block in section.blocks if isinstance(block, Picture)]
+    return {"index.html": page.encode(), **{f"{one.name}.png": one.png for one in pictures}}
+
+
+def _table1(documents: Documents) -> Section:
+    outcome, href = documents.outcome, documents.outcome_href
+    scores, costs = table1(outcome, documents.paper), cost_table(outcome, documents.paper)
+    times = times_table(outcome)
+    blocks: tuple[Block, ...] = (
+        sheets.from_sheet(scores, href, sheets.table1_pointers(outcome)),
+        *_differences(outcome, href),
+        *adapters.tables(outcome, href),
+        sheets.from_sheet(costs, href, sheets.cost_pointers(outcome, len(costs.headings))),
+        sheets.from_sheet(times, href, [[""] * (len(times.headings) - 1) for _ in times.rows]),
+    )
+    return Section("scores", "Scores and costs", "What training did to the scores, and what it cost.", blocks)
+
+
+def _differences(outcome: Outcome, href: str) -> tuple[Picture, ...]:
+    """The figure under Table 1; none where there is no arm but the base."""
+    if set(outcome.arms) <= {BASE}:
+        return ()
+    found = figure(outcome)
+    picture = Picture(
+        "differences",
+        "Difference to the base model",
+        charts.inline(found["svg"].decode(), "differences"),
+        found["png"],
+        "Each trained arm's difference to the base model on every measure, with 95 % intervals; "
+        "the numbers are in Table 1.",
+        (),
+        href,
+    )
+    return (picture,)
+
+
+def _verdicts(documents: Documents, found: Mapping[str, Finding]) -> Section:
+    outcome = documents.outcome
+    sheet = verdict_table(outcome, judge(documents.paper, outcome, list(found.values())))
+    pointers = [[""] * (len(sheet.headings) - 1) for _ in sheet.rows]
+    table = sheets.from_sheet(sheet, documents.outcome_href, pointers)
+    return Section("verdicts", "Verdicts", "What this run says about each claim of the paper.", (table,))
+
+
+def _studies(documents: Documents, found: Mapping[str, Finding]) -> list[Section]:
+    """A section for each study that is finished, in the profile's order."""
+    sections = []
+    for name, finding in found.items():
+        section = _section(name, finding, documents.href(name), documents.printed)
+        sections += [] if section is None else [section]
+    return sections
+
+
+def _section(name: str, finding: Finding, href: str, printed: Printed) -> Section | None:
+    match finding:
+        case CensusResult():
+            return _census(finding, href)
+        case CompositionResult():
+            intro = "Which kinds of features the SAE activates, and which kinds the adapter steers."
+            return Section(
+                name, "Table 2: composition", intro, (features.composition(finding, href, printed),)
+            )
+        case RankingResult():
+            title = "Table 3: most often" if finding.by == "usage" else "Table 4: most strongly"
+            table = features.ranking(finding, name, href, printed)
+            return Section(name, title, "The single features that the adapter steers most.", (table,))
+        case TopKResult():
+            return _drawn(
+                name,
+                "Figure 2: static top-k",
+                "Is the learned, input-dependent sparsity better than a fixed number of features?",
+                lambda: charts.top_k(finding),
+                "SimPO loss against the share of features steered; the numbers are in the table below.",
+                losses.top_k(finding, href),
+            )
+        case DifferenceResult():
+            return _drawn(
+                name,
+                "Figure 3: steering against activation",
+                "Does the adapter only repeat what the SAE finds?",
+                lambda: charts.difference(finding),
+                "Above: how many features have which mean difference f - v. Below: the same, in order.",
+                features.difference(finding, href),
+            )
+        case UsageResult():
+            return _drawn(
+                name,
+                "Figure 5: usage of features",
+                "How quickly does the use of features fall with their rank?",
+                lambda: charts.usage(finding),
+                "Usage of each feature by rank in three contexts and three groups; grey: the fit over all. "
+                "Slopes and R² are in the table below.",
+                features.usage(finding, href),
+            )
+        case SweepResult():
+            what = "alpha" if finding.axis == "alpha" else "layer"
+            return _drawn(
+                name,
+                f"Figure 4: sweep of {what}",
+                "What does each setting cost in loss, and how many features does it steer?",
+                lambda: sweeps.drawn(finding),
+                sweeps.alt(finding),
+                sweeps.numbers(finding, name, href, printed),
+            )
+        case AblationResult():
+            return masked.section(name, finding, href)
+        case ClassificationResult():
+            intro = "Can the category of a feature be told from its explanation?"
+            table = classified.table6(finding, href, printed)
+            return Section(name, "Table 6: classification", intro, (table,))
+        case GenerationsResult():
+            block = Conversations(name, "Answers to the same prompts", finding, (), href)
+            means = answers.table(finding, href)
+            return Section(name, "Answers side by side", "What the arms say.", (means, block))
+    return None
+
+
+def _drawn(name: str, title: str, intro: str, draw: Callable[[], object], alt: str, table: Table) -> Section:
+    svg, png = charts.drawn(name, draw)  # type: ignore[arg-type]
+    picture = Picture(name, title, svg, png, alt, (), table.href)
+    return Section(f"section-{name}", title, intro, (picture, table))
+
+
+def _census(finding: CensusResult, href: str) -> Section:
+    rows = tuple(
+        (
+            Cell(context.replace("_", " + ")),
+            Cell(f"{one.positions:,}", f"/result/contexts/{context}/positions", one.positions),
+            Cell(f"{one.mean_l0['sae']:.2f}", f"/result/contexts/{context}/mean_l0/sae", one.mean_l0["sae"]),
+            Cell(
+                f"{one.mean_l0['steering']:.2f}",
+                f"/result/contexts/{context}/mean_l0/steering",
+                one.mean_l0["steering"],
+            ),
+            Cell(
+                f"{one.empty['steering']:,}",
+                f"/result/contexts/{context}/empty/steering",
+                one.empty["steering"],
+            ),
+        )
+        for context, one in finding.contexts.items()
+    )
+    headings = (
+        "Context",
+        "Positions",
+        "Mean L0 of the SAE",
+        "Mean L0 of the steering",
+        "Positions not steered",
+    )
+    sizes = ", ".join(f"{size} {name}" for name, size in finding.categories.items())
+    notes = (f"{finding.d_sae:,} features, of which {sizes}; {finding.examples:,} pairs; arm {finding.arm}.",)
+    table = Table("census", "What is active", headings, rows, notes, href)
+    return Section("activity", "Activity", "What the tables and figures below are counted from.", (table,))
+
+
+def _provenance(documents: Documents) -> Section:
+    outcome = documents.outcome
+    rows: list[tuple[Cell, ...]] = [
+        (
+            Cell("Table 1"),
+            Cell(", ".join(outcome.commits)),
+            Cell(str(outcome.dirty)),
+            Cell(outcome.device),
+            Cell(""),
+        )
+    ]
+    for name, one in documents.studies.items():
+        made = one.provenance
+        cells = (made["commit"] or "no commit", str(made["dirty"]), made["hardware"]["device"])
+        wall = Cell(f"{one.wall_s:.1f}", "/wall_s", one.wall_s, documents.href(name))
+        rows.append((Cell(name), *map(Cell, cells), wall))
+    versions = " · ".join(f"{name} {version}" for name, version in sorted(outcome.versions.items()))
+    notes = (
+        f"profile {outcome.profile} ({outcome.profile_digest})",
+        f"hardware {outcome.hardware} · seed {outcome.seed}",
+        versions,
+    )
+    headings = ("Part", "Commit", "Uncommitted changes", "Device", "Seconds")
+    blocks: tuple[Block, ...] = (
+        Table(
+            "provenance", "Where the numbers come from", headings, tuple(rows), notes, documents.outcome_href
+        ),
+    )
+    return Section("origins", "Provenance", "Code, machine and time of every part.", blocks)

@@ -1,0 +1,177 @@
+"""Tables about features: which are active, which are steered, how often and how much."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.findings import (
+    CONTEXTS,
+    Composition,
+    CompositionResult,
+    DifferenceResult,
+    RankingResult,
+    UsageResult,
+)
+from harness.paper.printed import Printed, PrintedFeature
+from harness.report.page.blocks import NOT_PRINTED, Cell, Table, interval, percent, plain_error
+
+
+def composition(result: CompositionResult, href: str, printed: Printed) -> Table:
+    """Table 2: ours in both ways, the paper's beside them."""
+    other = {
+        (row.category, row.context): (i, row) for i, row in enumerate(result.rows) if row.way == "positions"
+    }
+    rows = []
+    for i, row in enumerate(result.rows):
+        if row.way == "examples":
+            rows.append(_share_row(i, row, other.get((row.category, row.context)), printed))
+    headings = (
+        "Features",
+        "Context",
+        "SAE (%) [95 %]",
+        "Steering (%) [95 %]",
+        "Relative change (%) [95 %]",
+        "every position a draw: SAE (%)",
+        "every position a draw: change (%)",
+        "Paper: SAE (%)",
+        "Paper: change (%)",
+    )
+    notes = (
+        f"Share of the category among the active features of a position (abs(value) > 1e-6), mean over "
+        f"positions without padding; 95 % interval of a bootstrap over {result.examples} examples "
+        f"({result.resamples:,} resamples, seed {result.seed}).",
+        "`every position a draw`: the paper's way, with padding counted and ± a standard error as if all "
+        "positions were independent, which they are not.",
+        "Positions at which nothing is active have no share and are left out.",
+    )
+    return Table("table2", "Table 2. Composition of the active features", headings, tuple(rows), notes, href)
+
+
+def _share_row(
+    i: int, row: Composition, other: tuple[int, Composition] | None, printed: Printed
+) -> tuple[Cell, ...]:
+    at, paper = f"/result/rows/{i}", printed.share(row.category, row.context)
+    cells = [
+        Cell(row.category),
+        Cell(CONTEXTS[row.context]),
+        interval(row.sae, f"{at}/sae"),
+        interval(row.steering, f"{at}/steering"),
+        interval(row.change, f"{at}/change", "+"),
+    ]
+    if other is None:
+        cells += [Cell("not kept"), Cell("not kept")]
+    else:
+        at = f"/result/rows/{other[0]}"
+        cells += [plain_error(other[1].sae, f"{at}/sae"), plain_error(other[1].change, f"{at}/change", "+")]
+    if paper is None:
+        return (*cells, NOT_PRINTED, NOT_PRINTED)
+    sae, change = f"{paper.sae:.2f} ±{paper.sae_error:.2f}", f"{paper.change:+.2f} ±{paper.change_error:.2f}"
+    return (*cells, Cell(sae, sort=paper.sae), Cell(change, sort=paper.change))
+
+
+def ranking(result: RankingResult, name: str, href: str, printed: Printed) -> Table:
+    """Tables 3 and 4."""
+    usage = result.by == "usage"
+    paper = printed.table3 if usage else printed.table4
+    rows = []
+    for i, row in enumerate(result.rows):
+        at = f"/result/rows/{i}"
+        rows.append(
+            (
+                Cell(str(i + 1), sort=i + 1),
+                Cell(str(row.feature), f"{at}/feature", row.feature),
+                Cell(row.description or "(no description)", f"{at}/description"),
+                Cell(", ".join(row.categories) or "neither", f"{at}/categories"),
+                Cell(percent(row.usage), f"{at}/usage", row.usage),
+                Cell(f"{row.mean_value:.4f}", f"{at}/mean_value", row.mean_value),
+                Cell(f"{row.mean_active:.4f}", f"{at}/mean_active", row.mean_active),
+                _printed_feature(paper, i, "%" if usage else ""),
+            )
+        )
+    headings = (
+        "Rank",
+        "Feature",
+        "Description",
+        "Category",
+        "Usage (% of positions)",
+        "Mean v (all positions)",
+        "Mean v (where steered)",
+        "Paper, at this rank",
+    )
+    title = (
+        "Table 3. Features steered most often"
+        if usage
+        else "Table 4. Features with the largest mean steering"
+    )
+    notes = (
+        f"Over {result.positions:,} positions of prompt + chosen and prompt + rejected, without padding; "
+        f"{result.never:,} features are never steered.",
+        "The paper's features belong to another dictionary. Its Table 3 gives shares of all steering events, "
+        "printed 100 times too large (0.0442 % as 4.42 %), not shares of positions."
+        if usage
+        else "The paper's features belong to another dictionary.",
+    )
+    return Table(name, title, headings, tuple(rows), notes, href)
+
+
+def _printed_feature(rows: Sequence[PrintedFeature], place: int, unit: str) -> Cell:
+    if place >= len(rows):
+        return NOT_PRINTED
+    row, spec = rows[place], ".2f" if unit else ".3f"
+    return Cell(f"{row.feature}: {row.description} ({row.value:{spec}}{' ' if unit else ''}{unit})")
+
+
+def difference(result: DifferenceResult, href: str) -> Table:
+    """Where f and v differ most."""
+    rows = tuple(
+        (
+            Cell(str(row.feature), f"/result/largest/{i}/feature", row.feature),
+            Cell(row.description or "(no description)", f"/result/largest/{i}/description"),
+            Cell(", ".join(row.categories) or "neither", f"/result/largest/{i}/categories"),
+            Cell(f"{row.difference:+.4f}", f"/result/largest/{i}/difference", row.difference),
+            Cell(f"{row.sae:.4f}", f"/result/largest/{i}/sae", row.sae),
+            Cell(f"{row.steering:.4f}", f"/result/largest/{i}/steering", row.steering),
+        )
+        for i, row in enumerate(result.largest)
+    )
+    headings = ("Feature", "Description", "Category", "Mean f - v", "Mean f", "Mean v")
+    notes = (
+        f"Mean over features {result.mean:+.5f}, mean absolute {result.mean_absolute:.5f}; "
+        f"{result.positive} features are above 0, {result.negative} below.",
+    )
+    return Table("figure3-numbers", "Figure 3: where f and v differ most", headings, rows, notes, href)
+
+
+def usage(result: UsageResult, href: str) -> Table:
+    """The fits of Figure 5."""
+    rows = []
+    for i, curve in enumerate(result.curves):
+        at = f"/result/curves/{i}"
+        slope = (
+            Cell("n/a (too few)")
+            if curve.slope is None
+            else Cell(f"{curve.slope:.4f}", f"{at}/slope", curve.slope)
+        )
+        fit = Cell("n/a (too few)") if curve.r2 is None else Cell(f"{curve.r2:.3f}", f"{at}/r2", curve.r2)
+        rows.append(
+            (
+                Cell(CONTEXTS[curve.context]),
+                Cell(curve.group),
+                Cell(str(curve.features), f"{at}/features", curve.features),
+                Cell(str(curve.used), f"{at}/used", curve.used),
+                slope,
+                fit,
+            )
+        )
+    headings = (
+        "Context",
+        "Features",
+        "In the group",
+        "Ever steered",
+        "Slope (log10 usage per percentile)",
+        "R²",
+    )
+    notes = (
+        "Linear fit of log10(usage) against the rank percentile over the features that are steered at all.",
+    )
+    return Table("figure5-numbers", "Figure 5: the fits", headings, tuple(rows), notes, href)

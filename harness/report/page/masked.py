@@ -1,0 +1,112 @@
+"""What becomes of loss, scores and answers when one kind of feature is not steered."""
+
+from __future__ import annotations
+
+from harness.core.measures import measure
+from harness.findings import Ablated, AblationResult, Contrast
+from harness.report.page.blocks import Block, Cell, Conversations, Section, Table, percent
+
+ANSWER_HEADINGS = ("Answer length (tokens)", "Lines with Markdown (%)")
+
+
+def section(name: str, result: AblationResult, href: str) -> Section:
+    """Masks against random ones, every mask alone, and answers under them."""
+    blocks: list[Block] = [contrasts(result, href)] if result.contrasts else []
+    blocks.append(under_masks(result, href))
+    if result.answers is not None:
+        title = "Answers with some features not steered"
+        blocks.append(Conversations(f"{name}-answers", title, result.answers, (), href, "/result/answers"))
+    intro = "What becomes of loss, scores and answers when one kind of feature is not steered."
+    return Section(name, "Causal ablation", intro, tuple(blocks))
+
+
+def contrasts(result: AblationResult, href: str) -> Table:
+    """Each category by each measure beside random masks of its size."""
+    rows = tuple(_contrast_row(one, f"/result/contrasts/{i}") for i, one in enumerate(result.contrasts))
+    draws = 1 + max(row.draw for row in result.rows if row.draw is not None)
+    notes = (
+        f"Difference to the unmasked policy on the same items. Random: mean of {draws} draws (seed "
+        f"{result.seed}) of as many steered features of neither category, and the 95 % interval (Student) in "
+        "which one further draw would lie.",
+        "Outside: the category does what a random mask of its size does not. It is not corrected for the "
+        "number of lines. n items of a task are its first ones (of each subject for MMLU).",
+    )
+    headings = ("Not steered", "Measure", "n", "Difference", "Random [95 %]", "Outside of random")
+    return Table("ablation-contrasts", "Masks against random masks", headings, rows, notes, href)
+
+
+def _contrast_row(one: Contrast, at: str) -> tuple[Cell, ...]:
+    title, scale, decimals = _written(one.measure)
+    effect, middle, low, high = (
+        f"{scale * value:+.{decimals}f}"
+        for value in (one.effect, one.random.value, one.random.low, one.random.high)
+    )
+    outside = not one.random.low <= one.effect <= one.random.high
+    return (
+        Cell(one.masked),
+        Cell(title),
+        Cell(str(one.items), f"{at}/items", one.items),
+        Cell(effect, f"{at}/effect", one.effect),
+        Cell(f"{middle} [{low}, {high}]", f"{at}/random/value", one.random.value),
+        Cell("yes" if outside else "no"),
+    )
+
+
+def _written(name: str) -> tuple[str, float, int]:
+    """Title, factor and decimals of a measure."""
+    if name == "answer_tokens":
+        return ANSWER_HEADINGS[0], 1.0, 1
+    if name == "markdown":
+        return ANSWER_HEADINGS[1], 100.0, 1
+    one = measure(name)
+    return f"{one.title} ({one.unit})", one.scale, one.decimals
+
+
+def _answer_cells(row: Ablated, at: str) -> tuple[Cell, ...]:
+    if row.answer_tokens is None or row.markdown is None:
+        return ()
+    return (
+        Cell(f"{row.answer_tokens:.1f}", f"{at}/answer_tokens", row.answer_tokens),
+        Cell(percent(row.markdown, 1), f"{at}/markdown", row.markdown),
+    )
+
+
+def under_masks(result: AblationResult, href: str) -> Table:
+    """Loss, difference and scores under each mask; random draws one by one."""
+    names = sorted({name for row in result.rows for name in row.scores})
+    rows = []
+    for i, row in enumerate(result.rows):
+        at = f"/result/rows/{i}"
+        gap = f"{row.difference:+.3f} [{row.low:+.3f}, {row.high:+.3f}]"
+        scores = (
+            Cell(percent(row.scores[name], 1), f"{at}/scores/{name}", row.scores[name])
+            if name in row.scores
+            else Cell("n/a (not scored)")
+            for name in names
+        )
+        rows.append(
+            (
+                Cell(row.masked if row.draw is None else f"{row.masked} ({row.draw + 1})"),
+                Cell(str(row.features), f"{at}/features", row.features),
+                Cell(f"{row.loss:.3f} ±{row.stderr:.3f}", f"{at}/loss", row.loss),
+                Cell(gap, f"{at}/difference", row.difference),
+                Cell(f"{row.mean_l0:.1f}", f"{at}/mean_l0", row.mean_l0),
+                *scores,
+                *_answer_cells(row, at),
+            )
+        )
+    headings = ("Not steered", "Features", "SimPO loss (nats)", "- nothing masked [95 %]", "Mean L0")
+    drawn = "; ".join(
+        f"as many as {name}: {one.value:+.3f}, from {one.low:+.3f} to {one.high:+.3f}"
+        for name, one in result.random.items()
+    )
+    notes = (
+        f"{result.pairs} pairs; base model {result.base_loss:.3f}. Paired differences, bootstrap over pairs.",
+        f"Random draws (seed {result.seed}) are from the steered features of neither category; mean "
+        f"difference and range: {drawn}.",
+        "Only features that are ever steered are masked and counted.",
+    )
+    title = "Evaluation with some features not steered"
+    scored = tuple(f"{measure(name).title} (%)" for name in names)
+    asked = ANSWER_HEADINGS if any(row.answer_tokens is not None for row in result.rows) else ()
+    return Table("ablation", title, (*headings, *scored, *asked), tuple(rows), notes, href)

@@ -1,0 +1,166 @@
+"""Figure 4 on the page: a sweep as a picture and in numbers, the authors' own beside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.core.picture import blank
+from harness.findings import SweepPoint, SweepResult
+from harness.paper.printed import Printed, PrintedPoint
+from harness.report.page.blocks import Cell, Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+NAMES = {"alpha": "penalty coefficient alpha", "layer": "steered layer (block)"}
+UNMEASURED = Cell("not measured")
+
+
+def drawn(result: SweepResult) -> Figure:
+    """Losses above, mean L0 below, over the same axis; an alpha sweep with its elbow."""
+    figure = blank(5.0, 5.4)
+    losses, steered = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
+    values = [point.value for point in result.points]
+    losses.errorbar(
+        values,
+        [point.loss for point in result.points],
+        yerr=[point.stderr for point in result.points],
+        color="black",
+        marker="o",
+        capsize=3,
+        label="without penalty (± standard error)",
+    )
+    penalised = [point.penalised_loss for point in result.points]
+    losses.plot(values, penalised, color="0.45", marker="s", markerfacecolor="white", linestyle="--",
+                label="with penalty")  # fmt: skip
+    losses.set_ylabel("SimPO loss (nats)")
+    steered.plot(values, [point.mean_l0 for point in result.points], color="black", marker="o")
+    steered.set_ylabel("mean L0 (features)")
+    steered.set_ylim(bottom=0)
+    steered.set_xlabel(NAMES[result.axis] + (", log scale" if _logarithmic(result) else ""))
+    _ticks(steered, result, values)
+    _elbow((losses, steered), result)
+    losses.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=1)
+    return figure
+
+
+def _logarithmic(result: SweepResult) -> bool:
+    return result.axis == "alpha" and result.points[0].value > 0
+
+
+def _ticks(axes: Axes, result: SweepResult, values: list[float]) -> None:
+    if _logarithmic(result):
+        axes.set_xscale("log")
+        axes.minorticks_off()
+    axes.set_xticks(values, [f"{value:g}" for value in values])
+
+
+def _elbow(panels: tuple[Axes, Axes], result: SweepResult) -> None:
+    if result.elbow is None or result.elbow.alpha is None:
+        return
+    at = result.elbow.alpha
+    for axes in panels:
+        axes.axvline(at, color="0.0", linestyle=":", linewidth=1)
+    panels[1].annotate(f"elbow: {at:g}", (at, 0.92), xycoords=("data", "axes fraction"), xytext=(5, 0),
+                       textcoords="offset points", va="top")  # fmt: skip
+
+
+def alt(result: SweepResult) -> str:
+    """The figure in words."""
+    mark = " The dotted line is the elbow." if result.elbow and result.elbow.alpha is not None else ""
+    return (
+        f"SimPO loss with and without penalty (above) and mean L0 of the steering (below) against the "
+        f"{NAMES[result.axis]}.{mark} The numbers are in the table below."
+    )
+
+
+def numbers(result: SweepResult, name: str, href: str, printed: Printed) -> Table:
+    """A row a point; the autoencoder's quality where the layer is swept."""
+    layers = result.axis == "layer"
+    rows = tuple(
+        (*_measured(i, point, result), *(_sae(i, point) if layers else ()), _authors(point, result, printed))
+        for i, point in enumerate(result.points)
+    )
+    headings = (
+        "Layer" if layers else "alpha",
+        "SimPO loss (nats)",
+        "SimPO loss + penalty (nats)",
+        "- least loss" + (" + penalty" if layers else "") + " [95 %]",
+        "Mean L0",
+        "Training (s)",
+        *(("SAE", "SAE: explained variance", "SAE: mean L0", "SAE: dead (%)") if layers else ()),
+        "Authors' file, same value: loss + penalty",
+    )
+    title = f"Figure 4 in numbers: {'layers' if layers else 'alpha'}"
+    return Table(f"{name}-numbers", title, headings, rows, _notes(result, printed), href)
+
+
+def _measured(i: int, point: SweepPoint, result: SweepResult) -> tuple[Cell, ...]:
+    at, gap = f"/result/points/{i}", point.above
+    mark = " (this run's own arm)" if point.own else ""
+    least = point.value == result.least
+    shown = "the least" if least else f"{gap.value:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]"
+    return (
+        Cell(f"{point.value:g}{mark}", f"{at}/value", point.value),
+        Cell(f"{point.loss:.3f} ±{point.stderr:.3f}", f"{at}/loss", point.loss),
+        Cell(f"{point.penalised_loss:.3f}", f"{at}/penalised_loss", point.penalised_loss),
+        Cell(shown, f"{at}/above/value", gap.value),
+        Cell(f"{point.mean_l0:.1f}", f"{at}/mean_l0", point.mean_l0),
+        Cell(f"{point.train_s:.1f}", f"{at}/train_s", point.train_s),
+    )
+
+
+def _sae(i: int, point: SweepPoint) -> tuple[Cell, ...]:
+    at, sae = f"/result/points/{i}/sae", point.sae
+    return (
+        Cell(sae.source, f"{at}/source"),
+        _optional(sae.explained_variance, f"{at}/explained_variance", 3),
+        _optional(sae.mean_l0, f"{at}/mean_l0", 1),
+        _optional(sae.dead_fraction, f"{at}/dead_fraction", 1, 100.0),
+    )
+
+
+def _optional(value: float | None, pointer: str, decimals: int, scale: float = 1.0) -> Cell:
+    return UNMEASURED if value is None else Cell(f"{scale * value:.{decimals}f}", pointer, value)
+
+
+def _authors(point: SweepPoint, result: SweepResult, printed: Printed) -> Cell:
+    rows = printed.sweep.layer if result.axis == "layer" else printed.sweep.alpha
+    same = next((row for row in rows if row.value == point.value), None)
+    return (
+        Cell("no such point")
+        if same is None
+        else Cell(f"{same.penalised_loss:.4f}", sort=same.penalised_loss)
+    )
+
+
+def _notes(result: SweepResult, printed: Printed) -> tuple[str, ...]:
+    held = f"alpha {result.alpha:g}" if result.axis == "layer" else f"layer {result.layer}"
+    rows = printed.sweep.layer if result.axis == "layer" else printed.sweep.alpha
+    notes = [
+        f"Each point is a training of its own, {result.epochs} epoch(s), seed {result.seed}, at {held} and "
+        f"the profile's other settings; {result.pairs} test pairs; intervals: paired bootstrap over pairs."
+    ]
+    if result.cached:
+        notes.append("The points read one residual stream below the adapter from disk.")
+    if result.elbow is not None:
+        rule = result.elbow
+        where = f"at alpha {rule.alpha:g}" if rule.alpha is not None else f"none ({rule.reason})"
+        notes.append(
+            f"Elbow of loss without penalty against mean L0: {where}, by {rule.rule} ({rule.curve}, "
+            f"{rule.direction}, S = {rule.sensitivity:g})."
+        )
+    notes.append(
+        f"Paper: layer 12 best of 6, 12, 18 and 24, loss 2.94; its other numbers are lost. {_listed(rows)} "
+        f"(Gemma-2-2B, loss with penalty; {printed.sweep.source}). So 2.94 is with penalty, at alpha 0.01."
+    )
+    return tuple(notes)
+
+
+def _listed(rows: tuple[PrintedPoint, ...]) -> str:
+    shown = (
+        f"{row.value:g}: {row.penalised_loss:.4f}" + (f", L0 {row.mean_l0:.0f}" if row.mean_l0 else "")
+        for row in rows
+    )
+    return f"Authors' files: {'; '.join(shown)}"

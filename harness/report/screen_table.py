@@ -1,0 +1,27 @@
+"""A sheet on the screen."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.report.tables import Sheet
+
+
+def show_sheet(sheet: Sheet, console: Console) -> None:
+    """Print a table with its notes; long cells are folded at spaces."""
+    table = Table(
+        box=box.SIMPLE_HEAD, title=Text(sheet.title, style="bold"), title_justify="left", pad_edge=False
+    )
+    for place, heading in enumerate(sheet.headings):
+        table.add_column(Text(heading), overflow="fold", min_width=4 if place else 11)
+    for row in sheet.rows:
+        if row.group and table.rows:
+            table.add_section()
+        table.add_row(*(Text(cell) for cell in row.cells), style="" if row.group else "dim")
+    console.print(table)
+    for note in sheet.notes:
+        console.print(Text(note, style="dim"), soft_wrap=False)
+    console.print()

@@ -1,0 +1,250 @@
+"""From a run's outcome to tables of text: Table 1, the cost table and the verdicts. Pure: no files, no clock.
+
+A number that was not measured is never printed: its cell says `n/a` and why.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import NamedTuple
+
+from harness.core.measures import BASE, PENALISED_LOSS, PERCENT, Measure
+from harness.core.results import Score
+from harness.core.statistics import LEVEL, Difference
+from harness.findings.outcome import ArmOutcome, Outcome, SaeFacts
+from harness.paper.claims import Paper
+from harness.paper.verdict import Verdict
+
+MINUTE = 60.0
+COMMIT_DIGITS = 12
+
+
+class Row(NamedTuple):
+    """A line of a table; `group` marks the first line of an arm."""
+
+    cells: tuple[str, ...]
+    group: bool = False
+
+
+class Sheet(NamedTuple):
+    """A table before it has a format.
+
+    Attributes:
+        name: of its files.
+        title: above it.
+        headings, rows: of text; each row has as many cells as there are headings.
+        notes: below it, one line each; the first is the profile's note.
+    """
+
+    name: str
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+
+
+def table1(outcome: Outcome, paper: Paper) -> Sheet:
+    """Table 1: scores, differences to the base with their 95 % intervals, the paper's values.
+
+    Args:
+        paper: for the values that it prints.
+    """
+    headings = ("Arm", *(_heading(outcome, column) for column in outcome.columns))
+    rows: list[Row] = []
+    for name, arm in outcome.arms.items():
+        scores = [_score(arm.scores.get(column.name), column, outcome) for column in outcome.columns]
+        rows.append(Row((arm.title, *scores), group=True))
+        if name != BASE:
+            rows.append(Row(("  - base [95 %]", *(_to_base(outcome, name, c) for c in outcome.columns))))
+        printed = [paper.printed(f"{name}/{column.name}") or "not printed" for column in outcome.columns]
+        rows.append(Row(("  paper", *printed)))
+    title = f"Table 1. {outcome.title}"
+    return Sheet("table1", title, headings, tuple(rows), (*notes(outcome), *_table1_notes(outcome, paper)))
+
+
+def cost_table(outcome: Outcome, paper: Paper) -> Sheet:
+    """What each arm cost, beside what the paper reports."""
+    headings = (
+        "Arm",
+        "Trainable parameters",
+        "Tokens/s",
+        "Epoch (min)",
+        "Training (min)",
+        "Evaluation (min)",
+        "Peak allocated (GiB)",
+        "Peak reserved (GiB)",
+        "Peak RSS (GiB)",
+        "Paper: memory",
+        "Paper: epoch",
+    )
+    rows = tuple(Row(_cost_cells(name, arm, paper), True) for name, arm in outcome.arms.items())
+    reason = next((c.reason for c in paper.claims if "full-simpo/memory" in c.cells), "")
+    remarks = (
+        *notes(outcome),
+        "Tokens/s and memory: of training. Tokens without padding; loading and compiling are inside the "
+        "training total only. Memory of GPUs: the CUDA allocator's peaks; RSS: of the process.",
+        f"The paper's numbers: {reason}",
+    )
+    return Sheet("cost", f"Costs. {outcome.title}", headings, rows, remarks)
+
+
+def verdict_table(outcome: Outcome, verdicts: list[Verdict]) -> Sheet:
+    """What this run says about each claim of the paper."""
+    headings = ("Claim", "Status in the paper", "Verdict", "n to decide", "Evidence")
+    rows = tuple(
+        Row((one.sentence, f"{one.status} ({one.source})", one.label, _deciding(one), one.evidence), True)
+        for one in verdicts
+    )
+    scope = (
+        "This run has the paper's profile: its verdicts are about the paper."
+        if any(one.about_paper and one.status == "direction only" for one in verdicts)
+        else "Verdicts about this profile, not about the paper: `seen here` says what this run shows."
+    )
+    remarks = (
+        *notes(outcome),
+        scope,
+        f"p values: two-sided, Holm-corrected over {outcome.comparisons.family} tests; `n to decide`: items "
+        "for 80 % power at the corrected level if the observed effect is the true one.",
+    )
+    return Sheet("verdicts", f"The paper's claims. {outcome.title}", headings, rows, remarks)
+
+
+def verdict_summary(outcome: Outcome, verdicts: list[Verdict]) -> Sheet:
+    """The verdicts on one screen: only claims that this run could test, and how many it could not."""
+    full = verdict_table(outcome, verdicts)
+    tested = [one for one in verdicts if one.answer not in ("not run", "untestable")]
+    rows = tuple(
+        Row((one.sentence, one.label, _deciding(one), "\n".join(one.findings)), True) for one in tested
+    )
+    counts = Counter(f"{one.status}: {one.answer}" for one in verdicts if one not in tested)
+    others = ", ".join(f"{count} {what}" for what, count in sorted(counts.items()))
+    untested = len(verdicts) - len(tested)
+    rest = f"{untested} more claims have no verdict here ({others}); the report's verdicts.md has them all."
+    headings = ("Claim", "Verdict", "n to decide", "Evidence")
+    return full._replace(headings=headings, rows=rows, notes=(*full.notes, rest))
+
+
+def _heading(outcome: Outcome, column: Measure) -> str:
+    n = _common_n(outcome, column)
+    arrow = "↓" if column.lower_is_better else "↑"
+    size = f", n = {n}" if n is not None else ""
+    return f"{column.title} {arrow} ({column.unit}{size})"
+
+
+def _common_n(outcome: Outcome, column: Measure) -> int | None:
+    """The number of items if all arms have the same."""
+    sizes = {arm.scores[column.name].n for arm in outcome.arms.values() if column.name in arm.scores}
+    return sizes.pop() if len(sizes) == 1 else None
+
+
+def number(value: float, column: Measure, sign: str = "") -> str:
+    """A value in the measure's unit, with its decimals."""
+    return f"{value * column.scale:{sign}.{column.decimals}f}"
+
+
+def _score(score: Score | None, column: Measure, outcome: Outcome) -> str:
+    if score is None:
+        return "n/a (not scored)"
+    size = "" if _common_n(outcome, column) is not None else f" (n = {score.n})"
+    return f"{number(score.value, column)} ±{number(score.stderr, column)}{size}"
+
+
+def _to_base(outcome: Outcome, arm: str, column: Measure) -> str:
+    one = outcome.difference(arm, BASE, column.name)
+    if one is None:
+        return "n/a (not compared)"
+    effect, low, high = (number(value, column, "+") for value in (one.effect, one.low, one.high))
+    return f"{effect} [{low}, {high}]{_mark(one)}"
+
+
+def _mark(one: Difference) -> str:
+    """A star where the corrected p value is below 0.05."""
+    return " *" if one.p_holm is not None and one.p_holm < LEVEL else ""
+
+
+def _cost_cells(name: str, arm: ArmOutcome, paper: Paper) -> tuple[str, ...]:
+    usage = arm.training_usage
+    evaluation = f"{arm.evaluation_usage.wall_s / MINUTE:.2f}"
+    memory, epoch = (paper.printed(f"{name}/{cell}") or "not printed" for cell in ("memory", "epoch"))
+    if usage is None:
+        untrained = ("n/a (not trained)",) * 3
+        return (arm.title, "0", *untrained, evaluation, *untrained, memory, epoch)
+    return (
+        arm.title,
+        f"{usage.trainable_parameters:,}",
+        f"{usage.tokens_per_s:,.0f}" if usage.tokens and usage.wall_s else "n/a (not counted)",
+        "n/a" if arm.epoch_s is None else f"{arm.epoch_s / MINUTE:.2f}",
+        f"{(usage.wall_s + usage.startup_s) / MINUTE:.2f}",
+        evaluation,
+        _gib(usage.peak_allocated_gib),
+        _gib(usage.peak_reserved_gib),
+        _gib(usage.peak_rss_gib),
+        memory,
+        epoch,
+    )
+
+
+def _gib(value: float | None) -> str:
+    return "n/a (no GPU)" if value is None else f"{value:.2f}"
+
+
+def _deciding(one: Verdict) -> str:
+    if one.answer != "inconclusive":
+        return ""
+    return "n/a" if one.deciding_n is None else f"{one.deciding_n:,}"
+
+
+def commits(outcome: Outcome) -> str:
+    """The run's commits, shortened, and whether there were uncommitted changes."""
+    shown = ", ".join(commit[:COMMIT_DIGITS] for commit in outcome.commits)
+    return f"{shown} with uncommitted changes" if outcome.dirty else shown
+
+
+def limits(outcome: Outcome) -> str:
+    """How many items were used where not all were."""
+    parts = [
+        f"{name.removeprefix('tasks.')} {size or 'all'}" for name, size in sorted(outcome.limits.items())
+    ]
+    return ", ".join(parts)
+
+
+def sizes(outcome: Outcome) -> str:
+    """The number of items of each measure."""
+    parts = []
+    for column in outcome.columns:
+        if column.name != PENALISED_LOSS:
+            n = _common_n(outcome, column)
+            parts.append(f"{column.title} {'differs between arms' if n is None else n}")
+    return ", ".join(parts)
+
+
+def notes(outcome: Outcome) -> tuple[str, ...]:
+    """What every table names."""
+    return (
+        outcome.note,
+        f"profile {outcome.profile} · protocol {outcome.protocol} · hardware {outcome.hardware} "
+        f"({outcome.device}) · {outcome.dtype} · commit {commits(outcome)} · training seed {outcome.seed} "
+        "(one run an arm)",
+        f"n: {sizes(outcome)} · limits: {limits(outcome)}",
+    )
+
+
+def _table1_notes(outcome: Outcome, paper: Paper) -> tuple[str, ...]:
+    percent = any(column.scale == PERCENT for column in outcome.columns)
+    return (
+        f"±: standard error{' (percentage points)' if percent else ''}. Difference to base: same items, 95 % "
+        f"interval of a paired bootstrap; * p < {LEVEL:g} (exact McNemar for 0/1 scores, else bootstrap), "
+        f"Holm-corrected over {outcome.comparisons.family} tests.",
+        f"paper: {paper.reference}; `lost`: printed there, lost when its text was extracted, known to nobody "
+        "here; `not printed`: not in the paper. Whether its FSRL loss has the penalty inside is not said.",
+        _sae_note(outcome.sae),
+    )
+
+
+def _sae_note(sae: SaeFacts | None) -> str:
+    if sae is None:
+        return "SAE: its quality was not measured here."
+    return (
+        f"SAE: explained variance {sae.explained_variance:.3f}, mean L0 {sae.mean_l0:.1f}, "
+        f"{sae.dead_fraction * PERCENT:.1f} % dead features, on {sae.tokens:,} held-out activations."
+    )

@@ -1,0 +1,94 @@
+"""The miniature's autoencoder at a block that the bundle has none for, trained once on the bundle's text."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from harness.core.artefact import digest_json, read_json
+from harness.core.errors import ProfileError
+from harness.profiles.sections import ModelSection
+from harness.sources.bundle.files import Bundle
+from harness.sources.cache import Cached, cache_home, made_once
+from harness.sources.progress import quiet
+
+SAMPLES = 400_000
+"""Activation vectors seen in training: a fifth of the bundle's own SAE, for the sake of the sweep's time."""
+TOKENS = 220_000
+MEASURED = 20_000
+"""Vectors that training does not see."""
+
+
+def sae_layer(bundle: Bundle) -> int:
+    """The block that the bundle's own SAE reads."""
+    return int(str(bundle.manifest["sae"]["hook_name"]).split(".")[1])
+
+
+def settings(bundle: Bundle, layer: int) -> dict[str, Any]:
+    """What determines the SAE of another block, beside the model's files: the bundle's recipe, shortened."""
+    return {
+        "layer": layer,
+        "recipe": {**bundle.manifest["sae"]["recipe"], "samples": SAMPLES},
+        "tokens": TOKENS,
+        "measured": MEASURED,
+        "world": bundle.manifest["seed"],
+        "versions": [metadata.version("sae-lens"), metadata.version("torch")],
+    }
+
+
+def bundle_sae(bundle: Bundle, model: ModelSection, layer: int) -> Cached:
+    """The SAE of a block, trained at the first call and cached by all that determines it.
+
+    Text, shuffling and every other setting than the number of samples are those of the bundle's own SAE.
+
+    Raises:
+        ProfileError: the model has no such block.
+    """
+    blocks = _blocks(bundle)
+    if layer >= blocks:
+        raise ProfileError(
+            "the model has no such block", value=f"sae.layer = {layer}", remedy=f"choose 0 to {blocks - 1}"
+        )
+    found = settings(bundle, layer)
+    key = digest_json({"model": bundle.part("model"), "section": model.model_dump(mode="json"), **found})
+
+    def make(out: Path) -> dict[str, Any]:
+        with quiet():
+            return _train(bundle, model, layer, found, out)
+
+    return made_once(cache_home() / "saes" / key[:16], make)
+
+
+def _blocks(bundle: Bundle) -> int:
+    return int(read_json(bundle.root / "model" / "config.json", made_by="prepare")["num_hidden_layers"])
+
+
+def _train(
+    bundle: Bundle, section: ModelSection, layer: int, found: dict[str, Any], out: Path
+) -> dict[str, Any]:
+    import torch
+
+    from harness.miniature.activations import corpus_activations
+    from harness.miniature.world import make_world
+    from harness.models.base_model import load_model, load_tokenizer, pick_device
+    from harness.models.sae_training import SaeRecipe, measure_sae, train_sae
+
+    started, seed = time.monotonic(), int(found["world"])
+    folder = bundle.root / "model"
+    model, tokenizer = load_model(folder, section, pick_device()), load_tokenizer(folder)
+    rows_NxD = corpus_activations(model, tokenizer, make_world(seed), layer, TOKENS).cpu()
+    order_N = torch.randperm(len(rows_NxD), generator=torch.Generator().manual_seed(seed))
+    held_out_MxD, train_KxD = rows_NxD[order_N[:MEASURED]], rows_NxD[order_N[MEASURED:]]
+    hook = f"blocks.{layer}.hook_resid_post"
+    sae = train_sae(train_KxD, SaeRecipe(**found["recipe"]), out, hook_name=hook, model_name=section.id)
+    return {
+        "hook_name": hook,
+        **asdict(measure_sae(sae, held_out_MxD)),
+        "recipe": found["recipe"],
+        "trained_on_tokens": len(train_KxD),
+        "text_seed": f"{seed}/sae",
+        "made_in_s": round(time.monotonic() - started, 1),
+    }

@@ -1,0 +1,1 @@
+"""Model and tokenizer out of a GGUF file that an installed package carries."""

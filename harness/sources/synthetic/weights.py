@@ -1,0 +1,69 @@
+"""Random weights of the exact shapes: a causal language model and an SAE, as files like real ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
+
+from harness.sources.synthetic.tokenizer import BOS, EOS, PAD, TURN_END, token_id
+
+SEED = 20250912
+
+
+def write_model(config: dict[str, Any], dtype: torch.dtype, folder: Path) -> dict[str, Any]:
+    """A model with transformers' own initialisation, seeded; ids of special tokens are the synthetic ones.
+
+    Args:
+        config: as in `config.json`.
+
+    Returns:
+        Facts: seed and number of parameters.
+    """
+    settings = dict(config) | {
+        "pad_token_id": token_id(PAD),
+        "eos_token_id": token_id(EOS),
+        "bos_token_id": token_id(BOS),
+    }
+    made = AutoConfig.for_model(settings.pop("model_type"), **settings)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        model = AutoModelForCausalLM.from_config(made, dtype=dtype)
+    model.generation_config = GenerationConfig(
+        pad_token_id=token_id(PAD),
+        bos_token_id=token_id(BOS),
+        eos_token_id=[token_id(EOS), token_id(TURN_END)],
+    )
+    model.save_pretrained(folder)
+    return {"seed": SEED, "parameters": sum(tensor.numel() for tensor in model.parameters())}
+
+
+def write_sae(d_model: int, d_sae: int, layer: int, folder: Path) -> dict[str, Any]:
+    """A JumpReLU SAE in sae-lens' files, float32: decoder rows of length 1, the encoder its transpose."""
+    draw = torch.Generator().manual_seed(SEED + 1)
+    decoder = torch.nn.functional.normalize(torch.randn(d_sae, d_model, generator=draw), dim=-1)
+    tensors = {
+        "W_dec": decoder,
+        "W_enc": decoder.T.contiguous(),
+        "b_enc": torch.zeros(d_sae),
+        "b_dec": torch.zeros(d_model),
+        "threshold": torch.full((d_sae,), 1.0),
+    }
+    settings = {
+        "architecture": "jumprelu",
+        "d_in": d_model,
+        "d_sae": d_sae,
+        "dtype": "float32",
+        "device": "cpu",
+        "apply_b_dec_to_input": False,
+        "normalize_activations": "none",
+        "reshape_activations": "none",
+        "metadata": {"hook_name": f"blocks.{layer}.hook_resid_post", "random_weights": True},
+    }
+    save_file(tensors, folder / "sae_weights.safetensors")
+    (folder / "cfg.json").write_text(json.dumps(settings, indent=1), encoding="utf-8")
+    return {"seed": SEED + 1, "parameters": sum(tensor.numel() for tensor in tensors.values())}

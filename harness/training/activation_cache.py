@@ -1,0 +1,174 @@
+"""The residual stream after the steered block, which training never changes, written once and read back."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.core.artefact import digest_file, digest_json, read_json, write_json
+from harness.core.errors import DamagedFileError, ProfileError, RunFolderError
+from harness.training.pairs import PairTokens
+from harness.training.shared_prompt import SharedBatch, collate_shared, shared_logprobs
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+DATA, MADE = "residual.bin", "made.json"
+GIB = 2**30
+TOGETHER = 2
+"""Pairs that go through the model at once while the cache is written."""
+
+
+class ActivationCache:
+    """Rows of (d_model,) in the model's dtype, memory-mapped: each pair's prompt, chosen and rejected tokens.
+
+    In bfloat16 they are the bits that the model computed; nothing is rounded a second time.
+
+    Args:
+        folder: of the two files, as `write` left them.
+        key: of what was written; another key is another cache.
+
+    Raises:
+        DamagedFileError: a file is missing, or is not what it was when it was written.
+    """
+
+    def __init__(self, folder: Path, key: str) -> None:
+        made = read_json(folder / MADE, made_by="train")
+        path = folder / DATA
+        if made["key"] != key or not path.is_file() or digest_file(path) != made["sha256"]:
+            raise DamagedFileError(
+                "the activation cache is not what was written",
+                value=path,
+                remedy=f"delete the folder {folder}; the next training writes it again",
+            )
+        self.starts: list[int] = made["starts"]
+        self.dtype = {"bfloat16": torch.bfloat16, "float32": torch.float32}[made["dtype"]]
+        self._rows = _mapped(path, "r", self.dtype, (self.starts[-1], made["d_model"]))
+
+    def residual(self, batch: SharedBatch, pairs: Sequence[int]) -> Tensor:
+        """(R, T, d_model) for a batch of these pairs in this order; padding is 0."""
+        lines, width = batch.input_ids_BxT.shape
+        found = torch.zeros(lines, width, self._rows.shape[-1], dtype=self.dtype)
+        for place, pair in enumerate(pairs):
+            rows = torch.from_numpy(self._rows[self.starts[pair] : self.starts[pair + 1]].copy())
+            found[batch.pair_BxT == place] = rows.view(self.dtype)
+        return found
+
+
+def cache_key(model_digest: str, layer: int, rows: Sequence[PairTokens], dtype: str) -> str:
+    """Digest of everything that the residual stream depends on."""
+    return digest_json({"model": model_digest, "layer": layer, "rows": list(rows), "dtype": dtype})
+
+
+def check_budget(rows: Sequence[PairTokens], d_model: int, width: int, budget_gib: float) -> None:
+    """Refuse before the first byte is written.
+
+    Raises:
+        ProfileError: the rows need more disk than the budget.
+    """
+    needed = sum(map(_tokens, rows)) * d_model * width / GIB
+    if needed > budget_gib:
+        raise ProfileError(
+            f"the activation cache needs {needed:.2f} GiB",
+            value=f"training.activation_cache_gib = {budget_gib:g}",
+            remedy="raise the budget, or set it to 0, which computes the lower blocks in every epoch",
+        )
+
+
+@torch.no_grad()
+def write(
+    model: PreTrainedModel, layer: int, rows: Sequence[PairTokens], folder: Path, key: str, pad_id: int
+) -> None:
+    """Run every pair through the blocks up to `layer` of an unsteered model and keep what comes out.
+
+    The list of what was written goes last: a folder without it is not a cache.
+
+    Raises:
+        RunFolderError: the folder cannot be written or the disk is full.
+    """
+    starts = np.cumsum([0, *map(_tokens, rows)]).tolist()
+    d_model = int(model.config.get_text_config().hidden_size)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / MADE).unlink(missing_ok=True)
+        kept = _mapped(folder / DATA, "w+", model.dtype, (starts[-1], d_model))
+        for start in range(0, len(rows), TOGETHER):
+            batch = collate_shared(rows[start : start + TOGETHER], pad_id).to(model.device)
+            residual = capture(model, layer, batch)
+            for place in range(min(TOGETHER, len(rows) - start)):
+                found = residual[batch.pair_BxT == place].contiguous().cpu()
+                kept[starts[start + place] : starts[start + place + 1]] = _bits(found).numpy()
+        kept.flush()
+        made = {"key": key, "starts": starts, "d_model": d_model, "dtype": str(model.dtype).split(".")[-1]}
+        write_json(folder / MADE, made | {"sha256": digest_file(folder / DATA)})
+    except OSError as error:
+        raise RunFolderError(
+            f"the activation cache cannot be written ({error.strerror or error})",
+            value=folder,
+            remedy="free disk space, or set training.activation_cache_gib to 0",
+        ) from error
+
+
+class _CapturedError(Exception):
+    """Ends a forward pass once the block has been reached."""
+
+
+def capture(model: PreTrainedModel, layer: int, batch: SharedBatch) -> Tensor:
+    """(R, T, d_model): the output of block `layer`; the blocks above it do not run."""
+    held: list[Tensor] = []
+
+    def keep(_module: Any, _args: Any, output: Any) -> None:
+        held.append(output[0] if isinstance(output, tuple) else output)
+        raise _CapturedError
+
+    handle = model.get_decoder().layers[layer].register_forward_hook(keep)
+    try:
+        shared_logprobs(model, batch)
+    except _CapturedError:
+        return held[0]
+    finally:
+        handle.remove()
+    raise AssertionError("the decoder did not run its own block")
+
+
+@contextlib.contextmanager
+def replayed(model: PreTrainedModel, layer: int, residual: Tensor) -> Iterator[None]:
+    """Inside, block `layer` gives `residual` and the blocks below it do nothing; hooks fire as ever."""
+    blocks = model.get_decoder().layers[: layer + 1]
+    for index, block in enumerate(blocks):
+        block.forward = _given(residual) if index == layer else _passed
+    try:
+        yield
+    finally:
+        for block in blocks:
+            del block.forward
+
+
+def _passed(hidden: Tensor, *_args: Any, **_kwargs: Any) -> Tensor:
+    return hidden
+
+
+def _given(residual: Tensor) -> Any:
+    def forward(_hidden: Tensor, *_args: Any, **_kwargs: Any) -> Tensor:
+        return residual
+
+    return forward
+
+
+def _tokens(row: PairTokens) -> int:
+    return sum(map(len, row))
+
+
+def _bits(tensor: Tensor) -> Tensor:
+    """NumPy knows no bfloat16: its bits as 16-bit integers."""
+    return tensor.view(torch.int16) if tensor.dtype == torch.bfloat16 else tensor
+
+
+def _mapped(path: Path, mode: Any, dtype: torch.dtype, shape: tuple[int, int]) -> Any:
+    return np.memmap(path, dtype=np.int16 if dtype == torch.bfloat16 else np.float32, mode=mode, shape=shape)

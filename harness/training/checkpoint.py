@@ -1,0 +1,140 @@
+"""Checkpoints of unfinished training: which one is whole, what had been done by then, and a safe loader."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from filelock import FileLock, Timeout
+
+from harness.core.artefact import digest_tree, write_json
+from harness.core.errors import DamagedFileError, RunFolderError, first_line
+
+RECORD = "steps.json"
+ORPHAN_S = 60.0
+
+
+class Step(NamedTuple):
+    """What one optimiser step did.
+
+    Attributes:
+        loss, penalised_loss: mean over the step's pairs, without and with the arm's penalty.
+        rates: learning rate of each parameter group.
+        grad_norm: global norm before clipping; None where the engine reports none.
+        tokens: real tokens that went through the model.
+    """
+
+    loss: float
+    penalised_loss: float
+    rates: tuple[float, ...]
+    grad_norm: float | None
+    tokens: int
+
+
+class Taken(NamedTuple):
+    """What had been done by a checkpoint: its folder, the steps, and the seconds they took."""
+
+    folder: Path
+    steps: list[Step]
+    wall_s: float
+
+
+def write_record(folder: Path, steps: Sequence[Step], wall_s: float) -> None:
+    """Complete a checkpoint: its record names every file with its sha256 and is written last."""
+    files = {name: sha for name, sha in digest_tree(folder).items() if name != RECORD}
+    write_json(folder / RECORD, {"steps": steps, "wall_s": wall_s, "files": files})
+
+
+def last_checkpoint(folder: Path) -> Taken | None:
+    """The whole checkpoint with the most steps; one with a missing, added or changed file is passed over."""
+    found = sorted(folder.glob(f"checkpoint-*/{RECORD}"), key=lambda path: _number(path.parent), reverse=True)
+    for record in found:
+        taken = _read(record)
+        if taken is not None:
+            return taken
+    return None
+
+
+def _number(folder: Path) -> int:
+    number = folder.name.rpartition("-")[2]
+    return int(number) if number.isdecimal() else -1
+
+
+def _read(record: Path) -> Taken | None:
+    try:
+        fields = json.loads(record.read_text(encoding="utf-8"))
+        steps = [
+            Step(loss, total, tuple(rates), norm, tokens)
+            for loss, total, rates, norm, tokens in fields["steps"]
+        ]
+        wall_s, files = float(fields["wall_s"]), fields["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    here = {name: sha for name, sha in digest_tree(record.parent).items() if name != RECORD}
+    whole = here == files and len(steps) == _number(record.parent)
+    return Taken(record.parent, steps, wall_s) if whole else None
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold a folder of checkpoints; the worker of a killed run, which ends by itself, is waited for.
+
+    Raises:
+        RunFolderError: another worker does not end.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock", timeout=ORPHAN_S)
+    try:
+        with lock:
+            yield
+    except Timeout as error:
+        raise RunFolderError(
+            f"another training has held these checkpoints for more than {ORPHAN_S:.0f} s",
+            value=folder,
+            remedy="end that process (a `harness.training.worker`), then start the stage again",
+        ) from error
+    finally:
+        if not any(folder.glob("checkpoint-*")):
+            with contextlib.suppress(OSError):
+                (folder / ".lock").unlink()
+                folder.rmdir()
+
+
+def without_code() -> None:
+    """Make DeepSpeed read its checkpoints as tensors and plain values.
+
+    Its own loader unpickles whatever a file holds. Four of the engine's own small classes are let through
+    beside what PyTorch allows.
+    """
+    from deepspeed.runtime.checkpoint_engine.torch_checkpoint_engine import TorchCheckpointEngine
+    from deepspeed.runtime.fp16.loss_scaler import DynamicLossScaler, LossScaler
+    from deepspeed.runtime.zero.config import ZeroStageEnum
+    from deepspeed.utils.tensor_fragment import fragment_address
+
+    allowed = [DynamicLossScaler, LossScaler, ZeroStageEnum, fragment_address]
+    TorchCheckpointEngine.load = lambda _self, path, map_location=None: load_tensors(
+        path, map_location, allowed
+    )
+
+
+def load_tensors(path: str | os.PathLike[str], map_location: Any, allowed: list[Any]) -> Any:
+    """A file of torch.save, without running what it says.
+
+    Raises:
+        DamagedFileError: it wants to run or build anything else, or cannot be read.
+    """
+    try:
+        with torch.serialization.safe_globals(allowed):
+            return torch.load(path, map_location=map_location, weights_only=True)
+    except Exception as error:
+        raise DamagedFileError(
+            "a training checkpoint holds more than tensors and plain values, or cannot be read "
+            f"({first_line(error)})",
+            value=path,
+            remedy="delete the checkpoints folder in the arm's run folder and train again",
+        ) from error

@@ -1,0 +1,250 @@
+"""Preference pairs: read, rendered and tokenised as SimPO's official code does it, padded into batches."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import torch
+from jinja2 import TemplateError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from harness.core.errors import DataError, MissingInputError
+from harness.core.results import Truncation
+
+
+class Message(BaseModel):
+    """One turn of a conversation."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Pair(BaseModel):
+    """A prompt and two answers to it, the first preferred.
+
+    Attributes:
+        prompt: the conversation so far; its last turn is the user's.
+        chosen, rejected: exactly one assistant's turn each, not empty.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    prompt: Annotated[list[Message], Field(min_length=1)]
+    chosen: Annotated[list[Message], Field(min_length=1, max_length=1)]
+    rejected: Annotated[list[Message], Field(min_length=1, max_length=1)]
+
+
+class PairTokens(NamedTuple):
+    """Token ids of a pair's prompt and of its two responses."""
+
+    prompt: list[int]
+    chosen: list[int]
+    rejected: list[int]
+
+
+class TokenisedPairs(NamedTuple):
+    """The tokenised rows of a split and what had to be cut."""
+
+    rows: list[PairTokens]
+    truncation: Truncation
+
+
+class PairBatch(NamedTuple):
+    """B pairs as 2B rows, the chosen first, then the rejected of the same pairs, padded on the right.
+
+    Attributes:
+        input_ids_BxT: int64.
+        attention_mask_BxT: int64, 1 on real tokens.
+        response_mask_BxT: bool, True on the tokens of the response.
+    """
+
+    input_ids_BxT: Tensor
+    attention_mask_BxT: Tensor
+    response_mask_BxT: Tensor
+
+    def to(self, device: torch.device) -> PairBatch:
+        """The same batch on a device."""
+        return PairBatch(*(tensor.to(device) for tensor in self))
+
+
+def read_pairs(path: Path, limit: int) -> list[Pair]:
+    """Read and validate JSON lines with `prompt`, `chosen` and `rejected` as lists of messages.
+
+    Args:
+        path: the file.
+        limit: how many pairs are read, from the front; 0 means all.
+
+    Raises:
+        MissingInputError: the file is not there.
+        DataError: a row is malformed or has an empty response, or there are fewer rows than asked for.
+    """
+    if not path.is_file():
+        raise MissingInputError(
+            "the preference file is missing", value=path, remedy="run `prepare` first, or correct --data-root"
+        )
+    pairs: list[Pair] = []
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if limit and len(pairs) == limit:
+                break
+            pairs.append(_parse(line, f"{path}, line {number}"))
+    if len(pairs) < max(limit, 1):
+        raise DataError(
+            f"the preference file has {len(pairs)} rows, {limit or 'at least one'} wanted",
+            value=path,
+            remedy="lower data.train_pairs or data.test_pairs in the profile, or give a longer file",
+        )
+    return pairs
+
+
+def _parse(line: bytes, where: str) -> Pair:
+    try:
+        pair = Pair.model_validate(json.loads(line.decode()))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise _refused(f"{'.'.join(map(str, first['loc'])) or 'row'}: {first['msg']}", where) from error
+    except (ValueError, RecursionError) as error:
+        raise _refused(f"the row is not JSON ({error})", where) from error
+    for message in (*pair.prompt, *pair.chosen, *pair.rejected):
+        if not is_text(message.content):
+            raise _refused("a message holds half of a character (a lone surrogate)", where)
+    if pair.prompt[-1].role != "user":
+        raise _refused("the prompt's last turn is not the user's", where)
+    for name in ("chosen", "rejected"):
+        message = getattr(pair, name)[0]
+        if message.role != "assistant":
+            raise _refused(f"{name} is not an assistant's turn", where)
+        if not message.content.strip():
+            raise _refused(f"the {name} response is empty", where)
+    return pair
+
+
+def is_text(text: str) -> bool:
+    """Whether a string can be written as UTF-8; JSON can spell some that cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _refused(cause: str, where: str) -> DataError:
+    return DataError(cause, value=where, remedy="correct or remove that row of the preference data")
+
+
+def render_pair(pair: Pair, tokenizer: PreTrainedTokenizerBase) -> tuple[str, str, str]:
+    """Texts of prompt, chosen and rejected under SimPO's official template.
+
+    The prompt is rendered without a generation prompt. A response is what the rendered conversation adds to
+    it, so the header of the assistant's turn and its end belong to the response.
+
+    Raises:
+        DataError: the template refuses the conversation, or renders the prompt otherwise once an answer
+            follows.
+    """
+    prompt = _render(pair.prompt, tokenizer)
+    responses = []
+    for answer in (pair.chosen, pair.rejected):
+        whole = _render([*pair.prompt, *answer], tokenizer)
+        if not whole.startswith(prompt):
+            raise DataError(
+                "the chat template renders the prompt differently once an answer follows",
+                value=prompt[:200],
+                remedy="use a chat template that only appends turns",
+            )
+        responses.append(whole[len(prompt) :])
+    return prompt, responses[0], responses[1]
+
+
+def _render(messages: Sequence[Message], tokenizer: PreTrainedTokenizerBase) -> str:
+    turns = [message.model_dump() for message in messages]
+    try:
+        text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=False)
+    except TemplateError as error:
+        raise DataError(
+            f"the chat template refuses the conversation ({error})",
+            value=[turn["role"] for turn in turns],
+            remedy="remove that row, or use roles that the template knows",
+        ) from error
+    return str(text)
+
+
+def tokenise_pairs(
+    pairs: Sequence[Pair], tokenizer: PreTrainedTokenizerBase, max_length: int, max_prompt_length: int
+) -> TokenisedPairs:
+    """Tokenise pairs as SimPO's official trainer does.
+
+    Prompt and responses are tokenised apart, without special tokens beyond the template's; a response that
+    does not end in the tokenizer's end-of-sequence token gets one, as in SimPO's trainer. If the prompt and
+    the longer response exceed `max_length`, the prompt keeps its BOS and its end, `max_prompt_length` tokens
+    in all (SimPO's drops the BOS). Responses that are still too long are cut to the room that the prompt
+    leaves (SimPO's cuts to max_length - max_prompt_length, however short the prompt is).
+
+    Raises:
+        DataError: a prompt without exactly one BOS at its front, or a response without tokens.
+    """
+    rows, prompts_cut, responses_cut = [], 0, 0
+    for index, pair in enumerate(pairs):
+        row = _tokens(pair, tokenizer, index)
+        cut = _truncated(row, tokenizer.bos_token_id, max_length, max_prompt_length)
+        if not cut.chosen or not cut.rejected:
+            raise DataError(
+                "no token of a response is left within max_length",
+                value=f"pair {index + 1}: prompt {len(row.prompt)}, max_length {max_length}",
+                remedy="raise data.max_length or lower data.max_prompt_length",
+            )
+        prompts_cut += len(cut.prompt) < len(row.prompt)
+        responses_cut += (len(cut.chosen) < len(row.chosen)) + (len(cut.rejected) < len(row.rejected))
+        rows.append(cut)
+    truncation = Truncation(pairs=len(rows), truncated_prompts=prompts_cut, truncated_responses=responses_cut)
+    return TokenisedPairs(rows, truncation)
+
+
+def _tokens(pair: Pair, tokenizer: PreTrainedTokenizerBase, index: int) -> PairTokens:
+    prompt, chosen, rejected = (
+        list(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in render_pair(pair, tokenizer)
+    )
+    bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id
+    if bos is not None and (prompt[:1] != [bos] or prompt[1:2] == [bos]):
+        raise DataError(
+            "a tokenised prompt must begin with exactly one BOS",
+            value=f"pair {index + 1}: {prompt[:3]}, BOS is {bos}",
+            remedy="use a chat template that writes the BOS token once",
+        )
+    for response in (chosen, rejected):
+        if eos is not None and response[-1:] != [eos]:
+            response.append(eos)
+    return PairTokens(prompt, chosen, rejected)
+
+
+def _truncated(row: PairTokens, bos: Any, max_length: int, max_prompt_length: int) -> PairTokens:
+    prompt, longest = row.prompt, max(len(row.chosen), len(row.rejected))
+    if len(prompt) + longest > max_length and len(prompt) > max_prompt_length:
+        head = prompt[:1] if bos is not None else []
+        kept = max_prompt_length - len(head)
+        prompt = head + (prompt[-kept:] if kept > 0 else [])
+    room = max(max_length - len(prompt), 0)
+    return PairTokens(prompt, row.chosen[:room], row.rejected[:room])
+
+
+def collate(rows: Sequence[PairTokens], pad_id: int) -> PairBatch:
+    """Pad B pairs into 2B rows: the chosen of all pairs, then the rejected."""
+    responses = [row.chosen for row in rows] + [row.rejected for row in rows]
+    prompts = [row.prompt for row in rows] * 2
+    length = max(len(p) + len(r) for p, r in zip(prompts, responses, strict=True))
+    ids = torch.full((len(prompts), length), pad_id, dtype=torch.int64)
+    attention = torch.zeros_like(ids)
+    answered = torch.zeros_like(ids, dtype=torch.bool)
+    for index, (prompt, response) in enumerate(zip(prompts, responses, strict=True)):
+        end = len(prompt) + len(response)
+        ids[index, :end] = torch.tensor(prompt + response)
+        attention[index, :end] = 1
+        answered[index, len(prompt) : end] = True
+    return PairBatch(ids, attention, answered)

@@ -1,0 +1,60 @@
+"""The declared learning rates, computed here and not by the libraries, and the guard that compares them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from harness.core.errors import TrainingError
+
+TOLERANCE = 1e-6
+
+
+def step_count(rows: int, pairs_per_step: int) -> int:
+    """Optimiser steps over `rows` pairs; the last step may hold fewer."""
+    return math.ceil(rows / pairs_per_step)
+
+
+def warmup_count(steps: int, ratio: float) -> int:
+    """Steps of the linear warm-up, rounded up."""
+    return math.ceil(steps * ratio)
+
+
+def declared_rates(schedule: str, peak: float, steps: int, warmup_ratio: float) -> list[float]:
+    """The learning rate of every step: linear from 0 in the warm-up, then cosine, linear or constant."""
+    warmup = warmup_count(steps, warmup_ratio)
+    rates = []
+    for step in range(steps):
+        if step < warmup:
+            rates.append(peak * step / warmup)
+            continue
+        done = (step - warmup) / max(1, steps - warmup)
+        factor = {
+            "cosine": 0.5 * (1 + math.cos(math.pi * done)),
+            "linear": 1 - done,
+            "constant_with_warmup": 1.0,
+        }[schedule]
+        rates.append(peak * factor)
+    return rates
+
+
+def check_rates(used: Sequence[float], declared: Sequence[float]) -> None:
+    """Hold the rates that the optimiser really used against the declared ones.
+
+    Raises:
+        TrainingError: another number of steps, or a rate that differs by more than 1e-6 of the peak.
+    """
+    if len(used) != len(declared):
+        raise TrainingError(
+            "training took another number of steps than the profile declares",
+            value=f"{len(used)} instead of {len(declared)}",
+            remedy="look for a second schedule or batch size in the engine's settings",
+        )
+    allowed = TOLERANCE * max(declared, default=0.0)
+    for step, (got, wanted) in enumerate(zip(used, declared, strict=True)):
+        if not abs(got - wanted) <= allowed:
+            raise TrainingError(
+                "the learning rate that was really used is not the declared one",
+                value=f"step {step + 1}: {got:.6g} instead of {wanted:.6g}",
+                remedy="look for a `scheduler` or `optimizer` block in the engine's settings",
+            )

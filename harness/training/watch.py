@@ -1,0 +1,72 @@
+"""What looks on while an arm trains: the progress, whether anybody still waits, and the meter."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import torch
+from transformers import TrainerCallback
+
+from harness.core.errors import TrainingError
+from harness.core.meter import Meter
+from harness.training.checkpoint import Step
+from harness.training.exchange import Exchange
+
+
+def is_main_rank() -> bool:
+    """Whether this is the rank that writes."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+class Watch:
+    """Called after each optimiser step: notes the progress, and stops once nobody waits for the result."""
+
+    def __init__(self, exchange: Exchange, parent: int) -> None:
+        self.exchange = exchange
+        self.parent = parent
+
+    def __call__(self, done: int, total: int, step: Step) -> None:
+        try:
+            os.kill(self.parent, 0)
+        except ProcessLookupError:
+            raise TrainingError(
+                "the process that waited for this training is gone", remedy="start the stage again"
+            ) from None
+        if is_main_rank():
+            self.exchange.note(done=done, total=total, loss=step.loss, tokens=step.tokens)
+
+
+class Measured(TrainerCallback):  # type: ignore[misc]
+    """Meters the training loop; what comes before it, the engine's start included, is start-up.
+
+    Attributes:
+        meter: over the loop.
+        startup_s: seconds from the start of the stage to the loop.
+        step_s: seconds of each optimiser step, from the end of the one before.
+    """
+
+    def __init__(self, started: float) -> None:
+        self.started = started
+        self.meter = Meter()
+        self.startup_s = 0.0
+        self.step_s: list[float] = []
+
+    def on_train_begin(self, *_args: object, **_kwargs: object) -> None:
+        self.startup_s = time.monotonic() - self.started
+        self.meter.__enter__()
+        self._before = time.perf_counter()
+
+    def on_step_end(self, *_args: object, **_kwargs: object) -> None:
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        now = time.perf_counter()
+        self.step_s.append(now - self._before)
+        self._before = now
+
+    def so_far(self) -> float:
+        """Seconds since the loop began."""
+        return self.meter.so_far()
+
+    def on_train_end(self, *_args: object, **_kwargs: object) -> None:
+        self.meter.__exit__(None, None, None)

@@ -1,0 +1,182 @@
+"""Figure 4: the elbow worked by hand, the options, and what each point of a sweep trains."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fsrl.analysis.elbow import elbow
+from fsrl.analysis.sweep import Config, training, variant
+from harness.commands.sweep import sweeps
+from harness.core.errors import ProfileError
+from harness.core.paths import RunPaths
+from harness.core.results import PrepareResult
+from harness.paper.printed import read_printed
+from harness.profiles.profile import Profile, load_profile, parse_profile
+from harness.profiles.sections import StudySection
+from harness.stages import prepare
+from harness.study import StudyScene, study_config
+
+
+@pytest.fixture(scope="module")
+def miniature() -> Profile:
+    return load_profile("miniature")
+
+
+def scene(profile: Profile) -> StudyScene:
+    root = Path("runs") / profile.name
+    prepared = PrepareResult(model_dir="m", sae_dir="s", data_root="d", files={}, facts={})
+    return StudyScene(profile, RunPaths(root=root), "fsrl", prepared, {}, {}, root / "studies")
+
+
+def config(**options: Any) -> Config:
+    return Config.model_validate({"axis": "alpha", "points": [0.01, 0.02]} | options)
+
+
+def test_the_elbow_worked_by_hand() -> None:
+    """Normalised to [0, 1], the points (L0, loss) are (0, 1), (.25, .2), (.5, .1), (.75, .05), (1, 0): the
+    curve lies furthest below the diagonal at .25, by 1 - .2 - .25 = .55. Kneedle's threshold is that less S
+    times the mean step, .55 - .25 = .30, and the next distances, .4, then .2, fall below it."""
+    found = elbow([5, 4, 3, 2, 1], [0, 25, 50, 75, 100], [12.0, 4.0, 3.0, 2.5, 2.0], 1.0)
+    assert found.alpha == 4
+    assert (found.curve, found.direction, found.sensitivity) == ("convex", "decreasing", 1.0)
+    assert found.rule.startswith("kneed ")
+    assert found.reason == ""
+
+
+def test_the_order_of_the_points_does_not_matter() -> None:
+    found = elbow([3, 5, 1, 4, 2], [50, 0, 100, 25, 75], [3.0, 12.0, 2.0, 4.0, 2.5], 1.0)
+    assert found.alpha == 4
+
+
+def test_the_rule_finds_the_papers_alpha_in_the_authors_sweep() -> None:
+    """alpha 0.02: the value that their code has, by a rule that does not know it."""
+    rows = read_printed().sweep.alpha
+    l0s = [float(row.mean_l0 or 0) for row in rows]
+    found = elbow([row.value for row in rows], l0s, [row.penalised_loss for row in rows], 1.0)
+    assert found.alpha == 0.02
+
+
+@pytest.mark.parametrize(
+    ("l0s", "losses", "reason"),
+    [
+        ([1.0, 2.0, 3.0, 4.0], [4.0, 3.0, 2.0, 1.0], "kneed finds no elbow"),
+        ([1.0, 2.0], [4.0, 3.0], "fewer than three points"),
+        ([1.0, 1.0, 3.0, 4.0], [4.0, 3.0, 2.0, 1.0], "the same mean L0"),
+        ([1.0, 2.0, 3.0, 4.0], [4.0, 4.0, 4.0, 4.0], "all with the same loss"),
+    ],
+)
+def test_where_there_is_no_elbow_none_is_named(l0s: list[float], losses: list[float], reason: str) -> None:
+    found = elbow([float(i) for i in range(len(l0s))], l0s, losses, 1.0)
+    assert found.alpha is None
+    assert reason in found.reason
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"points": [0.02, 0.01]}, "must rise"),
+        ({"points": [0.01, 0.01]}, "must rise"),
+        ({"points": [-0.01, 0.01]}, "below 0"),
+        ({"points": [0.01]}, "at least 2"),
+        ({"axis": "layer", "points": [1, 2.5]}, "whole numbers"),
+        ({"axis": "layer", "points": [1, 2], "activation_cache_gib": 1.0}, "share no residual stream"),
+        ({"axis": "width"}, "'alpha' or 'layer'"),
+        ({"colour": 1}, "colour"),
+    ],
+)
+def test_bad_options_are_refused(options: dict[str, Any], message: str) -> None:
+    table = {
+        "module": "fsrl.analysis.sweep",
+        "arm": "fsrl",
+        "axis": "alpha",
+        "points": [0.01, 0.02],
+    } | options
+    with pytest.raises(ProfileError, match=message):
+        study_config(StudySection.model_validate(table), "sweep")
+
+
+def test_a_point_differs_in_the_axis_and_in_nothing_else(miniature: Profile) -> None:
+    one = variant(config(), miniature, "fsrl", "alpha-0.01", 0.01)
+    own = miniature.arm("fsrl")
+    assert one.arm("alpha-0.01").options == own.options | {"penalty_coefficient": 0.01}
+    assert (one.training, one.data, one.model, one.sae) == (
+        miniature.training, miniature.data, miniature.model, miniature.sae
+    )  # fmt: skip
+    layer = variant(config(axis="layer", points=[1, 3]), miniature, "fsrl", "fsrl", 1.0)
+    assert layer.sae == miniature.sae.model_copy(update={"layer": 1})
+    assert layer.arm("fsrl") == own
+    assert layer.training == miniature.training
+
+
+def test_the_profiles_own_point_is_the_runs_own_arm(miniature: Profile) -> None:
+    here = scene(miniature)
+    own = training(config(), here, 0.02)
+    assert (own.own, own.arm, own.paths) == (True, "fsrl", here.paths)
+    other = training(config(), here, 0.01)
+    assert (other.own, other.arm) == (False, "alpha-0.01")
+    assert other.paths.root == here.paths.root / "sweep/alpha"
+    layer = training(config(axis="layer", points=[1, 3]), here, 1.0)
+    assert (layer.own, layer.arm, layer.paths.root) == (False, "fsrl", here.paths.root / "sweep/layer-1")
+    assert training(config(axis="layer", points=[1, 3]), here, 3.0).own
+
+
+def test_a_cached_point_or_one_of_more_epochs_is_not_the_runs_own(miniature: Profile) -> None:
+    cached = training(config(activation_cache_gib=1.0), scene(miniature), 0.02)
+    assert not cached.own
+    assert cached.profile.training.share_prompt
+    assert cached.profile.training.activation_cache_gib == 1.0
+    assert not training(config(epochs=2), scene(miniature), 0.02).own
+
+
+def test_a_release_names_the_sae_of_each_layer() -> None:
+    paper = load_profile("gemma-2-2b")
+    section = paper.study("sweep-layer")
+    options = study_config(section, "sweep-layer")
+    assert options.points == (6.0, 12.0, 18.0, 24.0)
+    six = variant(options, paper, "fsrl", "fsrl", 6.0)
+    assert (six.sae.layer, six.sae.sae_id) == (6, "layer_6/width_65k/average_l0_17")
+    assert six.training.epochs == 1
+    twelve = variant(options, paper, "fsrl", "fsrl", 12.0)
+    assert twelve.sae == paper.sae
+    with pytest.raises(ProfileError, match="layer 7 of gemma-scope-2b-pt-res"):
+        variant(options, paper, "fsrl", "fsrl", 7.0)
+
+
+def test_the_smallest_l0_of_each_layer_is_what_sae_lens_lists() -> None:
+    """The paper: width 65k, of each layer the SAE with the lowest average L0."""
+    spec = find_spec("sae_lens")  # not imported: only its directory is read
+    assert spec is not None
+    assert spec.origin is not None
+    text = Path(spec.origin).with_name("pretrained_saes.yaml").read_text()
+    release = text[text.index("\ngemma-scope-2b-pt-res:") :]
+    release = release[: release.index("\ngemma-scope-2b-pt-res-canonical:")]
+    options = study_config(load_profile("gemma-2-2b").study("sweep-layer"), "sweep-layer")
+    for layer in (6, 12, 18, 24):
+        ids = [part for part in release.split() if part.startswith(f"layer_{layer}/width_65k/average_l0_")]
+        chosen = min(set(ids), key=lambda one: int(one.rpartition("_")[2]))
+        assert chosen == (options.sae_ids | {"12": load_profile("gemma-2-2b").sae.sae_id})[str(layer)]
+
+
+def test_only_an_arm_with_a_penalty_can_be_swept(miniature: Profile) -> None:
+    with pytest.raises(ProfileError, match="penalty_coefficient"):
+        variant(config(), miniature, "full-simpo", "alpha-0.01", 0.01)
+
+
+def test_the_sweeps_of_a_profile(miniature: Profile) -> None:
+    assert sweeps(miniature, ("alpha", "layer")) == ["sweep-alpha", "sweep-layer"]
+    assert sweeps(miniature, ("layer",)) == ["sweep-layer"]
+    none = parse_profile(miniature.resolved() | {"studies": {}}, where="the test")
+    with pytest.raises(ProfileError, match="no sweep of alpha"):
+        sweeps(none, ("alpha",))
+
+
+def test_another_layer_of_the_bundle_is_another_input(miniature: Profile, tmp_path: Path) -> None:
+    """Its SAE is trained by a recipe, which counts; the bundle's own layer needs none."""
+    paths = RunPaths(root=tmp_path)
+    other = variant(config(axis="layer", points=[1, 3]), miniature, "fsrl", "fsrl", 1.0)
+    assert "sae training" not in prepare.needs(miniature, paths, None)
+    assert "sae training" in prepare.needs(other, paths, None)

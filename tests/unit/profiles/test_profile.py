@@ -1,0 +1,179 @@
+"""A profile is refused with the dotted path of each fault, or it is exactly what was written."""
+
+from __future__ import annotations
+
+import copy
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.core.errors import HarnessError, ProfileError
+from harness.profiles.profile import Profile, load_profile, parse_profile
+from harness.profiles.toml_file import PROFILES, profile_names
+
+MINIATURE = tomllib.loads((PROFILES / "miniature.toml").read_text())
+
+
+def changed(dotted: str, value: Any) -> dict[str, Any]:
+    data = copy.deepcopy(MINIATURE)
+    *parents, last = dotted.split(".")
+    node = data
+    for part in parents:
+        node = node[part]
+    node[last] = value
+    return data
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_every_bundled_profile_loads_under_its_own_name(name: str) -> None:
+    assert load_profile(name).name == name
+
+
+def test_gamma_is_absolute_and_five() -> None:
+    assert load_profile("miniature").training.gamma == 5.0
+
+
+@pytest.mark.parametrize(
+    ("dotted", "value", "said"),
+    [
+        ("training.beat", 10.0, "training.beat: unknown key; known here:"),
+        ("training.beta", "ten", "training.beta: Input should be a valid number (given: 'ten')"),
+        ("training.warmup_ratio", 1.5, "training.warmup_ratio: Input should be less than or equal to 1"),
+        ("model.dtype", "float15", "model.dtype: Input should be 'float32' or 'bfloat16'"),
+        ("data.train", "../../etc/passwd", "data.train"),
+        ("data.train", "/etc/passwd", "data.train"),
+        ("evaluation.tasks.mmlu.limmit", 3, "evaluation.tasks.mmlu.limmit: unknown key; known here: limit,"),
+        ("assumed", {"training.lr": "lost"}, "assumed names training.lr, which the profile does not have"),
+    ],
+)
+def test_a_fault_is_named_with_its_path(dotted: str, value: Any, said: str) -> None:
+    with pytest.raises(ProfileError) as caught:
+        parse_profile(changed(dotted, value), where="test.toml")
+    assert said in str(caught.value)
+    assert "remedy:" in str(caught.value)
+
+
+def test_all_faults_are_named_at_once() -> None:
+    data = changed("training.beta", "ten")
+    data["sae"]["layer"] = -1
+    with pytest.raises(ProfileError) as caught:
+        parse_profile(data, where="test.toml")
+    assert "training.beta" in str(caught.value)
+    assert "sae.layer" in str(caught.value)
+
+
+def test_an_unknown_profile_lists_those_that_exist() -> None:
+    with pytest.raises(ProfileError, match="no such profile") as caught:
+        load_profile("gemma-3")
+    assert "miniature" in caught.value.remedy
+
+
+def test_an_unknown_arm_lists_those_that_exist(profile: Profile) -> None:
+    with pytest.raises(ProfileError, match="no such arm") as caught:
+        profile.arm("fsrll")
+    assert "fsrl" in caught.value.remedy
+
+
+def test_the_digest_follows_every_value(profile: Profile) -> None:
+    other = parse_profile(changed("training.seed", 43), where="test.toml")
+    assert other.digest() != profile.digest()
+    assert load_profile("miniature").digest() == profile.digest()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+PLACES = [f"{k}.{j}" for k, v in MINIATURE.items() if isinstance(v, dict) for j in v if "." not in j] + list(
+    MINIATURE
+)
+
+
+@given(place=st.sampled_from(PLACES), value=JSON)
+def test_any_value_anywhere_gives_a_profile_or_a_harness_error(place: str, value: Any) -> None:
+    data = changed(place, value)
+    try:
+        result: object = parse_profile(data, where="fuzz")
+    except HarnessError as error:
+        result = error.remedy
+    assert isinstance(result, Profile) or result
+
+
+def variant(tmp_path: Path, text: str) -> Profile:
+    path = tmp_path / "variant.toml"
+    path.write_text(text)
+    return load_profile(str(path))
+
+
+def test_a_variant_states_only_its_differences(tmp_path: Path, profile: Profile) -> None:
+    text = 'extends = "miniature"\nname = "v"\n[training]\nepochs = 3\n[arms.fsrl]\npenalty_warmup = 0.2\n'
+    found, base = variant(tmp_path, text).resolved(), profile.resolved()
+    assert (found["name"], found["training"]["epochs"]) == ("v", 3)
+    assert found["arms"]["fsrl"].pop("penalty_warmup") == 0.2
+    assert found.pop("assumed") == {}  # the base's reason was for the base's epochs
+    assert base.pop("assumed").keys() == {"training.epochs"}
+    found["name"], found["training"]["epochs"] = base["name"], base["training"]["epochs"]
+    assert found == base
+
+
+def test_a_variant_may_leave_tables_out(tmp_path: Path) -> None:
+    head = 'extends = "gemma-2-2b"\nname = "v"\n'
+    found = variant(tmp_path, 'without = ["arms.fsrl"]\n' + head)
+    assert list(found.arms) == ["base", "full-simpo"]
+    assert not [key for key in (*found.assumed, *found.sources) if "fsrl" in key]
+    with pytest.raises(ProfileError, match=r"`without` names arms\.fsrll"):
+        variant(tmp_path, 'without = ["arms.fsrll"]\n' + head)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('extends = "variant.toml"\nname = "v"\n', "extends itself"),
+        ('extends = "other.toml"\nname = "v"\n', "which is not there"),
+        ('extends = "miniatur"\nname = "v"\n', "no such profile"),
+        ('extends = "miniature"\n', "a name of its own"),
+        ('extends = 3\nname = "v"\n', "is the name of a profile"),
+        ('extends = "miniature"\nname = "v"\n[training]\nbeat = 1\n', "training.beat: unknown key"),
+    ],
+)
+def test_a_variant_that_cannot_be_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ProfileError, match=said):
+        variant(tmp_path, text)
+
+
+def test_the_authors_configuration_where_it_differs() -> None:
+    """Facts of the authors' repository at fb467f1, in words in docs/provenance.md."""
+    found, paper = load_profile("gemma-2-2b-as-committed"), load_profile("gemma-2-2b")
+    assert found.training.model_dump() == paper.training.model_dump() | {
+        "epochs": 1,
+        "schedule": "constant_with_warmup",
+        "max_grad_norm": 0.0,
+        "offload_optimizer": True,
+    }
+    assert found.arms["fsrl"].options == paper.arms["fsrl"].options | {
+        "learning_rate": 1e-7,
+        "penalty_warmup": 0.2,
+        "penalty_positions": "all",
+    }
+    for part in ("model", "sae", "data", "evaluation"):
+        assert getattr(found, part) == getattr(paper, part)
+
+
+def test_the_two_protocols() -> None:
+    paper, leaderboard = (load_profile(name) for name in ("gemma-2-2b", "gemma-2-2b-leaderboard"))
+    assert (paper.evaluation.protocol, leaderboard.evaluation.protocol) == ("paper", "leaderboard")
+    assert (paper.evaluation.chat_template, leaderboard.evaluation.chat_template) == (True, False)
+    shots = [
+        {name: task.num_fewshot for name, task in one.evaluation.tasks.items()}
+        for one in (paper, leaderboard)
+    ]
+    assert shots[0] == {"mmlu": 0, "truthfulqa_mc2": 0, "gsm8k": 5}
+    assert shots[1] == {"mmlu": 5, "truthfulqa_mc2": 0, "gsm8k": 5}
+    assert not paper.evaluation.fewshot_as_multiturn
+    assert list(leaderboard.arms) == ["base"]
+    assert leaderboard.model == paper.model

@@ -1,0 +1,105 @@
+"""A finished stage is reused; a changed input, output or schema makes it run again; a folder has one user."""
+
+from __future__ import annotations
+
+import sys
+import types
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from harness.core.errors import ProfileError, RunFolderError, TrainingError
+from harness.core.paths import RunPaths
+from harness.core.results import Record
+from harness.profiles.profile import Profile
+from harness.stages.stage import Work, run_stage
+
+
+class Counted(Record):
+    runs: int
+
+
+@pytest.fixture
+def toy(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+    """A stage that counts how often its work ran and writes one file an arm."""
+    module = types.ModuleType("harness.stages.toy")
+    state = {"runs": 0, "input": "1", "fail": False}
+
+    def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:
+        return {"input": str(state["input"])}
+
+    def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:
+        if state["fail"]:
+            raise TrainingError("the loss is not a number", remedy="lower the learning rate")
+        state["runs"] = int(state["runs"]) + 1
+        file = paths.folder(arm) / "out.txt"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{arm}")
+        return Work(Counted(runs=int(state["runs"])), [file])
+
+    vars(module).update(SUMMARY="", READS="", WRITES="", PER_ARM=True, needs=needs, work=work, state=state)
+    monkeypatch.setitem(sys.modules, "harness.stages.toy", module)
+    return module
+
+
+def test_a_finished_stage_is_reused(toy: types.ModuleType, profile: Profile, tmp_path: Path) -> None:
+    paths = RunPaths(root=tmp_path)
+    first = run_stage("toy", profile, paths, "fsrl")
+    assert run_stage("toy", profile, paths, "fsrl") == first
+    assert toy.state["runs"] == 1
+
+
+def test_without_an_arm_all_arms_run(toy: types.ModuleType, profile: Profile, tmp_path: Path) -> None:
+    assert [a.arm for a in run_stage("toy", profile, RunPaths(root=tmp_path))] == list(profile.arms)
+
+
+@pytest.mark.parametrize("damage", ["input", "output", "gone", "artefact"])
+def test_what_has_changed_runs_again(
+    toy: types.ModuleType, profile: Profile, tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = RunPaths(root=tmp_path)
+    run_stage("toy", profile, paths, "fsrl")
+    run_stage("toy", profile, paths, "base")
+    if damage == "input":
+        toy.state["input"] = "2"
+    if damage == "output":
+        (tmp_path / "fsrl" / "out.txt").write_text("bent")
+    if damage == "gone":
+        (tmp_path / "fsrl" / "out.txt").unlink()
+    if damage == "artefact":
+        paths.stage("toy", "fsrl").write_text("{")
+    run_stage("toy", profile, paths, "fsrl")
+    assert toy.state["runs"] == 3
+    assert "running again" in capsys.readouterr().err
+    if damage != "input":
+        run_stage("toy", profile, paths, "base")
+        assert toy.state["runs"] == 3, "the other arm does not depend on the damage"
+
+
+def test_a_failure_leaves_no_artefact(toy: types.ModuleType, profile: Profile, tmp_path: Path) -> None:
+    toy.state["fail"] = True
+    with pytest.raises(TrainingError):
+        run_stage("toy", profile, RunPaths(root=tmp_path), "fsrl")
+    assert not RunPaths(root=tmp_path).stage("toy", "fsrl").exists()
+
+
+def test_two_runs_in_one_folder_are_refused(toy: types.ModuleType, profile: Profile, tmp_path: Path) -> None:
+    with FileLock(tmp_path / ".lock"), pytest.raises(RunFolderError, match="another run"):
+        run_stage("toy", profile, RunPaths(root=tmp_path), "fsrl")
+
+
+def test_a_file_in_place_of_the_folder_is_refused(
+    toy: types.ModuleType, profile: Profile, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunFolderError, match="cannot be used"):
+        run_stage("toy", profile, RunPaths(root=tmp_path / "file" / "run"), "fsrl")
+
+
+def test_an_unknown_arm_is_refused_before_any_work(
+    toy: types.ModuleType, profile: Profile, tmp_path: Path
+) -> None:
+    with pytest.raises(ProfileError, match="no such arm"):
+        run_stage("toy", profile, RunPaths(root=tmp_path), "lora")
+    assert list(tmp_path.iterdir()) == []

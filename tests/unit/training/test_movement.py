@@ -1,0 +1,65 @@
+"""Whether weights moved, and whether what was saved is what was trained."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import training_toys as toys
+
+from harness.core.errors import TrainingError
+from harness.training.movement import check_moved, check_reload, snapshot, weights_moved
+
+
+def train(parameter: torch.nn.Parameter, steps: int, rate: float) -> None:
+    draw = torch.Generator().manual_seed(1)
+    optimizer = torch.optim.AdamW([parameter], lr=rate, weight_decay=0.0)
+    for _ in range(steps):
+        parameter.grad = torch.randn(parameter.shape, generator=draw).to(parameter.dtype)
+        optimizer.step()
+
+
+def test_by_hand() -> None:
+    start = {"a": torch.tensor([1.0, 2.0]), "b": torch.tensor([3.0, 4.0])}
+    moved = weights_moved(
+        start, {"a": torch.tensor([1.0, 2.5]), "b": torch.tensor([3.0, 4.0]), "c": torch.ones(9)}
+    )
+    assert (moved.entries, moved.fraction_changed, moved.mean_absolute_change) == (4, 0.25, 0.125)
+
+
+def test_bfloat16_without_master_weights_is_caught() -> None:
+    start = torch.randn(1000, generator=torch.Generator().manual_seed(0))
+    naive = torch.nn.Parameter(start.bfloat16())
+    train(naive, 20, 2e-7)
+    stuck = weights_moved({"w": start.bfloat16()}, {"w": naive})
+    with pytest.raises(TrainingError, match="weights changed"):
+        check_moved(stuck, 0.5)
+    master = torch.nn.Parameter(start.clone())
+    train(master, 20, 2e-7)
+    check_moved(weights_moved({"w": start}, {"w": master}), 0.5)
+
+
+def test_a_weight_that_is_gone_is_refused() -> None:
+    with pytest.raises(TrainingError, match="does not hold a weight"):
+        weights_moved({"a": torch.ones(2)}, {})
+
+
+def test_the_snapshot_holds_copies_of_trainable_weights_only() -> None:
+    model = toys.model()
+    model.requires_grad_(False)
+    model.model.norm.weight.requires_grad_(True)
+    taken = snapshot(model)
+    assert list(taken) == ["model.norm.weight"]
+    with torch.no_grad():
+        model.model.norm.weight.add_(1)
+    assert not torch.equal(taken["model.norm.weight"], model.model.norm.weight)
+
+
+def test_reload_wants_equal_logits_and_ties() -> None:
+    ids = torch.tensor([[2, 9, 10]])
+    check_reload(toys.model(0), toys.model(0), ids)
+    with pytest.raises(TrainingError, match="other logits"):
+        check_reload(toys.model(0), toys.model(1), ids)
+    untied = toys.model(0)
+    untied.lm_head.weight = torch.nn.Parameter(untied.lm_head.weight.detach().clone())
+    with pytest.raises(TrainingError, match="tied"):
+        check_reload(toys.model(0), untied, ids)
