@@ -10,17 +10,18 @@ from pathlib import Path
 from harness.core.artefact import write_bytes, write_json, write_text
 from harness.core.console import console, screen_console
 from harness.core.errors import NotComparableError, ProfileError
-from harness.core.measures import BASE, Measure, measure
+from harness.core.markdown_table import markdown
+from harness.core.measures import BASE, measure
 from harness.core.paths import RESULTS, RunPaths
 from harness.core.results import Record
+from harness.core.sheet import Sheet, line
 from harness.core.statistics import LEVEL, SeedDifference, holm, seed_difference
 from harness.findings.compare import identity
 from harness.findings.outcome import Outcome, outcome_path, read_outcome
 from harness.profiles.profile import Profile
 from harness.report.latex_table import latex
-from harness.report.markdown_table import markdown
 from harness.report.screen_table import show_sheet
-from harness.report.tables import Row, Sheet, commits, limits, number, sizes
+from harness.report.tables import commits, effect, limits, mean, sizes
 from harness.stages.stage import STAGES, command, refuse_stale, run_stage
 
 SEEDS = "seeds"
@@ -240,11 +241,15 @@ def seed_table(result: SeedResult, outcome: Outcome, again: str) -> Sheet:
     columns = [measure(name) for name in outcome.measures]
     rows = []
     for arm, by_name in result.spreads.items():
-        cells = (_spread(by_name[column.name], column) for column in columns)
-        rows.append(Row((outcome.arms[arm].title, *cells), group=True))
+        cells = (
+            mean(by_name[c.name].mean, by_name[c.name].sd, c, f"/spreads/{arm}/{c.name}/mean")
+            for c in columns
+        )
+        rows.append(line(outcome.arms[arm].title, *cells, group=True))
         if arm in result.differences:
-            cells = (_difference(result.differences[arm][column.name], column) for column in columns)
-            rows.append(Row(("  - base [95 %]", *cells)))
+            to_base, at = result.differences[arm], f"/differences/{arm}"
+            cells = (effect(to_base[c.name], c, f"{at}/{c.name}") for c in columns)
+            rows.append(line("  - base [95 %]", *cells))
     n = len(result.seeds)
     shown = commits(outcome.model_copy(update={"commits": result.commits, "dirty": result.dirty}))
     headings = ("Arm", *(f"{c.title} {'↓' if c.lower_is_better else '↑'} ({c.unit})" for c in columns))
@@ -259,13 +264,3 @@ def seed_table(result: SeedResult, outcome: Outcome, again: str) -> Sheet:
         f"n of each seed: {sizes(outcome)} · limits: {limits(outcome)}",
     )
     return Sheet(SEEDS, f"Seeds. {outcome.title}", headings, tuple(rows), remarks)
-
-
-def _spread(spread: Spread, column: Measure) -> str:
-    return f"{number(spread.mean, column)} ±{number(spread.sd, column)}"
-
-
-def _difference(one: SeedDifference, column: Measure) -> str:
-    effect, low, high = (number(value, column, "+") for value in (one.effect, one.low, one.high))
-    mark = " *" if one.p_holm is not None and one.p_holm < LEVEL else ""
-    return f"{effect} [{low}, {high}]{mark}"

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from tabulate import tabulate
 
 from harness.core.artefact import read_json, write_bytes, write_json, write_text
 from harness.core.console import console
 from harness.core.errors import DamagedFileError, MissingInputError, RegressionError
+from harness.core.markdown_table import markdown
 from harness.core.paths import ROOT
 from harness.core.provenance import provenance
+from harness.core.sheet import Cell, Row, Sheet, line, numeric
 from harness.cost.ratios import Bench, Evaluation, Ratio
 
 MEASURED = Path("runs") / "bench" / "pytest-benchmark.json"
@@ -172,12 +173,12 @@ def run(*, update: bool, measured: Path = MEASURED, results: Path = RESULTS) -> 
     """
     bench = read_measured(measured)
     path = committed_path(bench, results)
-    console.print(markdown(bench), markup=False)
+    console.print(markdown(sheet(bench)), markup=False)
     old = read_committed(path) if path.is_file() and not update else None
     found = faults(bench, old)
     if update:
         write_json(path, bench.model_dump(mode="json"))
-        write_text(path.with_suffix(".md"), markdown(bench))
+        write_text(path.with_suffix(".md"), markdown(sheet(bench)))
         from harness.cost.bench_figure import figure
 
         for suffix, data in figure(bench).items():
@@ -192,8 +193,8 @@ def run(*, update: bool, measured: Path = MEASURED, results: Path = RESULTS) -> 
         )
 
 
-def markdown(bench: Bench) -> str:
-    """The ratios as a table, with their spread."""
+def sheet(bench: Bench) -> Sheet:
+    """The ratios with their spread."""
     headings = (
         "Case",
         "Path",
@@ -206,39 +207,35 @@ def markdown(bench: Bench) -> str:
         "Transcription: tokens/s",
         "MiB",
     )
-    rows = [
-        (
-            one.case,
-            one.variant,
-            f"{one.speed:.2f}x",
-            f"[{one.speed_low:.2f}, {one.speed_high:.2f}]",
-            f"{one.memory:.2f}x",
-            f"{one.tokens_per_s:,.0f}",
-            f"{one.step_s:.2f}",
-            f"{one.above_mib:,.0f}",
-            f"{one.plain_tokens_per_s:,.0f}",
-            f"{one.plain_above_mib:,.0f}",
-        )
-        for one in bench.ratios
-    ]
     hardware, commit = bench.provenance["hardware"], bench.provenance["commit"]
+    title = f"The lean path against a plain transcription, {hardware['class']} ({hardware['device']})"
     ranks = ", ".join(f"{n} rank(s) {rate:,.0f} tokens/s" for n, rate in sorted(bench.ranks.items()))
-    return "\n".join(
-        [
-            f"**The lean path against a plain transcription, {hardware['class']} ({hardware['device']})**",
-            "",
-            tabulate(rows, headings, tablefmt="github", disable_numparse=True),
-            "",
-            "- Medians of paired rounds; rates of the fastest; real tokens, each row of a pair whole; "
-            "forward and backward, no optimiser; float32; memory: peak resident set of a fresh process "
-            "above what it held before.",
-            *(
-                f"- Evaluation of the steered model, {one.case}: {one.ratio:.3f} of the base's seconds "
-                f"[{one.low:.3f}, {one.high:.3f}] ({one.steered_s:.2f} s, {one.base_s:.2f} s)."
-                for one in bench.evaluations
-            ),
-            f"- The real train stage, Gemma-2-2B's shapes divided by 8, cores shared: {ranks or 'not run'}.",
-            f"- commit {commit or 'none'} · `{bench.command}`",
-            "",
-        ]
+    notes = (
+        "Medians of paired rounds; rates of the fastest; real tokens, each row of a pair whole; "
+        "forward and backward, no optimiser; float32; memory: peak resident set of a fresh process "
+        "above what it held before.",
+        *(
+            f"Evaluation of the steered model, {one.case}: {one.ratio:.3f} of the base's seconds "
+            f"[{one.low:.3f}, {one.high:.3f}] ({one.steered_s:.2f} s, {one.base_s:.2f} s)."
+            for one in bench.evaluations
+        ),
+        f"The real train stage, Gemma-2-2B's shapes divided by 8, cores shared: {ranks or 'not run'}.",
+        f"commit {commit or 'none'} · `{bench.command}`",
+    )
+    rows = tuple(_row(one, f"/ratios/{i}") for i, one in enumerate(bench.ratios))
+    return Sheet("bench", title, headings, rows, notes)
+
+
+def _row(one: Ratio, at: str) -> Row:
+    return line(
+        one.case,
+        one.variant,
+        Cell(f"{one.speed:.2f}x", f"{at}/speed", one.speed),
+        f"[{one.speed_low:.2f}, {one.speed_high:.2f}]",
+        Cell(f"{one.memory:.2f}x", f"{at}/memory", one.memory),
+        numeric(one.tokens_per_s, ",.0f", f"{at}/tokens_per_s"),
+        numeric(one.step_s, ".2f", f"{at}/step_s"),
+        numeric(one.above_mib, ",.0f", f"{at}/above_mib"),
+        numeric(one.plain_tokens_per_s, ",.0f", f"{at}/plain_tokens_per_s"),
+        numeric(one.plain_above_mib, ",.0f", f"{at}/plain_above_mib"),
     )

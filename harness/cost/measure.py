@@ -6,14 +6,14 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from tabulate import tabulate
-
 from harness.arm import arm_module
 from harness.core.artefact import Artefact, write_json, write_text
 from harness.core.console import console
 from harness.core.errors import DamagedFileError, NotComparableError, ProfileError
+from harness.core.markdown_table import markdown
 from harness.core.paths import RESULTS, RunPaths
 from harness.core.results import Record, TrainResult
+from harness.core.sheet import Row, Sheet, line, numeric
 from harness.profiles.profile import Profile
 from harness.sources.synthetic.lengths import STATED
 from harness.sources.synthetic.variant import NOTE, is_random, random_variant
@@ -124,8 +124,9 @@ def run(
     )
     folder: Path = results / variant.name / first.provenance["hardware"]["class"]
     write_json(folder / "measured.json", measured.model_dump(mode="json"))
-    write_text(folder / "measured.md", markdown(measured))
-    console.print(markdown(measured), markup=False)
+    shown = markdown(sheet(measured))
+    write_text(folder / "measured.md", shown)
+    console.print(shown, markup=False)
     console.print(f"written: {folder}", markup=False)
     return folder
 
@@ -167,8 +168,8 @@ def _cost(artefact: Artefact, warmup: int, per_step: int) -> ArmCost:
     )
 
 
-def markdown(measured: Measured) -> str:
-    """The measurement as a table, marked in its title."""
+def sheet(measured: Measured) -> Sheet:
+    """The measurement, marked in its title."""
     headings = (
         "Arm",
         "Trainable parameters",
@@ -180,33 +181,29 @@ def markdown(measured: Measured) -> str:
         "Peak RSS (GiB)",
         "60,000 pairs (min, projected)",
     )
-    rows = [_row(name, cost) for name, cost in measured.arms.items()]
     hardware = measured.provenance["hardware"]
-    return "\n".join(
-        [
-            f"**RANDOM WEIGHTS. Costs of training at the shapes of {measured.profile}**",
-            "",
-            tabulate(rows, headings, tablefmt="github", disable_numparse=True),
-            "",
-            f"- {NOTE}",
-            f"- {measured.steps} steps of {measured.pairs_per_step} pairs after {measured.warmup} to warm up"
-            f" · {hardware['class']} ({hardware['device']}, driver {hardware['driver'] or 'none'})"
-            f" · commit {measured.provenance['commit'] or 'none'}"
-            f" · profile digest {measured.profile_digest[:12]}",
-            f"- `{measured.command}`",
-            "",
-        ]
+    notes = (
+        NOTE,
+        f"{measured.steps} steps of {measured.pairs_per_step} pairs after {measured.warmup} to warm up"
+        f" · {hardware['class']} ({hardware['device']}, driver {hardware['driver'] or 'none'})"
+        f" · commit {measured.provenance['commit'] or 'none'}"
+        f" · profile digest {measured.profile_digest[:12]}",
+        f"`{measured.command}`",
     )
+    title = f"RANDOM WEIGHTS. Costs of training at the shapes of {measured.profile}"
+    rows = tuple(_row(name, cost) for name, cost in measured.arms.items())
+    return Sheet("measured", title, headings, rows, notes)
 
 
-def _row(name: str, cost: ArmCost) -> tuple[str, ...]:
-    peaks = (cost.peak_allocated_gib, cost.peak_reserved_gib, cost.peak_rss_gib)
-    return (
+def _row(name: str, cost: ArmCost) -> Row:
+    at = f"/arms/{name}"
+    peaks = ("peak_allocated_gib", "peak_reserved_gib", "peak_rss_gib")
+    return line(
         name,
-        f"{cost.trainable_parameters:,}",
-        f"{cost.step_s:.3f}",
+        numeric(cost.trainable_parameters, ",", f"{at}/trainable_parameters"),
+        numeric(cost.step_s, ".3f", f"{at}/step_s"),
         f"{cost.step_s_min:.3f} to {cost.step_s_max:.3f}",
-        f"{cost.tokens_per_s:,.0f}",
-        *("n/a (no GPU)" if peak is None else f"{peak:.2f}" for peak in peaks),
-        "n/a (divided)" if cost.epoch_min is None else f"{cost.epoch_min:,.1f}",
+        numeric(cost.tokens_per_s, ",.0f", f"{at}/tokens_per_s"),
+        *(numeric(getattr(cost, peak), ".2f", f"{at}/{peak}", missing="n/a (no GPU)") for peak in peaks),
+        numeric(cost.epoch_min, ",.1f", f"{at}/epoch_min", missing="n/a (divided)"),
     )

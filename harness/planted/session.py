@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from harness.core.artefact import Artefact, write_bytes, write_json, write_text
 from harness.core.console import console, screen_console
 from harness.core.errors import ProfileError
+from harness.core.markdown_table import markdown
 from harness.core.measures import BASE
 from harness.core.paths import RESULTS, RunPaths
 from harness.core.provenance import provenance
@@ -22,7 +23,6 @@ from harness.planted.reward import REWARDS, Planted, planted, write_root
 from harness.planted.rule import RULES, harms, label
 from harness.planted.sheet import sheets
 from harness.profiles.profile import Profile, parse_profile
-from harness.report.markdown_table import markdown
 from harness.report.screen_table import show_sheet
 from harness.sources.bundle.files import read_bundle
 from harness.stages.stage import run_stage

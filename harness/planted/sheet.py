@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from harness.findings import CONTEXTS, Composition, Interval
+from harness.core.sheet import Cell, Row, Sheet, line, numeric
+from harness.findings import CONTEXTS, Composition
 from harness.planted.result import NAME, PlantedResult, Trial
 from harness.planted.rule import LABELS, RULES
-from harness.report.tables import COMMIT_DIGITS, Row, Sheet
+from harness.report.page.blocks import interval
+from harness.report.tables import COMMIT_DIGITS
 
 
 def sheets(result: PlantedResult) -> list[Sheet]:
@@ -18,8 +20,9 @@ def confusion_sheet(result: PlantedResult) -> Sheet:
     rows = []
     for name, rule in RULES.items():
         for i, planted in enumerate(LABELS):
-            counts = [str(result.confusion[name][planted][recovered]) for recovered in LABELS]
-            rows.append(Row((rule.title if not i else "", planted, *counts), group=not i))
+            found, at = result.confusion[name][planted], f"/confusion/{name}/{planted}"
+            counts = (numeric(found[recovered], "d", f"{at}/{recovered}") for recovered in LABELS)
+            rows.append(line(rule.title if not i else "", planted, *counts, group=not i))
     headings = ("Analysis", "Planted", *(f"Recovered: {name}" for name in LABELS))
     return Sheet(
         NAME,
@@ -37,52 +40,57 @@ def trial_sheet(result: PlantedResult) -> Sheet:
         *(f"{rule.title}: contrast" for rule in RULES.values()),
         "Loss added without style", "without alignment",
     )  # fmt: skip
-    rows = tuple(Row(_trial_cells(result, trial)) for trial in result.trials)
+    rows = tuple(_trial_row(result, i) for i in range(len(result.trials)))
     notes = tuple(f"{RULES[name].title}: {text}." for name, text in result.rules.items())
     return Sheet(f"{NAME}-trials", "Each adapter", headings, rows, notes)
 
 
-def _trial_cells(result: PlantedResult, trial: Trial) -> tuple[str, ...]:
-    reward = result.rewards[trial.reward]
-    return (
+def _trial_row(result: PlantedResult, place: int) -> Row:
+    trial, at = result.trials[place], f"/trials/{place}"
+    reward, accuracy = result.rewards[trial.reward], trial.accuracy.value
+    found = trial.contrasts
+    return line(
         trial.reward,
         f"{reward.w_style:g}, {reward.w_truth:g}",
-        str(trial.seed),
-        f"{trial.accuracy.value:.3f} ({trial.base_accuracy:.3f})",
-        f"{trial.mean_l0:.1f}",
-        *(f"{trial.contrasts[name]:+.3f}: {trial.recovered[name]}" for name in RULES),
-        *(_harm(trial, name) for name in ("style", "alignment")),
+        numeric(trial.seed, "d", f"{at}/seed"),
+        Cell(f"{accuracy:.3f} ({trial.base_accuracy:.3f})", f"{at}/accuracy/value", accuracy),
+        numeric(trial.mean_l0, ".1f", f"{at}/mean_l0"),
+        *(
+            Cell(f"{found[name]:+.3f}: {trial.recovered[name]}", f"{at}/contrasts/{name}", found[name])
+            for name in RULES
+        ),
+        *(_harm(trial, name, f"{at}/harm/{name}/value") for name in ("style", "alignment")),
     )
 
 
-def _harm(trial: Trial, category: str) -> str:
+def _harm(trial: Trial, category: str, pointer: str) -> Cell:
     one = trial.harm[category]
-    return (
+    text = (
         f"{one.value:+.4f} [{one.low:+.4f}, {one.high:+.4f}], {trial.masked[category]} features "
         f"(random: {trial.random_harm[category].value:+.4f})"
     )
+    return Cell(text, pointer, one.value)
 
 
 def share_sheet(result: PlantedResult) -> Sheet:
     """The composition of every trial, as in Table 2."""
     rows = tuple(
-        Row((trial.reward, str(trial.seed), *_share_cells(row)))
-        for trial in result.trials
-        for row in trial.composition
+        line(trial.reward, str(trial.seed), *_shares(row, f"/trials/{i}/composition/{j}"))
+        for i, trial in enumerate(result.trials)
+        for j, row in enumerate(trial.composition)
     )
     headings = ("Planted", "Seed", "Context", "Category", "SAE (%)", "Steering (%)", "Change (%)")
     notes = ("Mean share of the active features; 95 % intervals of a bootstrap over examples.",)
     return Sheet(f"{NAME}-shares", "Composition of the steered features", headings, rows, notes)
 
 
-def _share_cells(row: Composition) -> tuple[str, ...]:
-    shares = (_percent(row.sae), _percent(row.steering), _percent(row.change, "+"))
-    return CONTEXTS[row.context], row.category, *shares
-
-
-def _percent(one: Interval, sign: str = "") -> str:
-    value, low, high = (f"{100 * number:{sign}.2f}" for number in (one.value, one.low, one.high))
-    return f"{value} [{low}, {high}]"
+def _shares(row: Composition, at: str) -> tuple[Cell | str, ...]:
+    cells = (
+        interval(row.sae, f"{at}/sae"),
+        interval(row.steering, f"{at}/steering"),
+        interval(row.change, f"{at}/change", "+"),
+    )
+    return CONTEXTS[row.context], row.category, *cells
 
 
 def _notes(result: PlantedResult) -> tuple[str, ...]:

@@ -7,10 +7,9 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from tabulate import tabulate
-
 from harness.core.artefact import write_text
 from harness.core.errors import ProfileError
+from harness.core.markdown_table import grid
 from harness.core.paths import ROOT
 from harness.profiles.profile import Profile, load_profile
 from harness.profiles.toml_file import leaves, profile_names
@@ -20,7 +19,7 @@ PAPER = "gemma-2-2b"
 NOT_VALUES = ("name", "title", "note", "revisions", "published", "sources", "assumed", "features", "studies")
 
 
-class Row(NamedTuple):
+class Setting(NamedTuple):
     """A row of the paper's table 5.
 
     Attributes:
@@ -40,34 +39,34 @@ class Row(NamedTuple):
 
 
 TABLE_5 = (
-    Row("Base Model", "Gemma-2-2B-it", ("model.id",)),
-    Row("Dataset ID", "princeton-nlp/llama3-ultrafeedback-armorm", ("data.id",)),
-    Row("Intervention Layer", "12", ("sae.layer",)),
-    Row("SAE ID", "layer_12/width_65k/average_l0_21", ("sae.sae_id",)),
-    Row("Learning Rate", "lost", ("arms.fsrl.learning_rate", "arms.full-simpo.learning_rate")),
-    Row("L1 Penalty", "lost", ("arms.fsrl.penalty_coefficient",)),
-    Row("SimPO Beta", "10", ("training.beta",)),
-    Row("SimPO Gamma Ratio", "0.5", ("training.gamma_beta_ratio",)),
-    Row("Epochs", "2", ("training.epochs",)),
-    Row(
+    Setting("Base Model", "Gemma-2-2B-it", ("model.id",)),
+    Setting("Dataset ID", "princeton-nlp/llama3-ultrafeedback-armorm", ("data.id",)),
+    Setting("Intervention Layer", "12", ("sae.layer",)),
+    Setting("SAE ID", "layer_12/width_65k/average_l0_21", ("sae.sae_id",)),
+    Setting("Learning Rate", "lost", ("arms.fsrl.learning_rate", "arms.full-simpo.learning_rate")),
+    Setting("L1 Penalty", "lost", ("arms.fsrl.penalty_coefficient",)),
+    Setting("SimPO Beta", "10", ("training.beta",)),
+    Setting("SimPO Gamma Ratio", "0.5", ("training.gamma_beta_ratio",)),
+    Setting("Epochs", "2", ("training.epochs",)),
+    Setting(
         "Optimizer",
         "AdamW",
         fixed="torch's AdamW; DeepSpeed's for the CPU where the optimiser is offloaded to it",
         source="the paper, table 5",
     ),
-    Row("LR Scheduler", "Cosine", ("training.schedule",)),
-    Row("Warmup Ratio", "0.1", ("training.warmup_ratio",)),
-    Row(
+    Setting("LR Scheduler", "Cosine", ("training.schedule",)),
+    Setting("Warmup Ratio", "0.1", ("training.warmup_ratio",)),
+    Setting(
         "Weight Initialization",
         "Uniform, its bounds lost",
         fixed="Uniform(-1e-9, 1e-9), bias 0",
         source="the bounds were lost in the paper's text; these are those of the authors' code",
         assumed=True,
     ),
-    Row("Device Batch Size", "2", ("training.pairs_per_device",)),
-    Row("Gradient Accumulation Steps", "16", ("training.accumulation",)),
-    Row("Precision", "BF16", ("model.dtype",)),
-    Row("Memory Optimization", "DeepSpeed ZeRO Stage 1", ("training.zero_stage",)),
+    Setting("Device Batch Size", "2", ("training.pairs_per_device",)),
+    Setting("Gradient Accumulation Steps", "16", ("training.accumulation",)),
+    Setting("Precision", "BF16", ("model.dtype",)),
+    Setting("Memory Optimization", "DeepSpeed ZeRO Stage 1", ("training.zero_stage",)),
 )
 HEAD = f"""\
 # Where every value comes from
@@ -116,15 +115,15 @@ def page() -> str:
     parts = [
         HEAD,
         "## The paper's table 5\n",
-        _table(("table 5", "printed", "here", "assumed", "source or reason"), _table_5(paper)),
+        grid(("table 5", "printed", "here", "assumed", "source or reason"), _table_5(paper)),
         f"\n## {PAPER}: every value\n",
-        _table(("key", "value", "assumed", "source or reason"), _all(paper)),
+        grid(("key", "value", "assumed", "source or reason"), _all(paper)),
     ]
     for name in variants:
         parts += [
             f"\n## {name}: where it differs from {PAPER}\n",
             f"{profiles[name].note}\n",
-            _table(("key", PAPER, name, "assumed", "source or reason"), _differences(paper, profiles[name])),
+            grid(("key", PAPER, name, "assumed", "source or reason"), _differences(paper, profiles[name])),
         ]
     for name in others:
         found, reasons = values(profiles[name]), profiles[name].assumed
@@ -132,7 +131,7 @@ def page() -> str:
         parts += [
             f"\n## {name}: what is assumed\n",
             f"{profiles[name].note}\n",
-            _table(("key", "value", "reason"), rows),
+            grid(("key", "value", "reason"), rows),
         ]
     return "\n".join(parts) + "\n"
 
@@ -175,11 +174,6 @@ def _shown(value: Any) -> str:
 
 def _mark(assumed: bool) -> str:
     return "**assumed**" if assumed else ""
-
-
-def _table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    escaped = [[cell.replace("|", r"\|") for cell in row] for row in rows]
-    return tabulate(escaped, headers=headers, tablefmt="github", disable_numparse=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from harness.report.tables import Sheet
+from harness.core.sheet import Sheet
 
 TEMPLATES = Path(__file__).parent / "templates"
 SPECIAL = {
@@ -64,5 +64,5 @@ def tex(text: str) -> str:
 
 
 def _columns(sheet: Sheet) -> str:
-    lengths = [max((len(row.cells[i]) for row in sheet.rows), default=0) for i in range(len(sheet.headings))]
+    lengths = [max((len(row.texts[i]) for row in sheet.rows), default=0) for i in range(len(sheet.headings))]
     return "".join("p{0.2\\linewidth}" if length > WIDE else "l" for length in lengths)

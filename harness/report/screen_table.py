@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.report.tables import Sheet
+from harness.core.sheet import Sheet
 
 
 def show_sheet(sheet: Sheet, console: Console) -> None:
@@ -20,7 +20,7 @@ def show_sheet(sheet: Sheet, console: Console) -> None:
     for row in sheet.rows:
         if row.group and table.rows:
             table.add_section()
-        table.add_row(*(Text(cell) for cell in row.cells), style="" if row.group else "dim")
+        table.add_row(*map(Text, row.texts), style="" if row.group else "dim")
     console.print(table)
     for note in sheet.notes:
         console.print(Text(note, style="dim"), soft_wrap=False)

@@ -1,46 +1,22 @@
-"""From a run's outcome to tables of text: Table 1, the cost table and the verdicts. Pure: no files, no clock.
+"""From a run's outcome to tables: Table 1, the cost table and the verdicts. Pure: no files, no clock.
 
 A number that was not measured is never printed: its cell says `n/a` and why.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from typing import NamedTuple
 
 from harness.core.measures import BASE, PENALISED_LOSS, PERCENT, Measure
-from harness.core.results import Score
-from harness.core.statistics import LEVEL, Difference
+from harness.core.sheet import Cell, Row, Sheet, line, numeric
+from harness.core.statistics import LEVEL, Difference, SeedDifference
 from harness.findings.outcome import ArmOutcome, Outcome, SaeFacts
 from harness.paper.claims import Paper
 from harness.paper.verdict import Verdict
 
 MINUTE = 60.0
 COMMIT_DIGITS = 12
-
-
-class Row(NamedTuple):
-    """A line of a table; `group` marks the first line of an arm."""
-
-    cells: tuple[str, ...]
-    group: bool = False
-
-
-class Sheet(NamedTuple):
-    """A table before it has a format.
-
-    Attributes:
-        name: of its files.
-        title: above it.
-        headings, rows: of text; each row has as many cells as there are headings.
-        notes: below it, one line each; the first is the profile's note.
-    """
-
-    name: str
-    title: str
-    headings: tuple[str, ...]
-    rows: tuple[Row, ...]
-    notes: tuple[str, ...]
 
 
 def table1(outcome: Outcome, paper: Paper) -> Sheet:
@@ -52,12 +28,11 @@ def table1(outcome: Outcome, paper: Paper) -> Sheet:
     headings = ("Arm", *(_heading(outcome, column) for column in outcome.columns))
     rows: list[Row] = []
     for name, arm in outcome.arms.items():
-        scores = [_score(arm.scores.get(column.name), column, outcome) for column in outcome.columns]
-        rows.append(Row((arm.title, *scores), group=True))
+        scores = (_score(outcome, name, column) for column in outcome.columns)
+        rows.append(line(arm.title, *scores, group=True))
         if name != BASE:
-            rows.append(Row(("  - base [95 %]", *(_to_base(outcome, name, c) for c in outcome.columns))))
-        printed = [paper.printed(f"{name}/{column.name}") or "not printed" for column in outcome.columns]
-        rows.append(Row(("  paper", *printed)))
+            rows.append(line("  - base [95 %]", *(_to_base(outcome, name, c) for c in outcome.columns)))
+        rows.append(line("  paper", *(_printed(paper, f"{name}/{c.name}") for c in outcome.columns)))
     title = f"Table 1. {outcome.title}"
     return Sheet("table1", title, headings, tuple(rows), (*notes(outcome), *_table1_notes(outcome, paper)))
 
@@ -77,7 +52,7 @@ def cost_table(outcome: Outcome, paper: Paper) -> Sheet:
         "Paper: memory",
         "Paper: epoch",
     )
-    rows = tuple(Row(_cost_cells(name, arm, paper), True) for name, arm in outcome.arms.items())
+    rows = tuple(_cost_row(name, arm, paper) for name, arm in outcome.arms.items())
     reason = next((c.reason for c in paper.claims if "full-simpo/memory" in c.cells), "")
     remarks = (
         *notes(outcome),
@@ -92,7 +67,9 @@ def verdict_table(outcome: Outcome, verdicts: list[Verdict]) -> Sheet:
     """What this run says about each claim of the paper."""
     headings = ("Claim", "Status in the paper", "Verdict", "n to decide", "Evidence")
     rows = tuple(
-        Row((one.sentence, f"{one.status} ({one.source})", one.label, _deciding(one), one.evidence), True)
+        line(
+            one.sentence, f"{one.status} ({one.source})", one.label, _deciding(one), one.evidence, group=True
+        )
         for one in verdicts
     )
     scope = (
@@ -114,7 +91,7 @@ def verdict_summary(outcome: Outcome, verdicts: list[Verdict]) -> Sheet:
     full = verdict_table(outcome, verdicts)
     tested = [one for one in verdicts if one.answer not in ("not run", "untestable")]
     rows = tuple(
-        Row((one.sentence, one.label, _deciding(one), "\n".join(one.findings)), True) for one in tested
+        line(one.sentence, one.label, _deciding(one), "\n".join(one.findings), group=True) for one in tested
     )
     counts = Counter(f"{one.status}: {one.answer}" for one in verdicts if one not in tested)
     others = ", ".join(f"{count} {what}" for what, count in sorted(counts.items()))
@@ -142,56 +119,69 @@ def number(value: float, column: Measure, sign: str = "") -> str:
     return f"{value * column.scale:{sign}.{column.decimals}f}"
 
 
-def _score(score: Score | None, column: Measure, outcome: Outcome) -> str:
+def mean(value: float, error: float, column: Measure, pointer: str, size: str = "") -> Cell:
+    """A mean with its standard error or deviation, in the measure's unit."""
+    return Cell(f"{number(value, column)} ±{number(error, column)}{size}", pointer, value)
+
+
+def effect(one: Difference | SeedDifference, column: Measure, pointer: str, *, starred: bool = True) -> Cell:
+    """A difference with its interval; `starred`: with a star where the corrected p value is below 0.05."""
+    value, low, high = (number(part, column, "+") for part in (one.effect, one.low, one.high))
+    mark = " *" if starred and one.p_holm is not None and one.p_holm < LEVEL else ""
+    return Cell(f"{value} [{low}, {high}]{mark}", f"{pointer}/effect", one.effect)
+
+
+def _score(outcome: Outcome, arm: str, column: Measure) -> Cell:
+    score = outcome.arms[arm].scores.get(column.name)
     if score is None:
-        return "n/a (not scored)"
+        return Cell("n/a (not scored)")
     size = "" if _common_n(outcome, column) is not None else f" (n = {score.n})"
-    return f"{number(score.value, column)} ±{number(score.stderr, column)}{size}"
+    return mean(score.value, score.stderr, column, f"/arms/{arm}/scores/{column.name}/value", size)
 
 
-def _to_base(outcome: Outcome, arm: str, column: Measure) -> str:
+def _to_base(outcome: Outcome, arm: str, column: Measure) -> Cell:
     one = outcome.difference(arm, BASE, column.name)
     if one is None:
-        return "n/a (not compared)"
-    effect, low, high = (number(value, column, "+") for value in (one.effect, one.low, one.high))
-    return f"{effect} [{low}, {high}]{_mark(one)}"
+        return Cell("n/a (not compared)")
+    return effect(one, column, f"/comparisons/differences/{arm}/{BASE}/{column.name}")
 
 
-def _mark(one: Difference) -> str:
-    """A star where the corrected p value is below 0.05."""
-    return " *" if one.p_holm is not None and one.p_holm < LEVEL else ""
+def _printed(paper: Paper, cell: str) -> Cell:
+    """The paper's value, which is in no artefact."""
+    text = paper.printed(cell) or "not printed"
+    found = re.match(r"[\d.]+", text)
+    return Cell(text, number=float(found[0]) if found else None)
 
 
-def _cost_cells(name: str, arm: ArmOutcome, paper: Paper) -> tuple[str, ...]:
-    usage = arm.training_usage
-    evaluation = f"{arm.evaluation_usage.wall_s / MINUTE:.2f}"
-    memory, epoch = (paper.printed(f"{name}/{cell}") or "not printed" for cell in ("memory", "epoch"))
+def _cost_row(name: str, arm: ArmOutcome, paper: Paper) -> Row:
+    usage, at = arm.training_usage, f"/arms/{name}/training_usage"
+    evaluation = _minutes(arm.evaluation_usage.wall_s, at)
+    printed = (_printed(paper, f"{name}/{cell}") for cell in ("memory", "epoch"))
     if usage is None:
-        untrained = ("n/a (not trained)",) * 3
-        return (arm.title, "0", *untrained, evaluation, *untrained, memory, epoch)
-    return (
+        untrained = (Cell("n/a (not trained)", at),) * 3
+        none = Cell("0", at, 0)
+        return line(arm.title, none, *untrained, evaluation, *untrained, *printed, group=True)
+    rate = usage.tokens_per_s if usage.tokens and usage.wall_s else None
+    peaks = (usage.peak_allocated_gib, usage.peak_reserved_gib, usage.peak_rss_gib)
+    return line(
         arm.title,
-        f"{usage.trainable_parameters:,}",
-        f"{usage.tokens_per_s:,.0f}" if usage.tokens and usage.wall_s else "n/a (not counted)",
-        "n/a" if arm.epoch_s is None else f"{arm.epoch_s / MINUTE:.2f}",
-        f"{(usage.wall_s + usage.startup_s) / MINUTE:.2f}",
+        numeric(usage.trainable_parameters, ",", at),
+        numeric(rate, ",.0f", at, missing="n/a (not counted)"),
+        _minutes(arm.epoch_s, at),
+        _minutes(usage.wall_s + usage.startup_s, at),
         evaluation,
-        _gib(usage.peak_allocated_gib),
-        _gib(usage.peak_reserved_gib),
-        _gib(usage.peak_rss_gib),
-        memory,
-        epoch,
+        *(numeric(peak, ".2f", missing="n/a (no GPU)")._replace(pointer=at) for peak in peaks),
+        *printed,
+        group=True,
     )
 
 
-def _gib(value: float | None) -> str:
-    return "n/a (no GPU)" if value is None else f"{value:.2f}"
+def _minutes(seconds: float | None, at: str) -> Cell:
+    return numeric(None if seconds is None else seconds / MINUTE, ".2f", at)
 
 
-def _deciding(one: Verdict) -> str:
-    if one.answer != "inconclusive":
-        return ""
-    return "n/a" if one.deciding_n is None else f"{one.deciding_n:,}"
+def _deciding(one: Verdict) -> Cell:
+    return Cell("") if one.answer != "inconclusive" else numeric(one.deciding_n, ",")
 
 
 def commits(outcome: Outcome) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from harness.core.sheet import Cell, Sheet, line, numeric
 from harness.findings.outcome import Outcome
-from harness.report.tables import Row, Sheet, notes
+from harness.report.tables import notes
 
 
 def times_table(outcome: Outcome) -> Sheet:
@@ -11,24 +12,24 @@ def times_table(outcome: Outcome) -> Sheet:
     arms = list(outcome.arms.values())
     parts = list(dict.fromkeys(name for arm in arms for name in arm.task_s))
     rows = [
-        Row(("prepare", _seconds(outcome.prepare_s), *("" for _ in arms)), group=True),
-        Row(("train", "", *(_seconds(arm.train_s) for arm in arms)), group=True),
-        Row(("evaluate", "", *(_seconds(arm.evaluate_s) for arm in arms)), group=True),
+        line("prepare", _seconds(outcome.prepare_s), *("" for _ in arms), group=True),
+        line("train", "", *(_seconds(arm.train_s) for arm in arms), group=True),
+        line("evaluate", "", *(_seconds(arm.evaluate_s) for arm in arms), group=True),
     ]
     for name in parts:
         cells = (_seconds(arm.task_s.get(name)) for arm in arms)
-        rows.append(Row((f"evaluate: {name}", "", *cells), group=True))
+        rows.append(line(f"evaluate: {name}", "", *cells, group=True))
     shared = outcome.prepare_s
     per_arm = [arm.train_s + arm.evaluate_s for arm in arms]
-    rows.append(Row(("total", _seconds(shared + sum(per_arm)), *map(_seconds, per_arm)), group=True))
+    rows.append(line("total", _seconds(shared + sum(per_arm)), *map(_seconds, per_arm), group=True))
     headings = ("Stage (s)", "All arms", *(arm.title for arm in arms))
     return Sheet(
         "times", f"Times. {outcome.title}", headings, tuple(rows), (*notes(outcome), *_making(outcome))
     )
 
 
-def _seconds(value: float | None) -> str:
-    return "" if value is None else f"{value:,.1f}"
+def _seconds(value: float | None) -> Cell:
+    return numeric(value, ",.1f", missing="")
 
 
 def _making(outcome: Outcome) -> tuple[str, ...]:

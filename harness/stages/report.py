@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from harness.core.artefact import Artefact, digest_json, write_bytes, write_json, write_text
 from harness.core.console import screen_console
+from harness.core.markdown_table import markdown
 from harness.core.measures import BASE
 from harness.core.paths import RunPaths
 from harness.core.results import Record
+from harness.core.sheet import Sheet
 from harness.findings.outcome import Outcome, outcome_path, read_outcome
 from harness.paper.claims import Paper, paper_digest, read_paper
 from harness.paper.verdict import Verdict, judge
@@ -14,9 +16,8 @@ from harness.profiles.profile import Profile
 from harness.report.csv_tables import cost_csv, table1_csv, times_csv, verdicts_csv
 from harness.report.differences_figure import figure
 from harness.report.latex_table import latex
-from harness.report.markdown_table import markdown
 from harness.report.screen_table import show_sheet
-from harness.report.tables import Sheet, cost_table, table1, verdict_table
+from harness.report.tables import cost_table, table1, verdict_table
 from harness.report.times_table import times_table
 from harness.stages.gather import gather, gathered_digests
 from harness.stages.stage import Work

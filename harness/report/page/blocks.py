@@ -1,38 +1,11 @@
-"""What the page is made of: tables, figures, conversations, and numbers as cells, before they are HTML."""
+"""What the page is made of beside tables: figures and conversations; and shares as cells."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from harness.core.sheet import Cell, Sheet
 from harness.findings import Interval
-
-
-class Cell(NamedTuple):
-    """A cell of a table.
-
-    Attributes:
-        text: as shown.
-        pointer: JSON pointer of the number in the table's artefact; empty where it has none.
-        sort: by what the column is sorted; the text where None.
-        href: another artefact than the table's; empty for the table's own.
-    """
-
-    text: str
-    pointer: str = ""
-    sort: float | None = None
-    href: str = ""
-
-
-class Table(NamedTuple):
-    """A table; `href` is the artefact that its cells point into."""
-
-    name: str
-    title: str
-    headings: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    notes: tuple[str, ...]
-    href: str
-    kind: str = "table"
 
 
 class Picture(NamedTuple):
@@ -45,7 +18,6 @@ class Picture(NamedTuple):
     alt: str
     notes: tuple[str, ...]
     href: str
-    kind: str = "figure"
 
 
 class Conversations(NamedTuple):
@@ -57,10 +29,9 @@ class Conversations(NamedTuple):
     notes: tuple[str, ...]
     href: str
     pointer: str = "/result"
-    kind: str = "conversations"
 
 
-Block = Table | Picture | Conversations
+Block = Sheet | Picture | Conversations
 
 
 class Section(NamedTuple):

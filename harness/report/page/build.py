@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from harness.core.artefact import Artefact
 from harness.core.measures import BASE
 from harness.core.paths import ROOT
+from harness.core.sheet import Sheet, line, numeric
 from harness.findings import (
     AblationResult,
     CensusResult,
@@ -38,10 +39,9 @@ from harness.report.page import (
     features,
     losses,
     masked,
-    sheets,
     sweeps,
 )
-from harness.report.page.blocks import Block, Cell, Conversations, Picture, Section, Table
+from harness.report.page.blocks import Block, Conversations, Picture, Section
 from harness.report.tables import cost_table, table1, verdict_table
 from harness.report.times_table import times_table
 
@@ -92,6 +92,8 @@ def build(documents: Documents) -> dict[str, bytes]:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.tests["table"] = lambda block: isinstance(block, Sheet)
+    environment.tests["figure"] = lambda block: isinstance(block, Picture)
     page = environment.get_template("page.html.jinja").render(
         outcome=documents.outcome, paper=documents.paper, sections=sections
     )
@@ -101,16 +103,25 @@ def build(documents: Documents) -> dict[str, bytes]:
 
 def _table1(documents: Documents) -> Section:
     outcome, href = documents.outcome, documents.outcome_href
-    scores, costs = table1(outcome, documents.paper), cost_table(outcome, documents.paper)
-    times = times_table(outcome)
     blocks: tuple[Block, ...] = (
-        sheets.from_sheet(scores, href, sheets.table1_pointers(outcome)),
+        _standing(table1(outcome, documents.paper), href),
         *_differences(outcome, href),
         *adapters.tables(outcome, href),
-        sheets.from_sheet(costs, href, sheets.cost_pointers(outcome, len(costs.headings))),
-        sheets.from_sheet(times, href, [[""] * (len(times.headings) - 1) for _ in times.rows]),
+        _standing(cost_table(outcome, documents.paper), href),
+        _standing(times_table(outcome), href),
     )
     return Section("scores", "Scores and costs", "What training did to the scores, and what it cost.", blocks)
+
+
+def _standing(sheet: Sheet, href: str) -> Sheet:
+    """A line that belongs to the one above it is given that one's name, so that the table can be sorted."""
+    rows, group = [], ""
+    for row in sheet.rows:
+        first = row.texts[0]
+        group = first if row.group else group
+        cells = (cell._replace(number=None) for cell in row.cells[1:])
+        rows.append(line(first if row.group else f"{group}: {first.strip()}", *cells))
+    return sheet._replace(rows=tuple(rows), href=href)
 
 
 def _differences(outcome: Outcome, href: str) -> tuple[Picture, ...]:
@@ -134,8 +145,7 @@ def _differences(outcome: Outcome, href: str) -> tuple[Picture, ...]:
 def _verdicts(documents: Documents, found: Mapping[str, Finding]) -> Section:
     outcome = documents.outcome
     sheet = verdict_table(outcome, judge(documents.paper, outcome, list(found.values())))
-    pointers = [[""] * (len(sheet.headings) - 1) for _ in sheet.rows]
-    table = sheets.from_sheet(sheet, documents.outcome_href, pointers)
+    table = _standing(sheet, documents.outcome_href)
     return Section("verdicts", "Verdicts", "What this run says about each claim of the paper.", (table,))
 
 
@@ -212,7 +222,7 @@ def _section(name: str, finding: Finding, href: str, printed: Printed) -> Sectio
     return None
 
 
-def _drawn(name: str, title: str, intro: str, draw: Callable[[], object], alt: str, table: Table) -> Section:
+def _drawn(name: str, title: str, intro: str, draw: Callable[[], object], alt: str, table: Sheet) -> Section:
     svg, png = charts.drawn(name, draw)  # type: ignore[arg-type]
     picture = Picture(name, title, svg, png, alt, (), table.href)
     return Section(f"section-{name}", title, intro, (picture, table))
@@ -220,20 +230,12 @@ def _drawn(name: str, title: str, intro: str, draw: Callable[[], object], alt: s
 
 def _census(finding: CensusResult, href: str) -> Section:
     rows = tuple(
-        (
-            Cell(context.replace("_", " + ")),
-            Cell(f"{one.positions:,}", f"/result/contexts/{context}/positions", one.positions),
-            Cell(f"{one.mean_l0['sae']:.2f}", f"/result/contexts/{context}/mean_l0/sae", one.mean_l0["sae"]),
-            Cell(
-                f"{one.mean_l0['steering']:.2f}",
-                f"/result/contexts/{context}/mean_l0/steering",
-                one.mean_l0["steering"],
-            ),
-            Cell(
-                f"{one.empty['steering']:,}",
-                f"/result/contexts/{context}/empty/steering",
-                one.empty["steering"],
-            ),
+        line(
+            context.replace("_", " + "),
+            numeric(one.positions, ",", f"/result/contexts/{context}/positions"),
+            numeric(one.mean_l0["sae"], ".2f", f"/result/contexts/{context}/mean_l0/sae"),
+            numeric(one.mean_l0["steering"], ".2f", f"/result/contexts/{context}/mean_l0/steering"),
+            numeric(one.empty["steering"], ",", f"/result/contexts/{context}/empty/steering"),
         )
         for context, one in finding.contexts.items()
     )
@@ -246,26 +248,18 @@ def _census(finding: CensusResult, href: str) -> Section:
     )
     sizes = ", ".join(f"{size} {name}" for name, size in finding.categories.items())
     notes = (f"{finding.d_sae:,} features, of which {sizes}; {finding.examples:,} pairs; arm {finding.arm}.",)
-    table = Table("census", "What is active", headings, rows, notes, href)
+    table = Sheet("census", "What is active", headings, rows, notes, href)
     return Section("activity", "Activity", "What the tables and figures below are counted from.", (table,))
 
 
 def _provenance(documents: Documents) -> Section:
     outcome = documents.outcome
-    rows: list[tuple[Cell, ...]] = [
-        (
-            Cell("Table 1"),
-            Cell(", ".join(outcome.commits)),
-            Cell(str(outcome.dirty)),
-            Cell(outcome.device),
-            Cell(""),
-        )
-    ]
+    rows = [line("Table 1", ", ".join(outcome.commits), str(outcome.dirty), outcome.device, "")]
     for name, one in documents.studies.items():
         made = one.provenance
         cells = (made["commit"] or "no commit", str(made["dirty"]), made["hardware"]["device"])
-        wall = Cell(f"{one.wall_s:.1f}", "/wall_s", one.wall_s, documents.href(name))
-        rows.append((Cell(name), *map(Cell, cells), wall))
+        wall = numeric(one.wall_s, ".1f", "/wall_s")._replace(href=documents.href(name))
+        rows.append(line(name, *cells, wall))
     versions = " · ".join(f"{name} {version}" for name, version in sorted(outcome.versions.items()))
     notes = (
         f"profile {outcome.profile} ({outcome.profile_digest})",
@@ -274,7 +268,7 @@ def _provenance(documents: Documents) -> Section:
     )
     headings = ("Part", "Commit", "Uncommitted changes", "Device", "Seconds")
     blocks: tuple[Block, ...] = (
-        Table(
+        Sheet(
             "provenance", "Where the numbers come from", headings, tuple(rows), notes, documents.outcome_href
         ),
     )

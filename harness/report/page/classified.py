@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from harness.core.artefact import Artefact
+from harness.core.sheet import Cell, Row, Sheet, line, numeric
 from harness.findings import ClassificationResult, Validated, parse_finding
 from harness.findings.features import CATEGORIES
 from harness.paper.printed import Printed
-from harness.report.page.blocks import NOT_PRINTED, Cell, Section, Table
+from harness.report.page.blocks import NOT_PRINTED, Section
 
 KINDS = {"endpoint": "language model, endpoint", "local": "language model, here", "nearest": "nearest labels"}
 PAPER = ("Paper: accuracy", "Paper: (TP, TN, FP, FN)", "Paper: MCC")
@@ -16,12 +17,12 @@ AGREEMENT = ("Accuracy", "(TP, TN, FP, FN)", "MCC [95 %]")
 HEADINGS = ("Classifier", "Kind", "Category", "In it", "Labelled", *AGREEMENT)
 
 
-def table6(result: ClassificationResult, href: str, printed: Printed) -> Table:
+def table6(result: ClassificationResult, href: str, printed: Printed) -> Sheet:
     """The study's table: the offline classifier against the known categories."""
     rows = tuple(
-        (
-            Cell(row.category),
-            Cell(row.text),
+        line(
+            row.category,
+            row.text,
             *_agreement(row, f"/result/rows/{i}"),
             *_paper(row.category, printed),
         )
@@ -42,7 +43,7 @@ def table6(result: ClassificationResult, href: str, printed: Printed) -> Table:
             "tokens that activate the feature most are left.",
         )
     title = "Table 6. Categories from explanations, against labels"
-    return Table("table6", title, headings, rows, notes, href)
+    return Sheet("table6", title, headings, rows, notes, href)
 
 
 def sections(artefacts: Mapping[str, Artefact], folder: str, printed: Printed) -> tuple[Section, ...]:
@@ -66,14 +67,12 @@ def sections(artefacts: Mapping[str, Artefact], folder: str, printed: Printed) -
         "another dictionary.",
     )
     first = f"{folder}/{next(iter(artefacts))}.json"
-    table = Table("classifiers", "Every classifier that was run", (*HEADINGS, *PAPER), rows, notes, first)
+    table = Sheet("classifiers", "Every classifier that was run", (*HEADINGS, *PAPER), rows, notes, first)
     intro = "Categories by `classify`: how each classifier agrees with the labels."
     return (Section("classifiers", "Classifiers", intro, (table,)),)
 
 
-def _classifier_rows(
-    kind: str, artefact: Artefact, href: str, printed: Printed
-) -> Iterator[tuple[Cell, ...]]:
+def _classifier_rows(kind: str, artefact: Artefact, href: str, printed: Printed) -> Iterator[Row]:
     result = parse_finding(artefact.result, where=href)
     if not isinstance(result, ClassificationResult):
         return
@@ -81,16 +80,15 @@ def _classifier_rows(
     for category in (name for name in CATEGORIES if name in result.positives):
         count = result.positives[category]
         inside = Cell(f"{count:,} of {result.explained:,}", f"/result/positives/{category}", count, href)
-        head = (Cell(result.classifier or "not named"), Cell(KINDS.get(kind, kind)), Cell(category), inside)
+        head = (result.classifier or "not named", KINDS.get(kind, kind), category, inside)
         found = validated.get(category)
         if found is None:
-            none = Cell("n/a (no labels)")
-            yield (*head, Cell("0", sort=0), none, none, none, *_paper(category, printed))
+            yield line(*head, Cell("0", number=0), *("n/a (no labels)",) * 3, *_paper(category, printed))
             continue
         i, row = found
         cells, at = row.confusion, f"/result/rows/{i}"
         labelled = cells.tp + cells.tn + cells.fp + cells.fn
-        yield (
+        yield line(
             *head,
             Cell(f"{labelled:,}", f"{at}/confusion", labelled, href),
             *(cell._replace(href=href) for cell in _agreement(row, at)),
@@ -103,7 +101,7 @@ def _agreement(row: Validated, at: str) -> tuple[Cell, Cell, Cell]:
     counts = ", ".join(str(getattr(row.confusion, name)) for name in ("tp", "tn", "fp", "fn"))
     shown = f"{row.mcc.value:.3f} [{row.mcc.low:.3f}, {row.mcc.high:.3f}]"
     return (
-        Cell(f"{row.accuracy:.3f}", f"{at}/accuracy", row.accuracy),
+        numeric(row.accuracy, ".3f", f"{at}/accuracy"),
         Cell(f"({counts})", f"{at}/confusion"),
         Cell(shown, f"{at}/mcc/value", row.mcc.value),
     )
@@ -114,7 +112,7 @@ def _paper(category: str, printed: Printed) -> tuple[Cell, Cell, Cell]:
     if paper is None:
         return NOT_PRINTED, NOT_PRINTED, NOT_PRINTED
     return (
-        Cell(f"{paper.accuracy:.3f}", sort=paper.accuracy),
+        numeric(paper.accuracy, ".3f"),
         Cell(f"({paper.tp}, {paper.tn}, {paper.fp}, {paper.fn})"),
-        Cell(f"{paper.mcc:.3f}", sort=paper.mcc),
+        numeric(paper.mcc, ".3f"),
     )

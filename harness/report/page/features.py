@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.core.sheet import Cell, Row, Sheet, line, numeric
 from harness.findings import (
     CONTEXTS,
     Composition,
@@ -13,10 +14,10 @@ from harness.findings import (
     UsageResult,
 )
 from harness.paper.printed import Printed, PrintedFeature
-from harness.report.page.blocks import NOT_PRINTED, Cell, Table, interval, percent, plain_error
+from harness.report.page.blocks import NOT_PRINTED, interval, plain_error
 
 
-def composition(result: CompositionResult, href: str, printed: Printed) -> Table:
+def composition(result: CompositionResult, href: str, printed: Printed) -> Sheet:
     """Table 2: ours in both ways, the paper's beside them."""
     other = {
         (row.category, row.context): (i, row) for i, row in enumerate(result.rows) if row.way == "positions"
@@ -44,32 +45,30 @@ def composition(result: CompositionResult, href: str, printed: Printed) -> Table
         "positions were independent, which they are not.",
         "Positions at which nothing is active have no share and are left out.",
     )
-    return Table("table2", "Table 2. Composition of the active features", headings, tuple(rows), notes, href)
+    return Sheet("table2", "Table 2. Composition of the active features", headings, tuple(rows), notes, href)
 
 
-def _share_row(
-    i: int, row: Composition, other: tuple[int, Composition] | None, printed: Printed
-) -> tuple[Cell, ...]:
+def _share_row(i: int, row: Composition, other: tuple[int, Composition] | None, printed: Printed) -> Row:
     at, paper = f"/result/rows/{i}", printed.share(row.category, row.context)
-    cells = [
-        Cell(row.category),
-        Cell(CONTEXTS[row.context]),
+    cells: list[Cell | str] = [
+        row.category,
+        CONTEXTS[row.context],
         interval(row.sae, f"{at}/sae"),
         interval(row.steering, f"{at}/steering"),
         interval(row.change, f"{at}/change", "+"),
     ]
     if other is None:
-        cells += [Cell("not kept"), Cell("not kept")]
+        cells += ["not kept", "not kept"]
     else:
         at = f"/result/rows/{other[0]}"
         cells += [plain_error(other[1].sae, f"{at}/sae"), plain_error(other[1].change, f"{at}/change", "+")]
     if paper is None:
-        return (*cells, NOT_PRINTED, NOT_PRINTED)
+        return line(*cells, NOT_PRINTED, NOT_PRINTED)
     sae, change = f"{paper.sae:.2f} ±{paper.sae_error:.2f}", f"{paper.change:+.2f} ±{paper.change_error:.2f}"
-    return (*cells, Cell(sae, sort=paper.sae), Cell(change, sort=paper.change))
+    return line(*cells, Cell(sae, number=paper.sae), Cell(change, number=paper.change))
 
 
-def ranking(result: RankingResult, name: str, href: str, printed: Printed) -> Table:
+def ranking(result: RankingResult, name: str, href: str, printed: Printed) -> Sheet:
     """Tables 3 and 4."""
     usage = result.by == "usage"
     paper = printed.table3 if usage else printed.table4
@@ -77,14 +76,14 @@ def ranking(result: RankingResult, name: str, href: str, printed: Printed) -> Ta
     for i, row in enumerate(result.rows):
         at = f"/result/rows/{i}"
         rows.append(
-            (
-                Cell(str(i + 1), sort=i + 1),
-                Cell(str(row.feature), f"{at}/feature", row.feature),
+            line(
+                numeric(i + 1, "d"),
+                numeric(row.feature, "d", f"{at}/feature"),
                 Cell(row.description or "(no description)", f"{at}/description"),
                 Cell(", ".join(row.categories) or "neither", f"{at}/categories"),
-                Cell(percent(row.usage), f"{at}/usage", row.usage),
-                Cell(f"{row.mean_value:.4f}", f"{at}/mean_value", row.mean_value),
-                Cell(f"{row.mean_active:.4f}", f"{at}/mean_active", row.mean_active),
+                numeric(row.usage, ".2f", f"{at}/usage", 100),
+                numeric(row.mean_value, ".4f", f"{at}/mean_value"),
+                numeric(row.mean_active, ".4f", f"{at}/mean_active"),
                 _printed_feature(paper, i, "%" if usage else ""),
             )
         )
@@ -111,7 +110,7 @@ def ranking(result: RankingResult, name: str, href: str, printed: Printed) -> Ta
         if usage
         else "The paper's features belong to another dictionary.",
     )
-    return Table(name, title, headings, tuple(rows), notes, href)
+    return Sheet(name, title, headings, tuple(rows), notes, href)
 
 
 def _printed_feature(rows: Sequence[PrintedFeature], place: int, unit: str) -> Cell:
@@ -121,16 +120,16 @@ def _printed_feature(rows: Sequence[PrintedFeature], place: int, unit: str) -> C
     return Cell(f"{row.feature}: {row.description} ({row.value:{spec}}{' ' if unit else ''}{unit})")
 
 
-def difference(result: DifferenceResult, href: str) -> Table:
+def difference(result: DifferenceResult, href: str) -> Sheet:
     """Where f and v differ most."""
     rows = tuple(
-        (
-            Cell(str(row.feature), f"/result/largest/{i}/feature", row.feature),
+        line(
+            numeric(row.feature, "d", f"/result/largest/{i}/feature"),
             Cell(row.description or "(no description)", f"/result/largest/{i}/description"),
             Cell(", ".join(row.categories) or "neither", f"/result/largest/{i}/categories"),
-            Cell(f"{row.difference:+.4f}", f"/result/largest/{i}/difference", row.difference),
-            Cell(f"{row.sae:.4f}", f"/result/largest/{i}/sae", row.sae),
-            Cell(f"{row.steering:.4f}", f"/result/largest/{i}/steering", row.steering),
+            numeric(row.difference, "+.4f", f"/result/largest/{i}/difference"),
+            numeric(row.sae, ".4f", f"/result/largest/{i}/sae"),
+            numeric(row.steering, ".4f", f"/result/largest/{i}/steering"),
         )
         for i, row in enumerate(result.largest)
     )
@@ -139,28 +138,22 @@ def difference(result: DifferenceResult, href: str) -> Table:
         f"Mean over features {result.mean:+.5f}, mean absolute {result.mean_absolute:.5f}; "
         f"{result.positive} features are above 0, {result.negative} below.",
     )
-    return Table("figure3-numbers", "Figure 3: where f and v differ most", headings, rows, notes, href)
+    return Sheet("figure3-numbers", "Figure 3: where f and v differ most", headings, rows, notes, href)
 
 
-def usage(result: UsageResult, href: str) -> Table:
+def usage(result: UsageResult, href: str) -> Sheet:
     """The fits of Figure 5."""
     rows = []
     for i, curve in enumerate(result.curves):
         at = f"/result/curves/{i}"
-        slope = (
-            Cell("n/a (too few)")
-            if curve.slope is None
-            else Cell(f"{curve.slope:.4f}", f"{at}/slope", curve.slope)
-        )
-        fit = Cell("n/a (too few)") if curve.r2 is None else Cell(f"{curve.r2:.3f}", f"{at}/r2", curve.r2)
         rows.append(
-            (
-                Cell(CONTEXTS[curve.context]),
-                Cell(curve.group),
-                Cell(str(curve.features), f"{at}/features", curve.features),
-                Cell(str(curve.used), f"{at}/used", curve.used),
-                slope,
-                fit,
+            line(
+                CONTEXTS[curve.context],
+                curve.group,
+                numeric(curve.features, "d", f"{at}/features"),
+                numeric(curve.used, "d", f"{at}/used"),
+                numeric(curve.slope, ".4f", f"{at}/slope", missing="n/a (too few)"),
+                numeric(curve.r2, ".3f", f"{at}/r2", missing="n/a (too few)"),
             )
         )
     headings = (
@@ -174,4 +167,4 @@ def usage(result: UsageResult, href: str) -> Table:
     notes = (
         "Linear fit of log10(usage) against the rank percentile over the features that are steered at all.",
     )
-    return Table("figure5-numbers", "Figure 5: the fits", headings, tuple(rows), notes, href)
+    return Sheet("figure5-numbers", "Figure 5: the fits", headings, tuple(rows), notes, href)

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from harness.core.sheet import Cell, Sheet, line, numeric
 from harness.findings import TopKResult
-from harness.report.page.blocks import Cell, Table, percent
 
 
-def top_k(result: TopKResult, href: str) -> Table:
+def top_k(result: TopKResult, href: str) -> Sheet:
     """The numbers of Figure 2."""
     rows = tuple(
-        (
-            Cell({"dynamic": "top k of each position", "static": "the same k everywhere"}[p.policy]),
-            Cell(percent(p.fraction, 1), f"/result/points/{i}/fraction", p.fraction),
-            Cell(str(p.kept), f"/result/points/{i}/kept", p.kept),
+        line(
+            {"dynamic": "top k of each position", "static": "the same k everywhere"}[p.policy],
+            numeric(p.fraction, ".1f", f"/result/points/{i}/fraction", 100),
+            numeric(p.kept, "d", f"/result/points/{i}/kept"),
             Cell(f"{p.loss:.3f} ±{p.stderr:.3f}", f"/result/points/{i}/loss", p.loss),
             Cell(
                 f"{p.difference:+.3f} [{p.low:+.3f}, {p.high:+.3f}]",
                 f"/result/points/{i}/difference",
                 p.difference,
             ),
-            Cell(f"{p.mean_l0:.1f}", f"/result/points/{i}/mean_l0", p.mean_l0),
+            numeric(p.mean_l0, ".1f", f"/result/points/{i}/mean_l0"),
         )
         for i, p in enumerate(result.points)
     )
@@ -34,4 +34,4 @@ def top_k(result: TopKResult, href: str) -> Table:
         "Paper: a plateau after about 5 %, the learned policy at 1.42 % (L0 930); its later version: best "
         "2.69 at 1.60 %, learned 2.60 at 0.55 %.",
     )
-    return Table("figure2-numbers", "Figure 2 in numbers", headings, rows, notes, href)
+    return Sheet("figure2-numbers", "Figure 2 in numbers", headings, rows, notes, href)

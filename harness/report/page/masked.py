@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from harness.core.measures import measure
+from harness.core.sheet import Cell, Row, Sheet, line, numeric
 from harness.findings import Ablated, AblationResult, Contrast
-from harness.report.page.blocks import Block, Cell, Conversations, Section, Table, percent
+from harness.report.page.blocks import Block, Conversations, Section
 
 ANSWER_HEADINGS = ("Answer length (tokens)", "Lines with Markdown (%)")
 
@@ -20,7 +21,7 @@ def section(name: str, result: AblationResult, href: str) -> Section:
     return Section(name, "Causal ablation", intro, tuple(blocks))
 
 
-def contrasts(result: AblationResult, href: str) -> Table:
+def contrasts(result: AblationResult, href: str) -> Sheet:
     """Each category by each measure beside random masks of its size."""
     rows = tuple(_contrast_row(one, f"/result/contrasts/{i}") for i, one in enumerate(result.contrasts))
     draws = 1 + max(row.draw for row in result.rows if row.draw is not None)
@@ -32,23 +33,23 @@ def contrasts(result: AblationResult, href: str) -> Table:
         "number of lines. n items of a task are its first ones (of each subject for MMLU).",
     )
     headings = ("Not steered", "Measure", "n", "Difference", "Random [95 %]", "Outside of random")
-    return Table("ablation-contrasts", "Masks against random masks", headings, rows, notes, href)
+    return Sheet("ablation-contrasts", "Masks against random masks", headings, rows, notes, href)
 
 
-def _contrast_row(one: Contrast, at: str) -> tuple[Cell, ...]:
+def _contrast_row(one: Contrast, at: str) -> Row:
     title, scale, decimals = _written(one.measure)
     effect, middle, low, high = (
         f"{scale * value:+.{decimals}f}"
         for value in (one.effect, one.random.value, one.random.low, one.random.high)
     )
     outside = not one.random.low <= one.effect <= one.random.high
-    return (
-        Cell(one.masked),
-        Cell(title),
-        Cell(str(one.items), f"{at}/items", one.items),
+    return line(
+        one.masked,
+        title,
+        numeric(one.items, "d", f"{at}/items"),
         Cell(effect, f"{at}/effect", one.effect),
         Cell(f"{middle} [{low}, {high}]", f"{at}/random/value", one.random.value),
-        Cell("yes" if outside else "no"),
+        "yes" if outside else "no",
     )
 
 
@@ -66,12 +67,12 @@ def _answer_cells(row: Ablated, at: str) -> tuple[Cell, ...]:
     if row.answer_tokens is None or row.markdown is None:
         return ()
     return (
-        Cell(f"{row.answer_tokens:.1f}", f"{at}/answer_tokens", row.answer_tokens),
-        Cell(percent(row.markdown, 1), f"{at}/markdown", row.markdown),
+        numeric(row.answer_tokens, ".1f", f"{at}/answer_tokens"),
+        numeric(row.markdown, ".1f", f"{at}/markdown", 100),
     )
 
 
-def under_masks(result: AblationResult, href: str) -> Table:
+def under_masks(result: AblationResult, href: str) -> Sheet:
     """Loss, difference and scores under each mask; random draws one by one."""
     names = sorted({name for row in result.rows for name in row.scores})
     rows = []
@@ -79,18 +80,16 @@ def under_masks(result: AblationResult, href: str) -> Table:
         at = f"/result/rows/{i}"
         gap = f"{row.difference:+.3f} [{row.low:+.3f}, {row.high:+.3f}]"
         scores = (
-            Cell(percent(row.scores[name], 1), f"{at}/scores/{name}", row.scores[name])
-            if name in row.scores
-            else Cell("n/a (not scored)")
+            numeric(row.scores.get(name), ".1f", f"{at}/scores/{name}", 100, "n/a (not scored)")
             for name in names
         )
         rows.append(
-            (
-                Cell(row.masked if row.draw is None else f"{row.masked} ({row.draw + 1})"),
-                Cell(str(row.features), f"{at}/features", row.features),
+            line(
+                row.masked if row.draw is None else f"{row.masked} ({row.draw + 1})",
+                numeric(row.features, "d", f"{at}/features"),
                 Cell(f"{row.loss:.3f} ±{row.stderr:.3f}", f"{at}/loss", row.loss),
                 Cell(gap, f"{at}/difference", row.difference),
-                Cell(f"{row.mean_l0:.1f}", f"{at}/mean_l0", row.mean_l0),
+                numeric(row.mean_l0, ".1f", f"{at}/mean_l0"),
                 *scores,
                 *_answer_cells(row, at),
             )
@@ -109,4 +108,4 @@ def under_masks(result: AblationResult, href: str) -> Table:
     title = "Evaluation with some features not steered"
     scored = tuple(f"{measure(name).title} (%)" for name in names)
     asked = ANSWER_HEADINGS if any(row.answer_tokens is not None for row in result.rows) else ()
-    return Table("ablation", title, (*headings, *scored, *asked), tuple(rows), notes, href)
+    return Sheet("ablation", title, (*headings, *scored, *asked), tuple(rows), notes, href)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.core.picture import blank
+from harness.core.sheet import Cell, Sheet, line, numeric
 from harness.findings import SweepPoint, SweepResult
 from harness.paper.printed import Printed, PrintedPoint
-from harness.report.page.blocks import Cell, Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 NAMES = {"alpha": "penalty coefficient alpha", "layer": "steered layer (block)"}
-UNMEASURED = Cell("not measured")
+UNMEASURED = "not measured"
 
 
 def drawn(result: SweepResult) -> Figure:
@@ -75,11 +75,15 @@ def alt(result: SweepResult) -> str:
     )
 
 
-def numbers(result: SweepResult, name: str, href: str, printed: Printed) -> Table:
+def numbers(result: SweepResult, name: str, href: str, printed: Printed) -> Sheet:
     """A row a point; the autoencoder's quality where the layer is swept."""
     layers = result.axis == "layer"
     rows = tuple(
-        (*_measured(i, point, result), *(_sae(i, point) if layers else ()), _authors(point, result, printed))
+        line(
+            *_measured(i, point, result),
+            *(_sae(i, point) if layers else ()),
+            _authors(point, result, printed),
+        )
         for i, point in enumerate(result.points)
     )
     headings = (
@@ -93,7 +97,7 @@ def numbers(result: SweepResult, name: str, href: str, printed: Printed) -> Tabl
         "Authors' file, same value: loss + penalty",
     )
     title = f"Figure 4 in numbers: {'layers' if layers else 'alpha'}"
-    return Table(f"{name}-numbers", title, headings, rows, _notes(result, printed), href)
+    return Sheet(f"{name}-numbers", title, headings, rows, _notes(result, printed), href)
 
 
 def _measured(i: int, point: SweepPoint, result: SweepResult) -> tuple[Cell, ...]:
@@ -104,10 +108,10 @@ def _measured(i: int, point: SweepPoint, result: SweepResult) -> tuple[Cell, ...
     return (
         Cell(f"{point.value:g}{mark}", f"{at}/value", point.value),
         Cell(f"{point.loss:.3f} ±{point.stderr:.3f}", f"{at}/loss", point.loss),
-        Cell(f"{point.penalised_loss:.3f}", f"{at}/penalised_loss", point.penalised_loss),
+        numeric(point.penalised_loss, ".3f", f"{at}/penalised_loss"),
         Cell(shown, f"{at}/above/value", gap.value),
-        Cell(f"{point.mean_l0:.1f}", f"{at}/mean_l0", point.mean_l0),
-        Cell(f"{point.train_s:.1f}", f"{at}/train_s", point.train_s),
+        numeric(point.mean_l0, ".1f", f"{at}/mean_l0"),
+        numeric(point.train_s, ".1f", f"{at}/train_s"),
     )
 
 
@@ -115,24 +119,16 @@ def _sae(i: int, point: SweepPoint) -> tuple[Cell, ...]:
     at, sae = f"/result/points/{i}/sae", point.sae
     return (
         Cell(sae.source, f"{at}/source"),
-        _optional(sae.explained_variance, f"{at}/explained_variance", 3),
-        _optional(sae.mean_l0, f"{at}/mean_l0", 1),
-        _optional(sae.dead_fraction, f"{at}/dead_fraction", 1, 100.0),
+        numeric(sae.explained_variance, ".3f", f"{at}/explained_variance", missing=UNMEASURED),
+        numeric(sae.mean_l0, ".1f", f"{at}/mean_l0", missing=UNMEASURED),
+        numeric(sae.dead_fraction, ".1f", f"{at}/dead_fraction", 100, UNMEASURED),
     )
-
-
-def _optional(value: float | None, pointer: str, decimals: int, scale: float = 1.0) -> Cell:
-    return UNMEASURED if value is None else Cell(f"{scale * value:.{decimals}f}", pointer, value)
 
 
 def _authors(point: SweepPoint, result: SweepResult, printed: Printed) -> Cell:
     rows = printed.sweep.layer if result.axis == "layer" else printed.sweep.alpha
     same = next((row for row in rows if row.value == point.value), None)
-    return (
-        Cell("no such point")
-        if same is None
-        else Cell(f"{same.penalised_loss:.4f}", sort=same.penalised_loss)
-    )
+    return numeric(same.penalised_loss if same else None, ".4f", missing="no such point")
 
 
 def _notes(result: SweepResult, printed: Printed) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from harness.core.errors import DamagedFileError, MissingInputError, RegressionError
+from harness.core.markdown_table import markdown
 from harness.cost import bench
 from harness.cost.bench_figure import figure, points
 
@@ -45,11 +46,11 @@ def test_ratios_by_hand(tmp_path: Path) -> None:
     assert lean.memory == 0.25
     assert (lean.tokens_per_s, lean.plain_tokens_per_s) == (600.0, 200.0)
     assert found.ranks == {"2": 500.0}
-    assert "3.00x" in bench.markdown(found)
+    assert "3.00x" in markdown(bench.sheet(found))
     (one,) = found.evaluations
     ratios = (one.low, one.ratio, one.high, one.base_s, one.steered_s)
     assert ratios == pytest.approx((1.05, 1.05, 1.1, 2.0, 2.1))
-    assert "1.050 of the base's seconds [1.050, 1.100]" in bench.markdown(found)
+    assert "1.050 of the base's seconds [1.050, 1.100]" in markdown(bench.sheet(found))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 
 from harness.__main__ import main
 from harness.core.errors import DamagedFileError, ProfileError
+from harness.core.markdown_table import markdown
 from harness.core.paths import RunPaths
 from harness.core.results import Score
 from harness.findings import CONTEXTS, Ablated, AblationResult, Composition, CompositionResult, Interval
@@ -31,7 +32,6 @@ from harness.planted.rule import (
 from harness.planted.session import run, variant
 from harness.planted.sheet import confusion_sheet, sheets
 from harness.profiles.profile import load_profile
-from harness.report.markdown_table import markdown
 from harness.sources.data_root import read_files
 
 Sets = dict[str, dict[str, list[dict[str, Any]]]]
@@ -254,7 +254,7 @@ def test_a_result_by_hand() -> None:
     assert found.confusion["ablation"]["style-heavy"] == {"style-heavy": 1, "mixed": 1, "truth-heavy": 0}
     assert found.confusion["ablation"]["truth-heavy"] == {"style-heavy": 0, "mixed": 0, "truth-heavy": 2}
     sheet = confusion_sheet(found)
-    assert sheet.rows[0].cells == ("Composition (Table 2)", "style-heavy", "1", "1", "0")
+    assert sheet.rows[0].texts == ("Composition (Table 2)", "style-heavy", "1", "1", "0")
     assert "6 trainings: one for each reward and each of 2 training seed(s) (1, 2)" in sheet.notes[0]
     assert "1 of 2 seeds" in sheet.notes[1]
     assert "uncommitted" not in sheet.notes[2]

@@ -10,15 +10,16 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
+from harness.core.markdown_table import markdown
+from harness.core.sheet import Sheet, line
 from harness.findings.outcome import Outcome
 from harness.paper.claims import read_paper
 from harness.paper.verdict import judge
 from harness.report.csv_tables import cost_csv, table1_csv, times_csv, verdicts_csv
 from harness.report.differences_figure import figure
 from harness.report.latex_table import latex, tex
-from harness.report.markdown_table import markdown
 from harness.report.screen_table import show_sheet
-from harness.report.tables import Row, Sheet, cost_table, table1, verdict_summary, verdict_table
+from harness.report.tables import cost_table, table1, verdict_summary, verdict_table
 from harness.report.times_table import times_table
 
 Change = Callable[..., Outcome]
@@ -91,7 +92,7 @@ def test_uncommitted_changes_and_limits_are_named(outcome: Outcome) -> None:
 
 
 def test_costs_by_hand(outcome: Outcome) -> None:
-    rows = {row.cells[0]: row.cells for row in cost_table(outcome, read_paper()).rows}
+    rows = {row.texts[0]: row.texts for row in cost_table(outcome, read_paper()).rows}
     # 6,000 tokens in 120 s are 50/s; two epochs in 120 s are a minute each; 6 s of start-up make 2.1 minutes.
     assert rows["Full SimPO"][1:6] == ("3,000,000", "50", "1.00", "2.10", "0.50")
     assert rows["Full SimPO"][6:] == ("n/a (no GPU)", "n/a (no GPU)", "1.25", "93 GB", "105 min")
@@ -103,15 +104,15 @@ def test_what_was_not_measured_is_not_printed(outcome: Outcome, changed: Change)
     usage = outcome.arms["fsrl"].training_usage
     assert usage is not None
     uncounted = changed("fsrl", training_usage=usage.model_copy(update={"tokens": 0}))
-    rows = {row.cells[0]: row.cells for row in cost_table(uncounted, read_paper()).rows}
+    rows = {row.texts[0]: row.texts for row in cost_table(uncounted, read_paper()).rows}
     assert rows["FSRL"][2] == "n/a (not counted)"
     scores = {k: v for k, v in outcome.arms["fsrl"].scores.items() if k != "mmlu.acc"}
     unscored = table1(changed("fsrl", scores=scores), read_paper())
-    assert next(row for row in unscored.rows if row.cells[0] == "FSRL").cells[3] == "n/a (not scored)"
+    assert next(row for row in unscored.rows if row.texts[0] == "FSRL").texts[3] == "n/a (not scored)"
     uncompared = outcome.model_copy(
         update={"comparisons": outcome.comparisons.model_copy(update={"differences": {}})}
     )
-    cells = [row.cells for row in table1(uncompared, read_paper()).rows if "base [95 %]" in row.cells[0]]
+    cells = [row.texts for row in table1(uncompared, read_paper()).rows if "base [95 %]" in row.texts[0]]
     assert {cell for row in cells for cell in row[1:]} == {"n/a (not compared)"}
 
 
@@ -120,7 +121,7 @@ def test_different_numbers_of_items_are_shown_in_the_cells(outcome: Outcome, cha
     scores = {**full, "mmlu.acc": full["mmlu.acc"].model_copy(update={"n": 19})}
     sheet = table1(changed("full-simpo", scores=scores), read_paper())
     assert sheet.headings[3] == "MMLU ↑ (%)"
-    assert [row.cells[3] for row in sheet.rows if row.group] == [
+    assert [row.texts[3] for row in sheet.rows if row.group] == [
         "50.0 ±11.5 (n = 20)",
         "90.0 ±6.9 (n = 19)",
         "60.0 ±11.2 (n = 20)",
@@ -128,14 +129,14 @@ def test_different_numbers_of_items_are_shown_in_the_cells(outcome: Outcome, cha
 
 
 def test_no_number_stands_where_the_paper_lost_one(outcome: Outcome) -> None:
-    papers = [row.cells for row in table1(outcome, read_paper()).rows if row.cells[0].strip() == "paper"]
+    papers = [row.texts for row in table1(outcome, read_paper()).rows if row.texts[0].strip() == "paper"]
     assert [row[3:] for row in papers] == [("lost",) * 4] * 3
     assert [row[1] for row in papers] == ["not printed", "2.19", "2.73"]
 
 
 def test_verdicts_of_another_profile_never_say_reproduced_about_the_paper(outcome: Outcome) -> None:
     rows = verdict_table(outcome, judge(read_paper(), outcome)).rows
-    reproduced = [row.cells[0] for row in rows if row.cells[2] == "reproduced"]
+    reproduced = [row.texts[0] for row in rows if row.texts[2] == "reproduced"]
     assert [sentence.split("'")[0] for sentence in reproduced] == [
         "The alignment classifier",
         "The formatting classifier",
@@ -159,7 +160,7 @@ def test_latex_escapes_everything_that_is_a_command() -> None:
 
 
 def test_latex_of_hostile_cells_has_the_tables_own_commands_only() -> None:
-    sheet = Sheet("table1", r"\input{x}", ("a & b",), (Row((r"\end{table} % x",), True),), ("50 %",))
+    sheet = Sheet("table1", r"\input{x}", ("a & b",), (line(r"\end{table} % x", group=True),), ("50 %",))
     text = latex(sheet)
     assert text.count(r"\end{table}") == 1
     assert r"\input{x}" not in text
@@ -189,7 +190,7 @@ def test_the_sae_is_described_below_table_1(outcome: Outcome) -> None:
 
 def test_the_times_add_up(outcome: Outcome) -> None:
     sheet = times_table(outcome)
-    rows = {row.cells[0]: row.cells[1:] for row in sheet.rows}
+    rows = {row.texts[0]: row.texts[1:] for row in sheet.rows}
     assert rows["prepare"] == ("1.0", "", "", "")
     assert rows["train"] == rows["evaluate"] == ("", "1.0", "1.0", "1.0")
     assert rows["evaluate: preference"] == ("", "1.0", "1.0", "1.0")
@@ -210,7 +211,7 @@ def test_a_trained_sae_says_how_long_it_took(outcome: Outcome) -> None:
 
 
 def test_markdown_cells_cannot_break_out() -> None:
-    sheet = Sheet("x", "t", ("a|b",), (Row(("<script> * \n new",), True),), ("n",))
+    sheet = Sheet("x", "t", ("a|b",), (line("<script> * \n new", group=True),), ("n",))
     assert "| a\\|b |" in squeezed(markdown(sheet))
     assert "| &lt;script> \\* new |" in squeezed(markdown(sheet))
 

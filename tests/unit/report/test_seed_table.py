@@ -104,8 +104,8 @@ def test_means_spreads_and_tests_over_seeds(outcome: Outcome) -> None:
     shown = seed_table(result, outcome, "the command")
     assert "`the command`" in shown.notes[2]
     assert "3 training seeds an arm (1, 2, 3)" in shown.notes[1]
-    assert [row.cells[1] for row in shown.rows if row.cells[0] == "FSRL"] == ["4.000 ±1.000"]
-    assert "-2.000 [-4.484, +0.484]" in [row.cells[1] for row in shown.rows]
+    assert [row.texts[1] for row in shown.rows if row.texts[0] == "FSRL"] == ["4.000 ±1.000"]
+    assert "-2.000 [-4.484, +0.484]" in [row.texts[1] for row in shown.rows]
 
 
 def test_runs_that_differ_in_more_than_the_seed_are_refused(outcome: Outcome) -> None:

@@ -1,0 +1,72 @@
+"""A table before it has a format: its cells know their number and where it was read."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Cell(NamedTuple):
+    """A cell of a table.
+
+    Attributes:
+        text: as shown.
+        pointer: JSON pointer of the number in the table's artefact; empty where it has none.
+        number: by what the column is sorted; None for a cell of words, which stands behind every number.
+        href: another artefact than the table's; empty for the table's own.
+    """
+
+    text: str
+    pointer: str = ""
+    number: float | None = None
+    href: str = ""
+
+
+class Row(NamedTuple):
+    """A line of a table; `group` marks the first line of an arm."""
+
+    cells: tuple[Cell, ...]
+    group: bool = False
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The cells as shown."""
+        return tuple(cell.text for cell in self.cells)
+
+
+class Sheet(NamedTuple):
+    """A table, for every format.
+
+    Attributes:
+        name: of its files.
+        title: above it.
+        headings, rows: each row has as many cells as there are headings.
+        notes: below it, one line each; the first of a run's table is the profile's note.
+        href: the artefact that its cells point into, as seen from the page; empty where there is no page.
+    """
+
+    name: str
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+    href: str = ""
+
+
+def line(*cells: Cell | str, group: bool = False) -> Row:
+    """A row of cells; a text becomes a cell without a number."""
+    return Row(tuple(Cell(one) if isinstance(one, str) else one for one in cells), group)
+
+
+def numeric(
+    value: float | None, spec: str, pointer: str = "", scale: float = 1, missing: str = "n/a"
+) -> Cell:
+    """A cell with one number.
+
+    Args:
+        value: sorted by; None where it was not measured.
+        spec: how `scale * value` is written, as in `format`.
+        pointer: of the value in the table's artefact.
+        scale: 100 for a share that is shown in percent.
+        missing: what stands there instead of None.
+    """
+    return Cell(missing) if value is None else Cell(f"{scale * value:{spec}}", pointer, value)

@@ -1,0 +1,32 @@
+"""Tables before they have a format: cells with their number, and Markdown."""
+
+from __future__ import annotations
+
+from harness.core.markdown_table import grid, markdown
+from harness.core.sheet import Cell, Row, Sheet, line, numeric
+
+
+def test_a_cell_keeps_the_number_that_it_shows() -> None:
+    assert numeric(0.125, ".1f", "/a", 100) == Cell("12.5", "/a", 0.125)
+    assert numeric(1234, ",") == Cell("1,234", number=1234)
+    assert numeric(-0.5, "+.2f", "/b") == Cell("-0.50", "/b", -0.5)
+
+
+def test_what_was_not_measured_has_no_number_and_no_pointer() -> None:
+    assert numeric(None, ".1f", "/a", missing="n/a (no GPU)") == Cell("n/a (no GPU)")
+
+
+def test_a_line_takes_words_as_they_are() -> None:
+    made = line("a", Cell("1", number=1), group=True)
+    assert made == Row((Cell("a"), Cell("1", number=1)), group=True)
+    assert made.texts == ("a", "1")
+
+
+def test_markdown_is_title_table_and_notes() -> None:
+    sheet = Sheet("x", "T *", ("a|b", "c"), (line("1 < 2", "x\ny"),), ("one", "two"))
+    table = ["| a\\|b     | c   |", "|----------|-----|", "| 1 &lt; 2 | x y |"]
+    assert markdown(sheet).splitlines() == ["**T \\***", "", *table, "", "- one", "- two"]
+
+
+def test_the_grid_alone_leaves_markdown_in_its_cells() -> None:
+    assert grid(("k",), [("`a|b` **assumed**",)]).splitlines()[-1] == "| `a\\|b` **assumed** |"
