@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -16,7 +16,8 @@ from torch import Tensor
 from fsrl.adapter import Adapter
 from fsrl.mask import FeatureMask
 from harness.arm import Scene
-from harness.core.artefact import digest_file, read_json, write_json
+from harness.core.artefact import digest_file, write_json
+from harness.core.documents import read_model
 from harness.core.errors import DamagedFileError, MissingInputError, ProfileError, RunFolderError
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 WEIGHTS, CARD, SILENCED = "adapter.safetensors", "adapter.json", "silenced"
 MADE_BY = "the `train` stage"
+AGAIN = f"delete the folder and run {MADE_BY} again"
 
 
 class MaskCard(FeatureMask):
@@ -142,13 +144,13 @@ def read_card(folder: Path) -> Card:
         MissingInputError: it is not there.
         DamagedFileError: it is not JSON or has another layout.
     """
-    path = folder / CARD
-    try:
-        return Card.model_validate(read_json(path, made_by=MADE_BY))
-    except ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(map(str, fault["loc"]))
-        raise _damaged(f"the adapter's description is not valid: {where}: {fault['msg']}", path) from error
+    return read_model(
+        folder / CARD,
+        Card,
+        what="the adapter's description",
+        remedy=AGAIN,
+        first=f"run {MADE_BY} first",
+    )
 
 
 def check_belongs(card: Card, config: Config, scene: Scene, folder: Path) -> None:
@@ -233,4 +235,4 @@ def fill(adapter: Adapter, tensors: dict[str, Tensor], folder: Path) -> None:
 
 
 def _damaged(cause: str, path: Path) -> DamagedFileError:
-    return DamagedFileError(cause, value=path, remedy=f"delete the folder and run {MADE_BY} again")
+    return DamagedFileError(cause, value=path, remedy=AGAIN)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from fsrl.analysis.subject import Subject
+from harness.core.json_lines import rows
 from harness.core.measures import BASE
 from harness.core.results import EvaluateResult, Score
 from harness.core.statistics import paired_difference
@@ -61,7 +62,12 @@ def base_loss(scene: StudyScene, pairs: int = 0) -> float:
     """The base arm's loss, as `evaluate` recorded it: of all test pairs, or of the first so many."""
     evaluated = finished("evaluate", scene.profile, scene.paths, BASE)
     if pairs:
-        lines = (scene.paths.samples(BASE) / "preference.jsonl").read_bytes().split(b"\n")[:pairs]
-        each = [float(json.loads(line)["metrics"]["loss"]) for line in lines if line]
+        logged = rows(
+            scene.paths.samples(BASE) / "preference.jsonl",
+            lambda row: float(row["metrics"]["loss"]),
+            what="the base arm's losses",
+            remedy="run `evaluate` of the arm `base` again",
+        )
+        each = list(islice(logged, pairs))
         return math.fsum(each) / len(each)
     return EvaluateResult.model_validate(evaluated.result).preference.loss.value

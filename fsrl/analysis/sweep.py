@@ -11,8 +11,8 @@ from pydantic import Field, field_validator, model_validator
 
 from fsrl.analysis.elbow import elbow
 from fsrl.analysis.sweep_score import PointScore, PointScores
-from harness.core.artefact import read_json
 from harness.core.console import console
+from harness.core.documents import read_json
 from harness.core.errors import ProfileError
 from harness.core.paths import RunPaths
 from harness.core.results import PrepareResult, TrainResult

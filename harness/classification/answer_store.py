@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import IO, Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from harness.core.artefact import write_bytes
-from harness.core.errors import DamagedFileError, RunFolderError
+from harness.core.errors import RunFolderError
+from harness.core.json_lines import parsed
 from harness.core.results import Record
 
 
@@ -78,15 +78,9 @@ class Answers:
 
     def _read(self) -> None:
         whole, _, torn = self.path.read_bytes().rpartition(b"\n")
-        for number, line in enumerate(whole.split(b"\n") if whole else (), start=1):
-            try:
-                answer = Answer.model_validate(json.loads(line))
-            except (ValueError, ValidationError) as error:
-                raise DamagedFileError(
-                    f"line {number} of the kept answers cannot be read ({type(error).__name__})",
-                    value=self.path,
-                    remedy="delete that line; the question is asked again",
-                ) from error
-            self._by_key[answer.key] = answer
+        lines = enumerate(whole.split(b"\n") if whole else (), start=1)
+        remedy = "delete that line; the question is asked again"
+        kept = parsed(lines, Answer.model_validate, self.path, what="the kept answers", remedy=remedy)
+        self._by_key = {answer.key: answer for answer in kept}
         if torn:
             write_bytes(self.path, whole + b"\n" if whole else b"")

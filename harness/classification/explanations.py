@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import gzip
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+from harness.core.documents import refused
 from harness.core.errors import DamagedFileError, MissingInputError
-from harness.findings.features import CATEGORIES
+from harness.core.json_lines import data_of, parsed
+from harness.findings.features import CATEGORIES, labelled
 
-KNOWN = {*CATEGORIES, "other"}
+Row = TypeVar("Row")
+REMEDY = "correct that row"
 Labels = dict[str, dict[int, bool]]
 """By category: feature -> whether it belongs to it. A feature that nobody labelled is not there."""
 
@@ -46,16 +48,17 @@ def read_explanations(path: Path, explainer: str = "") -> Explanations:
     texts: dict[int, str] = {}
     empty: set[int] = set()
     repeated = 0
-    for place, row in _rows(path):
-        try:
-            feature = int(row["index"] if "index" in row else row["feature"])
-            text = str(row["description"] or "").strip()
-            if feature < 0:
-                raise ValueError(f"feature {feature} is negative")
-            if explainer and explainer not in (row.get("explanationModelName"), row.get("typeName")):
-                continue
-        except (KeyError, TypeError, ValueError) as error:
-            raise _damaged(path, place, error) from error
+
+    def explained(row: Any) -> tuple[int, str, bool]:
+        feature = int(row["index"] if "index" in row else row["feature"])
+        if feature < 0:
+            raise ValueError(f"feature {feature} is negative")
+        wanted = not explainer or explainer in (row.get("explanationModelName"), row.get("typeName"))
+        return feature, str(row["description"] or "").strip(), wanted
+
+    for feature, text, wanted in _rows(path, "the explanations", explained):
+        if not wanted:
+            continue
         if feature in texts:
             repeated += 1
         elif text:
@@ -82,49 +85,37 @@ def read_labels(path: Path) -> Labels:
         MissingInputError, DamagedFileError: no such file, or a row that is not like that.
     """
     found: Labels = {name: {} for name in CATEGORIES}
-    for place, row in _rows(path):
-        try:
-            feature = int(row["feature"])
-            for name, belongs in _labels_of(row).items():
-                if found[name].setdefault(feature, belongs) != belongs:
-                    raise ValueError(f"feature {feature} is labelled twice, differently")
-        except (KeyError, TypeError, ValueError) as error:
-            raise _damaged(path, place, error) from error
+
+    def add(row: Any) -> None:
+        feature = int(row["feature"])
+        for name, belongs in _labels_of(row).items():
+            if found[name].setdefault(feature, belongs) != belongs:
+                raise ValueError(f"feature {feature} is labelled twice, differently")
+
+    for _ in _rows(path, "the labels", add):
+        pass
     return found
 
 
 def _labels_of(row: Mapping[str, Any]) -> dict[str, bool]:
     if "label" in row or "labels" in row:
-        names = row["labels"] if "labels" in row else [row["label"]]
-        if unknown := set(names) - KNOWN:
-            raise ValueError(f"label {unknown.pop()!r}; known: {', '.join(sorted(KNOWN))}")
-        return {name: name in names for name in CATEGORIES}
+        return {name: name in labelled(row) for name in CATEGORIES}
     given = {name: row[name] for name in CATEGORIES if name in row}
     if not given or not all(isinstance(value, bool) for value in given.values()):
         raise ValueError(f"needs label, labels, or true or false for one of {', '.join(CATEGORIES)}")
     return given
 
 
-def _rows(path: Path) -> list[tuple[int, Any]]:
-    """Rows with their places, counted from 1 (lines, where the file has lines)."""
+def _rows(path: Path, what: str, parse: Callable[[Any], Row]) -> Iterator[Row]:
+    """Rows counted from 1 (by line, where the file has lines); blank lines are passed over."""
     if not path.is_file():
-        raise MissingInputError("the file is not there", value=path, remedy="correct the path")
-    place = 1
-    try:
+        raise MissingInputError(f"{what} are not there", value=path, remedy="correct the path")
+    numbered: list[tuple[int, Any]]
+    with refused(what, path, REMEDY):
         data = path.read_bytes()
-        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode()
-        if text.lstrip().startswith("["):
-            return list(enumerate(json.loads(text), start=1))
-        rows = []
-        for place, line in enumerate(text.split("\n"), start=1):
-            if line.strip():
-                rows.append((place, json.loads(line)))
-        return rows
-    except (ValueError, OSError, EOFError, RecursionError) as error:
-        raise _damaged(path, place, error) from error
-
-
-def _damaged(path: Path, place: int, error: Exception) -> DamagedFileError:
-    return DamagedFileError(
-        f"row {place} cannot be read ({type(error).__name__}: {error})", value=path, remedy="correct that row"
-    )
+        data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+        if data.lstrip().startswith(b"["):
+            numbered = list(enumerate(data_of(data), start=1))
+        else:
+            numbered = [(n, line) for n, line in enumerate(data.split(b"\n"), start=1) if line.strip()]
+    yield from parsed(numbered, parse, path, what=what, remedy=REMEDY, unit="row")

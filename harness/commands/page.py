@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import get_args
 
 from harness.commands.classify_options import By
-from harness.core.artefact import Artefact, read_artefact, read_json, write_bytes
+from harness.core.artefact import Artefact, read_artefact, write_bytes
 from harness.core.console import screen_console
 from harness.core.errors import MissingInputError, RunFolderError
 from harness.core.paths import RESULTS, RunPaths
-from harness.findings.outcome import outcome_path, parse_outcome, read_outcome
+from harness.findings.outcome import outcome_path, read_outcome
 from harness.paper.claims import read_paper
 from harness.paper.printed import read_printed
 from harness.profiles.profile import Profile
@@ -114,10 +114,7 @@ def _committed(profile: Profile, results: Path) -> list[Path]:
 
 def _render_committed(profile: Profile, folder: Path) -> None:
     again = f"python -m harness page --profile {profile.name} --commit"
-    outcome_file = folder / "table1.json"
-    outcome = parse_outcome(
-        read_json(outcome_file, made_by=again), where=outcome_file, remedy=f"commit it again: {again}"
-    )
+    outcome = read_outcome(folder / "table1.json", made_by=again)
     there = sorted(path.stem for path in (folder / "studies").glob("*.json"))
     names = [name for name in profile.studies if name in there]
     names += [name for name in there if name not in names]

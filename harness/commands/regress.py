@@ -9,8 +9,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from harness.core.artefact import read_json, write_bytes
+from harness.core.artefact import write_bytes
 from harness.core.console import screen_console
+from harness.core.documents import read_json
 from harness.core.errors import NotComparableError, RegressionError
 from harness.core.paths import RESULTS, RunPaths
 from harness.cost.bench import watch

@@ -10,9 +10,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from harness.core.errors import DamagedFileError, MissingInputError, RunFolderError
+from harness.core.documents import read_result
+from harness.core.errors import MissingInputError, RunFolderError
 
 SCHEMA_VERSION = 1
 
@@ -122,46 +123,14 @@ def write_artefact(path: Path, artefact: Artefact) -> None:
     write_json(path, checked.model_dump(mode="json"))
 
 
-def read_json(path: Path, *, made_by: str) -> Any:
-    """Read JSON.
+def read_artefact(path: Path, *, made_by: str) -> Artefact:
+    """Read and validate an artefact.
 
     Args:
         made_by: the command that makes the file, for the error message.
 
     Raises:
-        MissingInputError: the file is not there.
-        DamagedFileError: it is not JSON.
-    """
-    if not path.is_file():
-        raise MissingInputError("an earlier result is missing", value=path, remedy=f"run `{made_by}` first")
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError, RecursionError) as error:
-        raise DamagedFileError(
-            f"the file is not readable JSON ({error})", value=path, remedy=f"delete it and run `{made_by}`"
-        ) from error
-
-
-def read_artefact(path: Path, *, made_by: str) -> Artefact:
-    """Read and validate an artefact.
-
-    Raises:
         MissingInputError: it is not there.
         DamagedFileError: it is not JSON, has another schema version or another layout.
     """
-    data = read_json(path, made_by=made_by)
-    version = data.get("schema_version") if isinstance(data, dict) else None
-    if version != SCHEMA_VERSION:
-        raise DamagedFileError(
-            f"the artefact has schema version {version!r}, this harness reads {SCHEMA_VERSION}",
-            value=path,
-            remedy=f"delete it and run `{made_by}`",
-        )
-    try:
-        return Artefact.model_validate(data)
-    except ValidationError as error:
-        raise DamagedFileError(
-            f"the artefact has not the layout of schema {SCHEMA_VERSION} ({error.error_count()} faults)",
-            value=path,
-            remedy=f"delete it and run `{made_by}`",
-        ) from error
+    return read_result(path, Artefact, what="an earlier result", made_by=made_by)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from harness.core.artefact import read_json, write_bytes, write_json, write_text
+from harness.core.artefact import write_bytes, write_json, write_text
 from harness.core.console import console
-from harness.core.errors import DamagedFileError, MissingInputError, RegressionError
+from harness.core.documents import read_document, read_model, refused
+from harness.core.errors import RegressionError
 from harness.core.markdown_table import markdown
 from harness.core.paths import ROOT
 from harness.core.provenance import provenance
@@ -41,23 +39,16 @@ def read_measured(path: Path = MEASURED) -> Bench:
         MissingInputError: the benchmark has not run.
         DamagedFileError: the file has another layout.
     """
-    if not path.is_file():
-        raise MissingInputError("the benchmark has not run", value=path, remedy="run `nox -s bench`")
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))["benchmarks"]
-        infos = [one["extra_info"] for one in data]
+    what, remedy = "what the benchmark measured", "delete it and run `nox -s bench`"
+    data = read_document(path, what=what, remedy=remedy, first="run `nox -s bench`")
+    with refused(what, path, remedy):
+        infos = [one["extra_info"] for one in data["benchmarks"]]
         ranks = {str(info["ranks"]): info["tokens_per_s"] for info in infos if "ranks" in info}
         ratios = tuple(_ratio(info, variant) for info in infos if "case" in info for variant in FLOORS)
         evaluations = tuple(_evaluation(info) for info in infos if "evaluation" in info)
         if not ratios:
             raise KeyError("case")
         return Bench(provenance=provenance(0), ratios=ratios, evaluations=evaluations, ranks=ranks)
-    except (ValueError, KeyError, TypeError, ValidationError) as error:
-        raise DamagedFileError(
-            f"the benchmark's file cannot be read ({type(error).__name__}: {error})",
-            value=path,
-            remedy="delete it and run `nox -s bench`",
-        ) from error
 
 
 def _ratio(info: dict[str, Any], variant: str) -> Ratio:
@@ -104,15 +95,8 @@ def read_committed(path: Path) -> Bench:
     Raises:
         MissingInputError, DamagedFileError: it is not there, or is not what it should be.
     """
-    data = read_json(path, made_by="nox -s bench -- --update")
-    try:
-        return Bench.model_validate(data)
-    except ValidationError as error:
-        raise DamagedFileError(
-            f"the committed benchmark has another layout ({error.error_count()} faults)",
-            value=path,
-            remedy="measure again with `nox -s bench -- --update`",
-        ) from error
+    again = "measure again with `nox -s bench -- --update`"
+    return read_model(path, Bench, what="the committed benchmark", remedy=again)
 
 
 def faults(new: Bench, old: Bench | None) -> list[str]:

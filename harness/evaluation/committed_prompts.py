@@ -8,9 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
-
-from harness.core.artefact import read_json
+from harness.core.documents import read_model
 from harness.core.errors import DamagedFileError
 from harness.core.paths import RESULTS
 from harness.core.results import EvaluateResult, Record
@@ -67,14 +65,7 @@ def read_snapshot(path: Path) -> Snapshot | None:
     again = (
         "restore the file from the repository, or accept a run's with `python -m harness prompts --update`"
     )
-    try:
-        found = Snapshot.model_validate(read_json(path, made_by="python -m harness prompts --update"))
-    except ValidationError as error:
-        raise DamagedFileError(
-            f"the committed prompts have another layout ({error.error_count()} faults)",
-            value=path,
-            remedy=again,
-        ) from error
+    found = read_model(path, Snapshot, what="the committed prompts", remedy=again)
     for sha, text in found.first_prompts.items():
         if hashlib.sha256(text.encode()).hexdigest() != sha:
             raise DamagedFileError("a committed prompt does not have its digest", value=path, remedy=again)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import DataError
+from harness.core.json_lines import rows
+
+REMEDY = "correct or remove that row; see the layout in harness/tasks/"
 
 
 def check_rows(paths: Iterable[Path]) -> int:
@@ -23,66 +25,52 @@ def check_rows(paths: Iterable[Path]) -> int:
 
 
 def _check_file(path: Path) -> int:
-    shape: dict[str, type] | None = None
-    count = 0
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            row = _parse(line, f"{path}:{number}")
-            shape = shape or {field: type(value) for field, value in row.items()}
-            _check_row(row, shape, f"{path}:{number}")
-            count += 1
+    shape: dict[str, type] = {}
+
+    def check(row: Any) -> None:
+        if not isinstance(row, dict) or not row:
+            raise ValueError("not a JSON object with fields")
+        if not shape:
+            shape.update({field: type(value) for field, value in row.items()})
+        _check_row(row, shape)
+
+    checked = rows(path, check, what="the evaluation rows", remedy=REMEDY, refusal=DataError)
+    count = sum(1 for _ in checked)
     if not count:
-        raise _refuse("the file of rows is empty", str(path))
+        raise DataError("the file of rows is empty", value=path, remedy=REMEDY)
     return count
 
 
-def _parse(line: bytes, where: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line.decode())
-        json.dumps(row, ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as error:
-        raise _refuse(f"the line is not JSON ({error})", where) from error
-    if not isinstance(row, dict) or not row:
-        raise _refuse("the line is not a JSON object with fields", where)
-    return row
-
-
-def _check_row(row: dict[str, Any], shape: dict[str, type], where: str) -> None:
+def _check_row(row: dict[str, Any], shape: dict[str, type]) -> None:
     if row.keys() != shape.keys():
         different = ", ".join(sorted(row.keys() ^ shape.keys()))
-        raise _refuse(f"the row does not have the fields of the first one ({different})", where)
+        raise ValueError(f"the row does not have the fields of the first one ({different})")
     for field, value in row.items():
         if type(value) is not shape[field] or value is None:
-            raise _refuse(
-                f"`{field}` is a {type(value).__name__}, in the first row a {shape[field].__name__}", where
+            raise ValueError(
+                f"`{field}` is a {type(value).__name__}, in the first row a {shape[field].__name__}"
             )
     if isinstance(row.get("choices"), list) and isinstance(row.get("answer"), int):
-        _check_choice(row["choices"], row["answer"], where)
+        _check_choice(row["choices"], row["answer"])
     for field in ("mc1_targets", "mc2_targets"):
         if field in row:
-            _check_targets(row[field], field, where)
+            _check_targets(row[field], field)
 
 
-def _check_choice(choices: list[Any], answer: int, where: str) -> None:
+def _check_choice(choices: list[Any], answer: int) -> None:
     if len(choices) != 4 or not all(isinstance(choice, str) and choice.strip() for choice in choices):
-        raise _refuse("`choices` must be four texts", where)
+        raise ValueError("`choices` must be four texts")
     if not 0 <= answer < len(choices):
-        raise _refuse(f"`answer` is {answer}, there are {len(choices)} choices", where)
+        raise ValueError(f"`answer` is {answer}, there are {len(choices)} choices")
 
 
-def _check_targets(targets: Any, field: str, where: str) -> None:
+def _check_targets(targets: Any, field: str) -> None:
     if not isinstance(targets, dict) or {"choices", "labels"} - targets.keys():
-        raise _refuse(f"`{field}` must have choices and labels", where)
+        raise ValueError(f"`{field}` must have choices and labels")
     choices, labels = targets["choices"], targets["labels"]
     if not isinstance(choices, list) or not isinstance(labels, list):
-        raise _refuse(f"`{field}` must have lists of choices and labels", where)
+        raise ValueError(f"`{field}` must have lists of choices and labels")
     if not all(isinstance(label, int) for label in labels):
-        raise _refuse(f"`{field}` has a label that is not 0 or 1", where)
+        raise ValueError(f"`{field}` has a label that is not 0 or 1")
     if len(choices) != len(labels) or set(labels) - {0, 1} or 1 not in labels or not all(choices):
-        raise _refuse(f"`{field}` needs one label (0 or 1) for each text, and a 1 among them", where)
-
-
-def _refuse(cause: str, where: str) -> DataError:
-    return DataError(
-        cause, value=where, remedy="correct or remove that row; see the layout in harness/tasks/"
-    )
+        raise ValueError(f"`{field}` needs one label (0 or 1) for each text, and a 1 among them")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
-from harness.core.errors import DamagedFileError
+from harness.core.documents import refused
 from harness.findings.activity import (
     CONTEXTS,
     EVERYWHERE,
@@ -85,12 +85,5 @@ def parse_finding(data: Any, *, where: object) -> Finding:
     Raises:
         DamagedFileError: none of the kinds, or another layout.
     """
-    try:
+    with refused("the study's result", where, "delete it and run `python -m harness study` again"):
         return _FINDING.validate_python(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise DamagedFileError(
-            f"the study's result has not its layout: {'.'.join(map(str, first['loc']))}: {first['msg']}",
-            value=where,
-            remedy="delete it and run `python -m harness study` again",
-        ) from error

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from harness.core.errors import DamagedFileError, NotComparableError
+from harness.core.documents import read_model
+from harness.core.errors import NotComparableError
 from harness.core.measures import PREFERENCE
 from harness.core.results import Record, Score, Usage
 from harness.findings.outcome import ArmOutcome, Outcome, PromptFacts
@@ -90,14 +90,7 @@ def read_tolerances(path: Path = TOLERANCES) -> Tolerances:
     Raises:
         DamagedFileError: a kind without a rule, an unknown kind or a bad rule.
     """
-    try:
-        return Tolerances.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, RecursionError, ValidationError) as error:
-        raise DamagedFileError(
-            f"the tolerances cannot be read: {error}",
-            value=path,
-            remedy="restore the file from the repository",
-        ) from error
+    return read_model(path, Tolerances, what="the tolerances", remedy="restore the file from the repository")
 
 
 def require_comparable(new: Outcome, old: Outcome, where: Path) -> None:

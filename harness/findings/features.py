@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from harness.core.errors import DamagedFileError
+from harness.core.json_lines import rows
 
 CATEGORIES = ("alignment", "style")
 """The paper's two; a feature may be in both, in one or in neither."""
+KNOWN = (*CATEGORIES, "other")
+"""What a label may be."""
 
 
 class Feature(NamedTuple):
@@ -31,26 +33,30 @@ def read_features(path: Path) -> dict[int, Feature]:
     list of them.
 
     Raises:
+        MissingInputError: there is no file.
         DamagedFileError: a line that is not like that, or two lines for one feature.
     """
     found: dict[int, Feature] = {}
-    lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    for number, line in enumerate(lines if lines != [""] else (), start=1):
-        try:
-            row = json.loads(line)
-            labels = row["labels"] if "labels" in row else [row["label"]]
-            unknown = set(labels) - {*CATEGORIES, "other"}
-            if unknown:
-                raise ValueError(f"label {unknown.pop()!r}; known: {', '.join(CATEGORIES)}, other")
-            feature = int(row["feature"])
-            if feature in found or feature < 0:
-                raise ValueError(f"feature {feature} stands twice or is negative")
-        except (ValueError, KeyError, TypeError) as error:
-            raise DamagedFileError(
-                f"line {number} of the feature descriptions cannot be read ({type(error).__name__}: {error})",
-                value=path,
-                remedy="correct that line",
-            ) from error
-        wanted = tuple(name for name in CATEGORIES if name in labels)
-        found[feature] = Feature(str(row.get("description", "")), wanted)
+
+    def add(row: Any) -> None:
+        categories, feature = labelled(row), int(row["feature"])
+        if feature in found or feature < 0:
+            raise ValueError(f"feature {feature} stands twice or is negative")
+        found[feature] = Feature(str(row.get("description", "")), categories)
+
+    for _ in rows(path, add, what="the feature descriptions", remedy="correct that line"):
+        pass
     return found
+
+
+def labelled(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """The categories that a row's `label` or `labels` name, in the order of `CATEGORIES`.
+
+    Raises:
+        ValueError: an unknown label.
+        KeyError: neither key.
+    """
+    labels = row["labels"] if "labels" in row else [row["label"]]
+    if unknown := set(labels) - set(KNOWN):
+        raise ValueError(f"label {unknown.pop()!r}; known: {', '.join(KNOWN)}")
+    return tuple(name for name in CATEGORIES if name in labels)

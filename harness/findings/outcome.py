@@ -8,10 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError, model_validator
+from pydantic import model_validator
 
-from harness.core.artefact import read_json
-from harness.core.errors import DamagedFileError
+from harness.core.documents import parse_model, read_result
 from harness.core.measures import BASE, Measure, measure
 from harness.core.paths import RunPaths
 from harness.core.results import Record, Score, Truncation, Usage, WeightsMoved
@@ -218,23 +217,7 @@ def parse_outcome(data: Any, *, where: Path, remedy: str) -> Outcome:
     Raises:
         DamagedFileError: another layout; a document of another schema version says so.
     """
-    version = data.get("schema_version") if isinstance(data, dict) else None
-    if version != SCHEMA_VERSION:
-        raise DamagedFileError(
-            f"the results have schema version {version!r}, this harness reads {SCHEMA_VERSION}",
-            value=where,
-            remedy=remedy,
-        )
-    try:
-        return Outcome.model_validate(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise DamagedFileError(
-            f"the results do not have the layout of schema {SCHEMA_VERSION}: {place}: {first['msg']}",
-            value=where,
-            remedy=remedy,
-        ) from error
+    return parse_model(data, Outcome, what="the results", where=where, remedy=remedy)
 
 
 def read_outcome(path: Path, *, made_by: str) -> Outcome:
@@ -243,4 +226,4 @@ def read_outcome(path: Path, *, made_by: str) -> Outcome:
     Raises:
         MissingInputError, DamagedFileError: it is not there, or is not what it should be.
     """
-    return parse_outcome(read_json(path, made_by=made_by), where=path, remedy=f"run `{made_by}` again")
+    return read_result(path, Outcome, what="the results", made_by=made_by)

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from harness.core.artefact import read_json
-from harness.core.errors import DamagedFileError
 from harness.core.results import Record, Score
 from harness.findings import Composition, Interval
 from harness.planted.reward import Planted
@@ -128,26 +123,3 @@ def order_by_seed(trials: Sequence[Trial], analysis: str) -> dict[str, bool]:
         for seed in seeds
         if all((seed, name) in found for name in LABELS)
     }
-
-
-def read_result(path: Path) -> PlantedResult:
-    """A result from its file.
-
-    Raises:
-        MissingInputError: it is not there.
-        DamagedFileError: it is not JSON, or has another schema version or layout.
-    """
-    again = "python -m harness planted-truth"
-    data = read_json(path, made_by=again)
-    version = data.get("schema_version") if isinstance(data, dict) else None
-    try:
-        if version != SCHEMA_VERSION:
-            raise ValueError(f"schema version {version!r}, this harness reads {SCHEMA_VERSION}")
-        return PlantedResult.model_validate(data)
-    except (ValidationError, ValueError) as error:
-        why = f"{error.error_count()} faults" if isinstance(error, ValidationError) else str(error)
-        raise DamagedFileError(
-            f"the result of the planted truth cannot be read ({why})",
-            value=path,
-            remedy=f"run `{again}`, which makes it again",
-        ) from error

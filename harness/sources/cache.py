@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from filelock import FileLock
 from safetensors import SafetensorError
 
-from harness.core.artefact import digest_file, digest_tree, read_json, write_json
+from harness.core.artefact import digest_file, digest_tree, write_json
+from harness.core.documents import read_json
 from harness.core.errors import DamagedFileError, RunFolderError
 
 MADE = "made.json"

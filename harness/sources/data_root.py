@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from harness.core.artefact import digest_file
+from harness.core.documents import read_model
 from harness.core.errors import DamagedFileError, DataError, MissingInputError
 
 MANIFEST = "MANIFEST.json"
@@ -74,15 +75,8 @@ def read_manifest(root: Path) -> dict[str, Entry]:
         DataError: it names a path outside the data root.
     """
     path = root / MANIFEST
-    try:
-        entries = Manifest.model_validate_json(path.read_bytes()).root
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise DamagedFileError(
-            f"the data root's manifest is not valid: {'.'.join(map(str, first['loc']))}: {first['msg']}",
-            value=path,
-            remedy="correct it: each file needs rows, sha256, source and licence",
-        ) from error
+    remedy = "correct it: each file needs rows, sha256, source and licence"
+    entries = read_model(path, Manifest, what="the data root's manifest", remedy=remedy).root
     for name in entries:
         inside(root, name)
     return entries

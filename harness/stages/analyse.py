@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
 
 from harness.core.artefact import digest_json
-from harness.core.errors import DamagedFileError, MissingInputError, NotComparableError
+from harness.core.errors import DamagedFileError, NotComparableError
+from harness.core.json_lines import rows
 from harness.core.measures import LOSS, PENALISED_LOSS, Measure, measures
 from harness.core.paths import RunPaths
 from harness.core.results import EvaluateResult
@@ -107,20 +107,11 @@ def _refuse_other_mean(items: Items, score: Any, path: Path, name: str, remedy: 
 
 def _read_items(path: Path, metric: str, remedy: str) -> Items:
     """A metric by item from a sample log; the key names the item, not its line."""
-    if not path.is_file():
-        raise MissingInputError("a sample log is missing", value=path, remedy=remedy)
-    items: Items = {}
-    for number, line in enumerate(path.read_bytes().removesuffix(b"\n").split(b"\n"), start=1):
-        try:
-            row = json.loads(line.decode())
-            items[_item_key(row)] = _value(row["metrics"], metric)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise DamagedFileError(
-                f"line {number} of the sample log cannot be read ({type(error).__name__}: {error})",
-                value=path,
-                remedy=remedy,
-            ) from error
-    return items
+
+    def item(row: Any) -> tuple[str, float]:
+        return _item_key(row), _value(row["metrics"], metric)
+
+    return dict(rows(path, item, what="the sample log", remedy=remedy))
 
 
 def _item_key(row: dict[str, Any]) -> str:

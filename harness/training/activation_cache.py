@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.core.artefact import digest_file, digest_json, read_json, write_json
+from harness.core.artefact import digest_file, digest_json, write_json
+from harness.core.documents import read_json
 from harness.core.errors import DamagedFileError, ProfileError, RunFolderError
 from harness.training.pairs import PairTokens
 from harness.training.shared_prompt import SharedBatch, collate_shared, shared_logprobs

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,7 +12,9 @@ import torch
 from filelock import FileLock, Timeout
 
 from harness.core.artefact import digest_tree, write_json
-from harness.core.errors import DamagedFileError, RunFolderError, first_line
+from harness.core.documents import read_model
+from harness.core.errors import DamagedFileError, HarnessError, RunFolderError, first_line
+from harness.core.results import Record
 
 RECORD = "steps.json"
 ORPHAN_S = 60.0
@@ -34,6 +35,14 @@ class Step(NamedTuple):
     rates: tuple[float, ...]
     grad_norm: float | None
     tokens: int
+
+
+class Kept(Record):
+    """A checkpoint's record: the steps, the seconds they took, and sha256 of every other file by path."""
+
+    steps: list[Step]
+    wall_s: float
+    files: dict[str, str]
 
 
 class Taken(NamedTuple):
@@ -67,17 +76,12 @@ def _number(folder: Path) -> int:
 
 def _read(record: Path) -> Taken | None:
     try:
-        fields = json.loads(record.read_text(encoding="utf-8"))
-        steps = [
-            Step(loss, total, tuple(rates), norm, tokens)
-            for loss, total, rates, norm, tokens in fields["steps"]
-        ]
-        wall_s, files = float(fields["wall_s"]), fields["files"]
-    except (OSError, ValueError, KeyError, TypeError):
+        kept = read_model(record, Kept, what="a checkpoint's record", remedy="delete the checkpoint")
+    except HarnessError:
         return None
     here = {name: sha for name, sha in digest_tree(record.parent).items() if name != RECORD}
-    whole = here == files and len(steps) == _number(record.parent)
-    return Taken(record.parent, steps, wall_s) if whole else None
+    whole = here == kept.files and len(kept.steps) == _number(record.parent)
+    return Taken(record.parent, kept.steps, kept.wall_s) if whole else None
 
 
 @contextlib.contextmanager

@@ -17,7 +17,8 @@ from typing import IO, Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from harness.core.artefact import read_json, write_json
+from harness.core.artefact import write_json
+from harness.core.documents import read_json
 from harness.core.errors import TrainingError, UnavailableError
 from harness.core.results import TrainResult
 from harness.profiles.profile import Profile

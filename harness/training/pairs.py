@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
 from jinja2 import TemplateError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from harness.core.errors import DataError, MissingInputError
+from harness.core.errors import DataError
+from harness.core.json_lines import rows
 from harness.core.results import Truncation
 
 
@@ -85,16 +86,9 @@ def read_pairs(path: Path, limit: int) -> list[Pair]:
         MissingInputError: the file is not there.
         DataError: a row is malformed or has an empty response, or there are fewer rows than asked for.
     """
-    if not path.is_file():
-        raise MissingInputError(
-            "the preference file is missing", value=path, remedy="run `prepare` first, or correct --data-root"
-        )
-    pairs: list[Pair] = []
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if limit and len(pairs) == limit:
-                break
-            pairs.append(_parse(line, f"{path}, line {number}"))
+    remedy = "correct or remove that row; where there is no file, run `prepare` first"
+    found = rows(path, _pair, what="the preference pairs", remedy=remedy, refusal=DataError)
+    pairs = list(islice(found, limit or None))
     if len(pairs) < max(limit, 1):
         raise DataError(
             f"the preference file has {len(pairs)} rows, {limit or 'at least one'} wanted",
@@ -104,39 +98,17 @@ def read_pairs(path: Path, limit: int) -> list[Pair]:
     return pairs
 
 
-def _parse(line: bytes, where: str) -> Pair:
-    try:
-        pair = Pair.model_validate(json.loads(line.decode()))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise _refused(f"{'.'.join(map(str, first['loc'])) or 'row'}: {first['msg']}", where) from error
-    except (ValueError, RecursionError) as error:
-        raise _refused(f"the row is not JSON ({error})", where) from error
-    for message in (*pair.prompt, *pair.chosen, *pair.rejected):
-        if not is_text(message.content):
-            raise _refused("a message holds half of a character (a lone surrogate)", where)
+def _pair(row: Any) -> Pair:
+    pair = Pair.model_validate(row)
     if pair.prompt[-1].role != "user":
-        raise _refused("the prompt's last turn is not the user's", where)
+        raise ValueError("the prompt's last turn is not the user's")
     for name in ("chosen", "rejected"):
         message = getattr(pair, name)[0]
         if message.role != "assistant":
-            raise _refused(f"{name} is not an assistant's turn", where)
+            raise ValueError(f"{name} is not an assistant's turn")
         if not message.content.strip():
-            raise _refused(f"the {name} response is empty", where)
+            raise ValueError(f"the {name} response is empty")
     return pair
-
-
-def is_text(text: str) -> bool:
-    """Whether a string can be written as UTF-8; JSON can spell some that cannot."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _refused(cause: str, where: str) -> DataError:
-    return DataError(cause, value=where, remedy="correct or remove that row of the preference data")
 
 
 def render_pair(pair: Pair, tokenizer: PreTrainedTokenizerBase) -> tuple[str, str, str]:

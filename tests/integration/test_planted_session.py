@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from fault_toys import Bench
 
-from harness.planted.result import read_result
+from harness.planted.result import PlantedResult
 from harness.planted.rule import LABELS
 
 PROFILE = """\
@@ -34,7 +34,7 @@ def test_the_session_from_the_command_line(tmp_path: Path) -> None:
     said = bench.do("planted-truth")
     assert said.count("train fsrl: reused") == 1
     folder = bench.run / "planted-truth"
-    result = read_result(folder / "planted-truth.json")
+    result = PlantedResult.model_validate_json((folder / "planted-truth.json").read_bytes())
     assert {trial.reward for trial in result.trials} == set(LABELS)
     assert len({trial.loss.value for trial in result.trials}) == 3, "three rewards, three adapters"
     assert len({reward.files["preferences/miniature/train.jsonl"] for reward in result.rewards.values()}) == 3

@@ -8,7 +8,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from harness.core.artefact import digest_json, read_json
+from harness.core.artefact import digest_json
+from harness.core.documents import read_json
 from harness.core.errors import ProfileError
 from harness.profiles.sections import ModelSection
 from harness.sources.bundle.files import Bundle

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from harness.core.artefact import write_json
-from harness.core.errors import DamagedFileError, HarnessError, RunFolderError
+from harness.core.documents import read_model
+from harness.core.errors import HarnessError, RunFolderError
 
 LOCK_VERSION = 1
 
@@ -48,15 +49,8 @@ def read_lock(path: Path) -> dict[str, Locked]:
     """
     if not path.is_file():
         return {}
-    try:
-        return LockFile.model_validate_json(path.read_bytes()).repositories
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise DamagedFileError(
-            f"the lock file is not valid: {'.'.join(map(str, first['loc']))}: {first['msg']}",
-            value=path,
-            remedy="restore it from version control, or delete it: `prepare` then pins everything anew",
-        ) from error
+    remedy = "restore it from version control, or delete it: `prepare` then pins everything anew"
+    return read_model(path, LockFile, what="the lock file", remedy=remedy).repositories
 
 
 def write_lock(path: Path, repositories: dict[str, Locked]) -> None:

@@ -138,7 +138,7 @@ def test_a_broken_row_is_named(second: Any, cause: str, tmp_path: Path) -> None:
     path.write_text(json.dumps(GOOD) + "\n" + line + "\n", encoding="utf-8")
     with pytest.raises(DataError, match=cause) as error:
         check_rows([path])
-    assert error.value.value == f"{path}:2"
+    assert error.value.value == f"{path}, line 2"
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from harness.__main__ import main
+from harness.core.documents import read_result
 from harness.core.errors import DamagedFileError, ProfileError
 from harness.core.markdown_table import markdown
 from harness.core.paths import RunPaths
@@ -17,7 +18,7 @@ from harness.core.results import Score
 from harness.findings import CONTEXTS, Ablated, AblationResult, Composition, CompositionResult, Interval
 from harness.miniature.world import DEFAULT_SEED, Reward, World, make_world
 from harness.planted.figure import figure
-from harness.planted.result import PlantedResult, Trial, assemble, read_result
+from harness.planted.result import PlantedResult, Trial, assemble
 from harness.planted.reward import REWARDS, SIDES, Planted, planted, ranked_sets, style_share, write_root
 from harness.planted.rule import (
     LABELS,
@@ -36,6 +37,10 @@ from harness.sources.data_root import read_files
 
 Sets = dict[str, dict[str, list[dict[str, Any]]]]
 HARDWARE = {"class": "cpu-x86_64-2c"}
+
+
+def read_planted(path: Path) -> PlantedResult:
+    return read_result(path, PlantedResult, what="the result of the planted truth", made_by="planted-truth")
 
 
 @pytest.fixture(scope="module")
@@ -283,11 +288,11 @@ def test_the_artefact_has_a_version(tmp_path: Path) -> None:
     found = result(trial("mixed", 1, 0.0))
     path = tmp_path / "planted-truth.json"
     path.write_text(found.model_dump_json())
-    assert read_result(path) == found
+    assert read_planted(path) == found
     for broken in ({"schema_version": 0}, {"profile": 3}):
         path.write_text(json.dumps(found.model_dump(mode="json") | broken))
         with pytest.raises(DamagedFileError, match="planted truth"):
-            read_result(path)
+            read_planted(path)
 
 
 def test_a_trial_varies_the_profile_and_nothing_else() -> None:
@@ -313,7 +318,7 @@ def test_what_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 def test_the_committed_result_follows_its_rules() -> None:
     root = Path(__file__).parents[3] / "results" / "miniature"
-    found = [read_result(path) for path in root.glob("*/planted-truth/planted-truth.json")]
+    found = [read_planted(path) for path in root.glob("*/planted-truth/planted-truth.json")]
     assert found
     for one in found:
         assert one.dirty is False

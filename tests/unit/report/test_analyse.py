@@ -103,7 +103,7 @@ def test_a_damaged_log_is_refused_with_its_line(made_run: Run, damage: object) -
 def test_a_missing_log_is_refused(made_run: Run) -> None:
     (made_run.paths.samples("base") / "gsm8k.jsonl").unlink()
     made_run.sign("base")
-    with pytest.raises(MissingInputError, match="a sample log is missing"):
+    with pytest.raises(MissingInputError, match="a file is missing: the sample log"):
         made_run.analysed()
 
 
