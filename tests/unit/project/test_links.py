@@ -48,6 +48,14 @@ def test_what_a_page_names_is_there(page: Path) -> None:
     assert sorted(set(missing) - WRITTEN_BY_THE_READER) == []
 
 
+def test_every_room_has_a_line_in_contributing() -> None:
+    guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = guide.split("\n## Where does it go?\n")[1].split("\n## ")[0]
+    listed = set(re.findall(r"`harness/([\w.]+)/?`", table))
+    entries = [path for path in (ROOT / "harness").iterdir() if path.name not in ("__init__.py", "__pycache__")]
+    assert listed == {path.name for path in entries}
+
+
 def is_module(name: str) -> bool:
     """Whether a dotted name is a module or package, or a name that the module defines."""
     place = ROOT.joinpath(*name.split("."))
