@@ -9,10 +9,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from matplotlib import get_data_path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Circle, FancyBboxPatch
 
 HERE = Path(__file__).parent
@@ -27,6 +29,10 @@ SCALE = 0.165e-6
 """Pixels a weight."""
 MAIN, UPPER, LOWER = 268, 92, 178
 """Heights of the residual stream, of the SAE and of the adapter."""
+
+
+FONTS = Path(get_data_path()) / "fonts" / "ttf"
+"""Matplotlib's own DejaVu Sans: the system's may number its glyphs otherwise."""
 
 
 class Palette(NamedTuple):
@@ -69,12 +75,14 @@ class Drawing:
         ha: str = "left",
         px: float = 12.5,
         faint: bool = False,
-        **more: Any,
+        bold: bool = False,
+        zorder: float = 3,
     ) -> None:
         """Words whose vertical middle is y."""
+        font = FontProperties(fname=FONTS / f"DejaVuSans{'-Bold' if bold else ''}.ttf", size=px * PT)
         colour = self.palette.faint if faint else self.palette.ink
-        style = {"color": colour, "ha": ha, "va": "center", "fontsize": px * PT, "linespacing": 1.25, **more}
-        self.axes.text(x, y, words, **style)
+        style = {"color": colour, "ha": ha, "va": "center", "linespacing": 1.25, "zorder": zorder}
+        self.axes.text(x, y, words, fontproperties=font, **style)
 
     def arrow(self, *points: tuple[float, float], trained: bool = False, head: bool = True) -> None:
         """A line through the points, with an arrow head at its end."""
@@ -102,7 +110,7 @@ class Drawing:
 
 def forward(pen: Drawing) -> None:
     """The upper half: one token's way through the steered model."""
-    pen.words(20, 22, "FSRL: one forward pass", px=15, weight="bold")
+    pen.words(20, 22, "FSRL: one forward pass", px=15, bold=True)
     about = (
         "The adapter reads the residual stream\nand adds v to the SAE's features.\nNothing else is trained."
     )
@@ -139,14 +147,14 @@ def forward(pen: Drawing) -> None:
 
 def arms(pen: Drawing) -> None:
     """The lower half: what each arm trains, as bars on one scale of weights."""
-    pen.words(20, 346, "Three arms: what is trained, on one scale", px=15, weight="bold")
+    pen.words(20, 346, "Three arms: what is trained, on one scale", px=15, bold=True)
     pen.words(660, 347, "trained weights, paper's size", px=11.5, faint=True)
     model, sae, adapter = MODEL * SCALE, SAE * SCALE, ADAPTER * SCALE
     rows = (("base", "none"), ("full SimPO", "2.61 billion"), ("FSRL", "0.15 billion: the adapter"))
     for row, (name, trained) in enumerate(rows):
         y = 368 + 36 * row
         everything = name == "full SimPO"
-        pen.words(20, y + 13, name, weight="bold")
+        pen.words(20, y + 13, name, bold=True)
         pen.box(112, y, model, 26, "model, trained" if everything else "model, frozen", trained=everything)
         pen.words(660, y + 13, trained)
         if name == "FSRL":
