@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from types import UnionType
 from typing import Any, TypeGuard, get_args, get_origin
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 
 from harness.core.artefact import digest_json
 from harness.core.errors import ProfileError
@@ -26,36 +29,39 @@ from harness.profiles.toml_file import profile_path, read_profile
 
 
 class Profile(Section):
-    """Everything that defines a run.
-
-    Attributes:
-        name: the profile's name, also its run folder's.
-        title: one line for the tables.
-        note: what the numbers are not; printed under every table.
-        revisions: hub repository -> branch, tag or commit, where it is not `main` (the model's and the pairs'
-            own tables name theirs).
-        published: score of the base arm (`mmlu.acc`) -> what others have published; `check` compares.
-        sources: dotted path of a key, or of a table -> where its value is from.
-        features: what is known of the SAE's features.
-        studies: what is made of the trained arms after Table 1, by name.
-        assumed: dotted path of each default that the paper lost -> why this value.
-    """
+    """Everything that defines a run."""
 
     name: Name
+    """The profile's name, also its run folder's."""
     title: str
+    """One line for the tables."""
     note: str
+    """What the numbers are not; printed under every table."""
     model: ModelSection
+    """The base language model."""
     sae: SaeSection
+    """The sparse autoencoder."""
     data: DataSection
+    """The preference pairs."""
     training: TrainingSection
+    """What every trained arm shares."""
     evaluation: EvaluationSection
+    """How lm-eval scores every arm."""
     arms: dict[Name, ArmSection]
+    """The arms by name, each with its module's own options."""
     revisions: dict[str, str] = Field(default_factory=dict)
+    """Hub repository -> branch, tag or commit, where it is not `main` (the model's and the pairs' own tables
+    name theirs)."""
     published: dict[str, PublishedScore] = Field(default_factory=dict)
+    """Score of the base arm (`mmlu.acc`) -> what others have published; `check` compares."""
     sources: dict[str, str] = Field(default_factory=dict)
+    """Dotted path of a key, or of a table -> where its value is from."""
     features: FeaturesSection = FeaturesSection(source="none")
+    """What is known of the SAE's features."""
     studies: dict[Name, StudySection] = Field(default_factory=dict)
+    """What is made of the trained arms after Table 1, by name."""
     assumed: dict[str, str] = Field(default_factory=dict)
+    """Dotted path of each default that the paper lost -> why this value."""
 
     @model_validator(mode="after")
     def _named_paths_exist(self) -> Profile:
@@ -139,16 +145,23 @@ def parse_profile(data: dict[str, Any], *, where: str) -> Profile:
 
 
 def _fault(item: Any) -> str:
+    """A fault in words, with the help of its key; an unknown key gets that of the key nearest in name."""
     dotted = ".".join(str(part) for part in item["loc"]) or "(profile)"
+    *above, key = item["loc"] or ("",)
+    fields = _fields(above)
     if item["type"] == "extra_forbidden":
-        return f"{dotted}: unknown key; known here: {', '.join(_known_keys(item['loc'][:-1]))}"
-    given = item.get("input")
-    shown = f" (given: {given!r})" if not isinstance(given, dict) else ""
-    return f"{dotted}: {item['msg']}{shown}"
+        said = f"unknown key; known here: {', '.join(sorted(fields))}"
+        helped = get_close_matches(str(key), fields, 1)
+    else:
+        given = item.get("input")
+        said = item["msg"] + (f" (given: {given!r})" if not isinstance(given, dict) else "")
+        helped = [key] if key in fields and not _fields(item["loc"]) else []
+    lines = [f"; `{name}`: {' '.join((fields[name].description or '').split())}" for name in helped]
+    return f"{dotted}: {said}" + "".join(lines)
 
 
-def _known_keys(location: tuple[Any, ...]) -> list[str]:
-    """Keys of the section at a location; a key of a dict of sections is passed over."""
+def _fields(location: Sequence[Any]) -> dict[str, FieldInfo]:
+    """Fields of the section at a location; a key of a dict of sections is passed over."""
     section: Any = Profile
     for part in location:
         if is_section(section) and part in section.model_fields:
@@ -157,7 +170,7 @@ def _known_keys(location: tuple[Any, ...]) -> list[str]:
             section = get_args(section)[1]
         options = [kind for kind in get_args(section) if kind is not type(None)]
         section = options[0] if get_origin(section) is UnionType else section
-    return sorted(section.model_fields) if is_section(section) else []
+    return section.model_fields if is_section(section) else {}
 
 
 def is_section(annotation: Any) -> TypeGuard[type[BaseModel]]:

