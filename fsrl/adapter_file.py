@@ -18,7 +18,8 @@ from fsrl.mask import FeatureMask
 from harness.arm import Scene
 from harness.core.artefact import digest_file, write_json
 from harness.core.documents import read_model
-from harness.core.errors import DamagedFileError, MissingInputError, ProfileError, RunFolderError
+from harness.core.errors import DamagedFileError, MissingInputError, ProfileError
+from harness.core.folders import FREE, writing
 
 if TYPE_CHECKING:
     from fsrl.config import Config
@@ -121,18 +122,14 @@ def write(adapter: Adapter, folder: Path, card: dict[str, Any]) -> None:
     if bool(adapter.silenced.any()):
         tensors[SILENCED] = adapter.silenced.cpu()
     part = folder / f".{WEIGHTS}.part"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, part, metadata={"format": "pt"})
-        os.replace(part, folder / WEIGHTS)
-    except (OSError, SafetensorError) as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise RunFolderError(
-            f"cannot write the adapter ({error})",
-            value=folder,
-            remedy="free disk space, or give a writable folder with --run-dir DIR",
-        ) from error
+    with writing("cannot write the adapter", folder, FREE, SafetensorError):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            save_file(tensors, part, metadata={"format": "pt"})
+            os.replace(part, folder / WEIGHTS)
+        finally:
+            with contextlib.suppress(OSError):
+                part.unlink()
     full = Card.model_validate({**card, "weights_sha256": digest_file(folder / WEIGHTS)})
     write_json(folder / CARD, full.model_dump(mode="json"))
 

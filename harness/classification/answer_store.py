@@ -8,7 +8,7 @@ from typing import IO, Annotated
 from pydantic import Field
 
 from harness.core.artefact import write_bytes
-from harness.core.errors import RunFolderError
+from harness.core.folders import writing
 from harness.core.json_lines import parsed
 from harness.core.results import Record
 
@@ -56,18 +56,12 @@ class Answers:
         Raises:
             RunFolderError: the file cannot be written.
         """
-        try:
+        with writing("the answers cannot be kept", self.path):
             if self._stream is None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 self._stream = self.path.open("a", encoding="utf-8")
             self._stream.write(answer.model_dump_json() + "\n")
             self._stream.flush()
-        except OSError as error:
-            raise RunFolderError(
-                f"the answers cannot be kept ({error.strerror or error})",
-                value=self.path,
-                remedy="free disk space, or give a writable folder with --run-dir DIR",
-            ) from error
         self._by_key[answer.key] = answer
 
     def close(self) -> None:

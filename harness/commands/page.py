@@ -9,7 +9,8 @@ from typing import get_args
 from harness.commands.classify_options import By
 from harness.core.artefact import Artefact, read_artefact, write_bytes
 from harness.core.console import screen_console
-from harness.core.errors import MissingInputError, RunFolderError
+from harness.core.errors import MissingInputError
+from harness.core.folders import whole_folder, writing
 from harness.core.paths import RESULTS, RunPaths
 from harness.findings.outcome import outcome_path, read_outcome
 from harness.paper.claims import read_paper
@@ -40,15 +41,14 @@ def run(profile: Profile, paths: RunPaths, *, committed: bool, commit: bool, res
     """
     if committed:
         for folder in _committed(profile, results):
-            _render_committed(profile, folder)
+            _write(_committed_page(profile, folder), folder / "report")
+            _say(folder / "report")
         return
     with held(paths.root):
         _render_run(profile, paths)
         if commit:
             outcome = read_outcome(outcome_path(paths), made_by=command("report", profile))
-            target = results / profile.name / outcome.hardware
-            _take_over(paths, profile, target)
-            _render_committed(profile, target)
+            _take_over(paths, profile, results / profile.name / outcome.hardware)
 
 
 def _render_run(profile: Profile, paths: RunPaths) -> None:
@@ -64,6 +64,7 @@ def _render_run(profile: Profile, paths: RunPaths) -> None:
         classified_href=CLASSIFIED_HREF,
     )
     _write(build(documents), paths.report)
+    _say(paths.report)
 
 
 def _of_run(profile: Profile, paths: RunPaths) -> dict[str, Artefact]:
@@ -112,7 +113,7 @@ def _committed(profile: Profile, results: Path) -> list[Path]:
     return folders
 
 
-def _render_committed(profile: Profile, folder: Path) -> None:
+def _committed_page(profile: Profile, folder: Path) -> dict[str, bytes]:
     again = f"python -m harness page --profile {profile.name} --commit"
     outcome = read_outcome(folder / "table1.json", made_by=again)
     there = sorted(path.stem for path in (folder / "studies").glob("*.json"))
@@ -128,31 +129,35 @@ def _render_committed(profile: Profile, folder: Path) -> None:
         classified=_classified(folder / "classification"),
         classified_href=CLASSIFIED_HREF,
     )
-    _write(build(documents), folder / "report")
+    return build(documents)
 
 
 def _take_over(paths: RunPaths, profile: Profile, target: Path) -> None:
-    """Copy Table 1's document and every artefact of the page; what was committed before goes."""
-    for old in ("studies", "report", "classification"):
-        try:
-            if (target / old).exists():
-                shutil.rmtree(target / old)
-        except OSError as error:
-            raise RunFolderError(
-                f"the committed results cannot be replaced ({error.strerror or error})",
-                value=target / old,
-                remedy="make the folder writable",
-            ) from error
-    write_bytes(target / "table1.json", outcome_path(paths).read_bytes())
-    for name in _of_run(profile, paths):
-        source = paths.stage(f"{STUDIES}{name}")
-        write_bytes(target / "studies" / source.name, source.read_bytes())
+    """Put Table 1's document, every artefact of the page and the page in the place of the committed ones.
+
+    The folder changes as a whole, when all of it is there; the files that `regress --update` takes stay.
+    """
+    found = {"table1.json": outcome_path(paths)}
+    found |= {f"studies/{name}.json": paths.stage(f"{STUDIES}{name}") for name in _of_run(profile, paths)}
     for by in _classified(paths.classification):
-        name = f"{by}.json"
-        write_bytes(target / "classification" / name, (paths.classification / name).read_bytes())
+        found[f"classification/{by}.json"] = paths.classification / f"{by}.json"
+    with (
+        writing("the committed results cannot be replaced", target, "make the folder writable"),
+        whole_folder(target) as new,
+    ):
+        if target.exists():
+            shutil.copytree(target, new, dirs_exist_ok=True)
+        for old in ("studies", "report", "classification"):
+            shutil.rmtree(new / old, ignore_errors=True)
+        _write({name: source.read_bytes() for name, source in found.items()}, new)
+        _write(_committed_page(profile, new), new / "report")
+    _say(target / "report")
 
 
 def _write(files: dict[str, bytes], folder: Path) -> None:
     for name, data in files.items():
         write_bytes(folder / name, data)
+
+
+def _say(folder: Path) -> None:
     screen_console().print(f"page: {folder / 'index.html'}", markup=False, soft_wrap=True)

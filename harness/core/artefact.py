@@ -13,7 +13,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from harness.core.documents import read_result
-from harness.core.errors import MissingInputError, RunFolderError
+from harness.core.errors import MissingInputError
+from harness.core.folders import writing
 
 SCHEMA_VERSION = 1
 
@@ -86,15 +87,9 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises:
         RunFolderError: the folder cannot be written or the disk is full.
     """
-    try:
+    with writing("cannot write the file", path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _replace(path, data)
-    except OSError as error:
-        raise RunFolderError(
-            f"cannot write the file ({error.strerror or error})",
-            value=path,
-            remedy="free disk space, or give a writable folder with --run-dir DIR",
-        ) from error
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.core.artefact import digest_json
-from harness.core.errors import DamagedFileError, RunFolderError, UnavailableError
+from harness.core.errors import DamagedFileError, UnavailableError
+from harness.core.folders import writing
 from harness.core.paths import RunPaths
 from harness.core.results import PrepareResult
 from harness.profiles.profile import Profile
@@ -69,17 +70,12 @@ def link(place: Path, target: Path) -> Path:
         RunFolderError: something else is in the place, or it cannot be written.
     """
     temporary = place.with_name(f".{place.name}.link")
-    try:
+    remedy = "remove what is there, or give a writable folder with --run-dir DIR"
+    with writing("cannot link the input into the run folder", place, remedy):
         place.parent.mkdir(parents=True, exist_ok=True)
         temporary.unlink(missing_ok=True)
         temporary.symlink_to(target.resolve(), target_is_directory=True)
         os.replace(temporary, place)
-    except OSError as error:
-        raise RunFolderError(
-            f"cannot link the input into the run folder ({error.strerror or error})",
-            value=place,
-            remedy="remove what is there, or give a writable folder with --run-dir DIR",
-        ) from error
     return place
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from filelock import FileLock
+from platformdirs import user_cache_path
 from safetensors import SafetensorError
 
 from harness.core.artefact import digest_file, digest_tree, write_json
 from harness.core.documents import read_json
-from harness.core.errors import DamagedFileError, RunFolderError
+from harness.core.errors import DamagedFileError
+from harness.core.folders import whole_folder, writing
 
 MADE = "made.json"
 
@@ -34,9 +34,8 @@ class Cached(NamedTuple):
 
 
 def cache_home() -> Path:
-    """`fsrl-bench` in the user's cache folder: XDG_CACHE_HOME, else ~/.cache."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "fsrl-bench"
+    """`fsrl-bench` in the user's cache folder; on Linux that of XDG_CACHE_HOME, else ~/.cache."""
+    return user_cache_path("fsrl-bench", appauthor=False)
 
 
 def made_once(folder: Path, make: Callable[[Path], dict[str, Any]]) -> Cached:
@@ -46,18 +45,15 @@ def made_once(folder: Path, make: Callable[[Path], dict[str, Any]]) -> Cached:
         DamagedFileError: a file of the folder is not what it was when it was made.
         RunFolderError: the cache cannot be written or the disk is full.
     """
-    try:
+    remedy = "free disk space, or name another cache folder with the variable XDG_CACHE_HOME"
+    with writing("cannot write the cache", folder, remedy, SafetensorError):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.parent / f".{folder.name}.lock"):
             if not folder.exists():
                 _remove_leftovers(folder)
-                _make(folder, make)
-    except (OSError, SafetensorError) as error:
-        raise RunFolderError(
-            f"cannot write the cache ({error})",
-            value=folder,
-            remedy="free disk space, or name another cache folder with the variable XDG_CACHE_HOME",
-        ) from error
+                with whole_folder(folder) as new:
+                    facts = make(new)
+                    write_json(new / MADE, {"files": digest_tree(new), "facts": facts})
     return read_cached(folder)
 
 
@@ -86,16 +82,3 @@ def _remove_leftovers(folder: Path) -> None:
     for path in folder.parent.glob(f".{folder.name}.*"):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
-
-
-def _make(folder: Path, make: Callable[[Path], dict[str, Any]]) -> None:
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
-        facts = make(temporary)
-        for path in temporary.rglob("*"):
-            path.chmod(0o755 if path.is_dir() else 0o644)
-        write_json(temporary / MADE, {"files": digest_tree(temporary), "facts": facts})
-        temporary.chmod(0o755)
-        os.replace(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from harness.core.artefact import write_json
 from harness.core.errors import RunFolderError
+from harness.core.folders import whole_folder, writing
 from harness.core.paths import RunPaths
 from harness.profiles.profile import Profile
 from harness.sources.assemble import pinned, rows
@@ -41,14 +40,13 @@ def export(profile: Profile, paths: RunPaths, target: Path) -> dict[str, Entry]:
     texts = [profile.sae.training.text] if profile.sae.training and profile.data.source == "data_root" else []
     found = read_files(root, row_files(profile, root), texts=texts)
     manifest = {name: _entry(file) for name, file in found.items()}
-    try:
-        _write(root, manifest, target)
-    except OSError as error:
-        raise RunFolderError(
-            f"the data root cannot be written ({error.strerror or error})",
-            value=target,
-            remedy="free disk space, or name another folder",
-        ) from error
+    remedy = "free disk space, or name another folder"
+    with writing("the data root cannot be written", target, remedy), whole_folder(target) as new:
+        for name in manifest:
+            (new / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(root / name, new / name)
+        write_json(new / MANIFEST, {name: entry.model_dump() for name, entry in manifest.items()})
+        read_files(new, manifest)
     return manifest
 
 
@@ -59,20 +57,3 @@ def _entry(file: RowFile) -> Entry:
         source=file.source or NOT_STATED,
         licence=file.licence or NOT_STATED,
     )
-
-
-def _write(root: Path, manifest: dict[str, Entry], target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-    try:
-        for name in manifest:
-            (temporary / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(root / name, temporary / name)
-        write_json(temporary / MANIFEST, {name: entry.model_dump() for name, entry in manifest.items()})
-        read_files(temporary, manifest)
-        temporary.chmod(0o755)
-        if target.exists():
-            target.rmdir()
-        os.replace(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

@@ -13,7 +13,8 @@ from pathlib import Path
 from harness import __version__
 from harness.arm import arm_config, arm_files, arm_module
 from harness.core.artefact import digest_json
-from harness.core.errors import HarnessError, MissingInputError, ProfileError, RunFolderError
+from harness.core.errors import HarnessError, MissingInputError, ProfileError
+from harness.core.folders import put_in_place, writing
 from harness.core.paths import RunPaths
 from harness.core.provenance import versions
 from harness.core.results import PrepareResult, TrainResult
@@ -121,17 +122,11 @@ def _spec(profile: Profile, paths: RunPaths, name: str, folder: Path) -> TrainSp
 @contextlib.contextmanager
 def _workshop(home: Path) -> Iterator[Path]:
     """A folder beside the weights, gone afterwards; when the work fails its log stays, as train.log."""
-    try:
+    with writing("the run folder cannot be written", home):
         home.mkdir(parents=True, exist_ok=True)
         for left in home.glob(".train-*"):
             shutil.rmtree(left, ignore_errors=True)
         folder = Path(tempfile.mkdtemp(dir=home, prefix=".train-"))
-    except OSError as error:
-        raise RunFolderError(
-            f"the run folder cannot be written ({error.strerror or error})",
-            value=home,
-            remedy="free disk space, or give a writable folder with --run-dir DIR",
-        ) from error
     try:
         yield folder
     except HarnessError:
@@ -147,16 +142,9 @@ def _workshop(home: Path) -> Iterator[Path]:
 
 def _publish(made: Path, target: Path) -> list[Path]:
     """Put complete weights in the place of the old ones; the files, in order."""
-    try:
-        if target.exists():
-            shutil.rmtree(target)
-        os.replace(made, target)
-    except OSError as error:
-        raise RunFolderError(
-            f"the weights cannot be put in place ({error.strerror or error})",
-            value=target,
-            remedy="close what uses the folder, or give another with --run-dir DIR",
-        ) from error
+    remedy = "close what uses the folder, or give another with --run-dir DIR"
+    with writing("the weights cannot be put in place", target, remedy):
+        put_in_place(made, target)
     return sorted(path for path in target.rglob("*") if path.is_file())
 
 

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from harness.core.artefact import digest_file, digest_json, write_json
 from harness.core.documents import read_json
-from harness.core.errors import DamagedFileError, ProfileError, RunFolderError
+from harness.core.errors import DamagedFileError, ProfileError
+from harness.core.folders import writing
 from harness.training.pairs import PairTokens
 from harness.training.shared_prompt import SharedBatch, collate_shared, shared_logprobs
 
@@ -95,7 +96,8 @@ def write(
     """
     starts = np.cumsum([0, *map(_tokens, rows)]).tolist()
     d_model = int(model.config.get_text_config().hidden_size)
-    try:
+    remedy = "free disk space, or set training.activation_cache_gib to 0"
+    with writing("the activation cache cannot be written", folder, remedy):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MADE).unlink(missing_ok=True)
         kept = _mapped(folder / DATA, "w+", model.dtype, (starts[-1], d_model))
@@ -108,12 +110,6 @@ def write(
         kept.flush()
         made = {"key": key, "starts": starts, "d_model": d_model, "dtype": str(model.dtype).split(".")[-1]}
         write_json(folder / MADE, made | {"sha256": digest_file(folder / DATA)})
-    except OSError as error:
-        raise RunFolderError(
-            f"the activation cache cannot be written ({error.strerror or error})",
-            value=folder,
-            remedy="free disk space, or set training.activation_cache_gib to 0",
-        ) from error
 
 
 class _CapturedError(Exception):

@@ -15,11 +15,8 @@
     const cell = row.cells[column];
     return cell.dataset.sort === undefined ? cell.textContent.trim() : Number(cell.dataset.sort);
   };
-  // Words stand behind the numbers, whichever way a column is sorted.
-  const compare = (a, b, sign) => {
-    if (typeof a !== typeof b) return typeof a === "number" ? -1 : 1;
-    return sign * (typeof a === "number" ? a - b : a.localeCompare(b, undefined, { numeric: true }));
-  };
+  const compare = (a, b) =>
+    typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b));
 
   for (const button of document.querySelectorAll("th button")) {
     button.addEventListener("click", () => {
@@ -30,7 +27,7 @@
       heading.setAttribute("aria-sort", descending ? "descending" : "ascending");
       const sign = descending ? -1 : 1;
       const rows = [...body.rows].sort(
-        (a, b) => compare(value(a, heading.cellIndex), value(b, heading.cellIndex), sign)
+        (a, b) => sign * compare(value(a, heading.cellIndex), value(b, heading.cellIndex))
       );
       body.append(...rows);
     });
