@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich import box
-from rich.table import Table
-from rich.text import Text
-
 from harness.core.artefact import write_bytes
 from harness.core.console import screen_console
 from harness.core.documents import read_json
 from harness.core.errors import NotComparableError, RegressionError
 from harness.core.paths import RESULTS, RunPaths
+from harness.core.sheet import Cell, Sheet, line
 from harness.cost.bench import watch
 from harness.findings.compare import Delta, Scalar, compare, read_tolerances, require_comparable
 from harness.findings.outcome import SCHEMA_VERSION, Outcome, outcome_path, parse_outcome, read_outcome
 from harness.profiles.profile import Profile
+from harness.report.screen_table import show_sheet
 from harness.stages.stage import command, finished
 
 SHOWN_DIGITS = 12
@@ -96,15 +94,18 @@ def _accept(profile: Profile, paths: RunPaths, committed: Path) -> None:
 def show_deltas(deltas: Sequence[Delta], profile: str, hardware: str) -> None:
     """Print the quantities that moved or left their tolerance, and how many did not."""
     moved = [delta for delta in deltas if delta.why or delta.old != delta.new]
-    table = Table(box=box.SIMPLE_HEAD, title=f"{profile} on {hardware} against the committed results")
-    for heading in ("Quantity", "Committed", "Here", "Change", "Allowed", ""):
-        table.add_column(heading)
-    for delta in moved:
-        cells = (delta.name, _shown(delta.old), _shown(delta.new), _change(delta), delta.allowed)
-        table.add_row(*map(Text, cells), Text(delta.why or "ok", style="bold" if delta.why else ""))
+    rows = tuple(
+        line(
+            *(one.name, _shown(one.old), _shown(one.new), _change(one), one.allowed),
+            Cell(one.why or "ok", strong=bool(one.why)),
+        )
+        for one in moved
+    )
+    headings = ("Quantity", "Committed", "Here", "Change", "Allowed", "")
     console = screen_console()
     if moved:
-        console.print(table)
+        title = f"{profile} on {hardware} against the committed results"
+        show_sheet(Sheet("deltas", title, headings, rows), console)
     console.print(f"{len(deltas) - len(moved)} of {len(deltas)} quantities are equal to the committed ones")
 
 

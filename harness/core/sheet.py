@@ -11,14 +11,16 @@ class Cell(NamedTuple):
     Attributes:
         text: as shown.
         pointer: JSON pointer of the number in the table's artefact; empty where it has none.
-        number: by what the column is sorted; None for a cell of words, which stands behind every number.
+        number: the one shown, before it was rounded; a column is sorted by it. None for a cell of words.
         href: another artefact than the table's; empty for the table's own.
+        strong: whether it stands out on the screen.
     """
 
     text: str
     pointer: str = ""
     number: float | None = None
     href: str = ""
+    strong: bool = False
 
 
 class Row(NamedTuple):
@@ -51,6 +53,11 @@ class Sheet(NamedTuple):
     notes: tuple[str, ...] = ()
     href: str = ""
 
+    @property
+    def sortable(self) -> bool:
+        """Whether every line stands for itself; one that belongs to the line above it must stay there."""
+        return len({row.group for row in self.rows}) < 2
+
 
 def line(*cells: Cell | str, group: bool = False) -> Row:
     """A row of cells; a text becomes a cell without a number."""
@@ -63,10 +70,10 @@ def numeric(
     """A cell with one number.
 
     Args:
-        value: sorted by; None where it was not measured.
+        value: None where it was not measured.
         spec: how `scale * value` is written, as in `format`.
         pointer: of the value in the table's artefact.
         scale: 100 for a share that is shown in percent.
         missing: what stands there instead of None.
     """
-    return Cell(missing) if value is None else Cell(f"{scale * value:{spec}}", pointer, value)
+    return Cell(missing) if value is None else Cell(f"{scale * value:{spec}}", pointer, scale * value)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
-from harness.cost.plan import DECODE_STEP_S, ROOM, SHARE, Plan
+from harness.core.sheet import Cell, Row, Sheet, line, numeric
+from harness.cost.plan import DECODE_STEP_S, ROOM, SHARE, Phase, Plan
+from harness.report.screen_table import show_sheet
 from harness.sources.synthetic.lengths import STATED
 
 MINUTE = 60.0
@@ -15,10 +15,8 @@ MINUTE = 60.0
 def show_plan(plan: Plan, console: Console) -> None:
     """Print parameters (counted), phases, disk, steps (predicted), and whether the run fits."""
     console.print(f"[bold]{plan.profile}[/bold] on {plan.gpu} (figures: {plan.gpu_source})")
-    console.print(_parameters(plan))
-    console.print(_phases(plan))
-    console.print(_parts(plan))
-    console.print(_disk(plan))
+    for sheet in _sheets(plan):
+        show_sheet(sheet, console)
     origin = "as the profile or its files say" if plan.pairs_known else "assumed; `prepare` counts them"
     console.print(
         f"{plan.pairs:,} pairs an epoch ({origin}), {plan.steps_per_epoch:,} steps an epoch, "
@@ -41,39 +39,37 @@ def _verdict(plan: Plan) -> str:
     return f"{', '.join(over)}: more than {ROOM:.0%} of the device's memory"
 
 
-def _parameters(plan: Plan) -> Table:
-    table = Table("Part", "Parameters (counted)", box=box.SIMPLE_HEAD)
-    for part, count in plan.parameters.items():
-        table.add_row(part, f"{count:,}")
-    return table
-
-
-def _phases(plan: Plan) -> Table:
-    headings = ("Phase", "Device GiB", "Host GiB", "PFLOP", "Minutes", "Fits")
-    table = Table(*headings, box=box.SIMPLE_HEAD, title="Predicted peak memory and time")
-    for phase in plan.phases:
-        table.add_row(
-            phase.name,
-            f"{phase.device_gib:.1f}",
-            f"{phase.host_gib:.1f}",
-            f"{phase.pflop:,.1f}",
-            f"{phase.seconds / MINUTE:,.1f}",
-            "yes" if phase.fits else "NO",
-        )
-    return table
-
-
-def _parts(plan: Plan) -> Table:
+def _sheets(plan: Plan) -> tuple[Sheet, ...]:
+    parameters = tuple(line(part, numeric(count, ",")) for part, count in plan.parameters.items())
     names = list(plan.phases[0].parts_gib)
-    table = Table("Phase", *names, box=box.SIMPLE_HEAD, title="Predicted device memory by part (GiB)")
-    for phase in plan.phases:
-        table.add_row(phase.name, *(f"{phase.parts_gib[name]:.1f}" for name in names))
-    return table
+    parts = tuple(
+        line(phase.name, *(numeric(phase.parts_gib[name], ".1f") for name in names)) for phase in plan.phases
+    )
+    disk = {**plan.disk_gib, "sum": sum(plan.disk_gib.values())}
+    return (
+        Sheet("parameters", "Parameters", ("Part", "Entries (counted)"), parameters),
+        Sheet(
+            "phases",
+            "Predicted peak memory and time",
+            ("Phase", "Device GiB", "Host GiB", "PFLOP", "Minutes", "Fits"),
+            tuple(map(_phase, plan.phases)),
+        ),
+        Sheet("parts", "Predicted device memory by part (GiB)", ("Phase", *names), parts),
+        Sheet(
+            "disk",
+            "Predicted disk",
+            ("Files", "GiB"),
+            tuple(line(part, numeric(gib, ".2f")) for part, gib in disk.items()),
+        ),
+    )
 
 
-def _disk(plan: Plan) -> Table:
-    table = Table("Disk", "GiB (predicted)", box=box.SIMPLE_HEAD)
-    for part, gib in plan.disk_gib.items():
-        table.add_row(part, f"{gib:.2f}")
-    table.add_row("sum", f"{sum(plan.disk_gib.values()):.2f}")
-    return table
+def _phase(phase: Phase) -> Row:
+    return line(
+        phase.name,
+        numeric(phase.device_gib, ".1f"),
+        numeric(phase.host_gib, ".1f"),
+        numeric(phase.pflop, ",.1f"),
+        numeric(phase.seconds / MINUTE, ",.1f"),
+        Cell("yes") if phase.fits else Cell("NO", strong=True),
+    )

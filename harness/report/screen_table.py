@@ -17,10 +17,12 @@ def show_sheet(sheet: Sheet, console: Console) -> None:
     )
     for place, heading in enumerate(sheet.headings):
         table.add_column(Text(heading), overflow="fold", min_width=4 if place else 11)
+    grouped = any(row.group for row in sheet.rows)
     for row in sheet.rows:
         if row.group and table.rows:
             table.add_section()
-        table.add_row(*map(Text, row.texts), style="" if row.group else "dim")
+        cells = (Text(cell.text, style="bold" if cell.strong else "") for cell in row.cells)
+        table.add_row(*cells, style="dim" if grouped and not row.group else "")
     console.print(table)
     for note in sheet.notes:
         console.print(Text(note, style="dim"), soft_wrap=False)

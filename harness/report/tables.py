@@ -121,14 +121,15 @@ def number(value: float, column: Measure, sign: str = "") -> str:
 
 def mean(value: float, error: float, column: Measure, pointer: str, size: str = "") -> Cell:
     """A mean with its standard error or deviation, in the measure's unit."""
-    return Cell(f"{number(value, column)} ±{number(error, column)}{size}", pointer, value)
+    text = f"{number(value, column)} ±{number(error, column)}{size}"
+    return Cell(text, pointer, column.scale * value)
 
 
 def effect(one: Difference | SeedDifference, column: Measure, pointer: str, *, starred: bool = True) -> Cell:
     """A difference with its interval; `starred`: with a star where the corrected p value is below 0.05."""
     value, low, high = (number(part, column, "+") for part in (one.effect, one.low, one.high))
     mark = " *" if starred and one.p_holm is not None and one.p_holm < LEVEL else ""
-    return Cell(f"{value} [{low}, {high}]{mark}", f"{pointer}/effect", one.effect)
+    return Cell(f"{value} [{low}, {high}]{mark}", f"{pointer}/effect", column.scale * one.effect)
 
 
 def _score(outcome: Outcome, arm: str, column: Measure) -> Cell:
@@ -155,22 +156,21 @@ def _printed(paper: Paper, cell: str) -> Cell:
 
 def _cost_row(name: str, arm: ArmOutcome, paper: Paper) -> Row:
     usage, at = arm.training_usage, f"/arms/{name}/training_usage"
-    evaluation = _minutes(arm.evaluation_usage.wall_s, at)
+    evaluation = _minutes(arm.evaluation_usage.wall_s, f"/arms/{name}/evaluation_usage/wall_s")
     printed = (_printed(paper, f"{name}/{cell}") for cell in ("memory", "epoch"))
     if usage is None:
-        untrained = (Cell("n/a (not trained)", at),) * 3
-        none = Cell("0", at, 0)
-        return line(arm.title, none, *untrained, evaluation, *untrained, *printed, group=True)
+        untrained = ("n/a (not trained)",) * 3
+        return line(arm.title, numeric(0, "d"), *untrained, evaluation, *untrained, *printed, group=True)
     rate = usage.tokens_per_s if usage.tokens and usage.wall_s else None
-    peaks = (usage.peak_allocated_gib, usage.peak_reserved_gib, usage.peak_rss_gib)
+    peaks = ("peak_allocated_gib", "peak_reserved_gib", "peak_rss_gib")
     return line(
         arm.title,
-        numeric(usage.trainable_parameters, ",", at),
+        numeric(usage.trainable_parameters, ",", f"{at}/trainable_parameters"),
         numeric(rate, ",.0f", at, missing="n/a (not counted)"),
         _minutes(arm.epoch_s, at),
         _minutes(usage.wall_s + usage.startup_s, at),
         evaluation,
-        *(numeric(peak, ".2f", missing="n/a (no GPU)")._replace(pointer=at) for peak in peaks),
+        *(numeric(getattr(usage, peak), ".2f", f"{at}/{peak}", missing="n/a (no GPU)") for peak in peaks),
         *printed,
         group=True,
     )

@@ -53,8 +53,9 @@ def percent(value: float, decimals: int = 2, sign: str = "") -> str:
 def interval(one: Interval, pointer: str, sign: str = "") -> Cell:
     """`17.59 [17.50, 17.68]`, in percent."""
     text = f"{percent(one.value, 2, sign)} [{percent(one.low, 2, sign)}, {percent(one.high, 2, sign)}]"
-    return Cell(text, f"{pointer}/value", one.value)
+    return Cell(text, f"{pointer}/value", 100 * one.value)
 
 
 def plain_error(one: Interval, pointer: str, sign: str = "") -> Cell:
-    return Cell(f"{percent(one.value, 2, sign)} ±{percent(one.stderr)}", f"{pointer}/value", one.value)
+    text = f"{percent(one.value, 2, sign)} ±{percent(one.stderr)}"
+    return Cell(text, f"{pointer}/value", 100 * one.value)

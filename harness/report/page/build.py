@@ -104,24 +104,13 @@ def build(documents: Documents) -> dict[str, bytes]:
 def _table1(documents: Documents) -> Section:
     outcome, href = documents.outcome, documents.outcome_href
     blocks: tuple[Block, ...] = (
-        _standing(table1(outcome, documents.paper), href),
+        table1(outcome, documents.paper)._replace(href=href),
         *_differences(outcome, href),
         *adapters.tables(outcome, href),
-        _standing(cost_table(outcome, documents.paper), href),
-        _standing(times_table(outcome), href),
+        cost_table(outcome, documents.paper)._replace(href=href),
+        times_table(outcome)._replace(href=href),
     )
     return Section("scores", "Scores and costs", "What training did to the scores, and what it cost.", blocks)
-
-
-def _standing(sheet: Sheet, href: str) -> Sheet:
-    """A line that belongs to the one above it is given that one's name, so that the table can be sorted."""
-    rows, group = [], ""
-    for row in sheet.rows:
-        first = row.texts[0]
-        group = first if row.group else group
-        cells = (cell._replace(number=None) for cell in row.cells[1:])
-        rows.append(line(first if row.group else f"{group}: {first.strip()}", *cells))
-    return sheet._replace(rows=tuple(rows), href=href)
 
 
 def _differences(outcome: Outcome, href: str) -> tuple[Picture, ...]:
@@ -145,7 +134,7 @@ def _differences(outcome: Outcome, href: str) -> tuple[Picture, ...]:
 def _verdicts(documents: Documents, found: Mapping[str, Finding]) -> Section:
     outcome = documents.outcome
     sheet = verdict_table(outcome, judge(documents.paper, outcome, list(found.values())))
-    table = _standing(sheet, documents.outcome_href)
+    table = sheet._replace(href=documents.outcome_href)
     return Section("verdicts", "Verdicts", "What this run says about each claim of the paper.", (table,))
 
 

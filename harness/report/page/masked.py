@@ -47,8 +47,8 @@ def _contrast_row(one: Contrast, at: str) -> Row:
         one.masked,
         title,
         numeric(one.items, "d", f"{at}/items"),
-        Cell(effect, f"{at}/effect", one.effect),
-        Cell(f"{middle} [{low}, {high}]", f"{at}/random/value", one.random.value),
+        Cell(effect, f"{at}/effect", scale * one.effect),
+        Cell(f"{middle} [{low}, {high}]", f"{at}/random/value", scale * one.random.value),
         "yes" if outside else "no",
     )
 

@@ -15,8 +15,11 @@
     const cell = row.cells[column];
     return cell.dataset.sort === undefined ? cell.textContent.trim() : Number(cell.dataset.sort);
   };
-  const compare = (a, b) =>
-    typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b));
+  // Words stand behind the numbers, whichever way a column is sorted.
+  const compare = (a, b, sign) => {
+    if (typeof a !== typeof b) return typeof a === "number" ? -1 : 1;
+    return sign * (typeof a === "number" ? a - b : a.localeCompare(b, undefined, { numeric: true }));
+  };
 
   for (const button of document.querySelectorAll("th button")) {
     button.addEventListener("click", () => {
@@ -27,7 +30,7 @@
       heading.setAttribute("aria-sort", descending ? "descending" : "ascending");
       const sign = descending ? -1 : 1;
       const rows = [...body.rows].sort(
-        (a, b) => sign * compare(value(a, heading.cellIndex), value(b, heading.cellIndex))
+        (a, b) => compare(value(a, heading.cellIndex), value(b, heading.cellIndex), sign)
       );
       body.append(...rows);
     });

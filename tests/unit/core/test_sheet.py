@@ -7,7 +7,7 @@ from harness.core.sheet import Cell, Row, Sheet, line, numeric
 
 
 def test_a_cell_keeps_the_number_that_it_shows() -> None:
-    assert numeric(0.125, ".1f", "/a", 100) == Cell("12.5", "/a", 0.125)
+    assert numeric(0.125, ".1f", "/a", 100) == Cell("12.5", "/a", 12.5)
     assert numeric(1234, ",") == Cell("1,234", number=1234)
     assert numeric(-0.5, "+.2f", "/b") == Cell("-0.50", "/b", -0.5)
 
@@ -20,6 +20,13 @@ def test_a_line_takes_words_as_they_are() -> None:
     made = line("a", Cell("1", number=1), group=True)
     assert made == Row((Cell("a"), Cell("1", number=1)), group=True)
     assert made.texts == ("a", "1")
+
+
+def test_lines_that_belong_to_the_one_above_are_not_sorted() -> None:
+    alone, part = line("a", group=True), line("  paper")
+    assert Sheet("x", "t", ("h",), (alone, alone)).sortable
+    assert Sheet("x", "t", ("h",), (part, part)).sortable
+    assert not Sheet("x", "t", ("h",), (alone, part)).sortable
 
 
 def test_markdown_is_title_table_and_notes() -> None:

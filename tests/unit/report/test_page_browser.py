@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from typing import Any
@@ -73,6 +74,41 @@ def test_by_keyboard(browser: Any, made: Run) -> None:
     tab.locator(".token").first.focus()
     assert "7 (0.50)" in tab.locator(".detail").first.inner_text()
     assert said == []
+
+
+SORTED = """name => {
+    const table = document.getElementById(name), found = [];
+    for (const button of table.querySelectorAll("th button")) {
+        const place = button.closest("th").cellIndex;
+        const shown = () => [...table.tBodies[0].rows].map(row => row.cells[place].textContent.trim());
+        button.click(); const up = shown();
+        button.click(); found.push([button.textContent, up, shown()]);
+    }
+    return found;
+}"""
+
+
+def numbers(column: list[str]) -> list[float]:
+    """The number that each cell begins with; words have none."""
+    found = (re.match(r"[+-]?[\d,]+(?:\.\d+)?", cell) for cell in column)
+    return [float(one[0].replace(",", "")) for one in found if one]
+
+
+def test_columns_of_numbers_are_sorted_by_number(browser: Any, made: Run) -> None:
+    """By what a reader sees, in both directions; words behind the numbers; Table 1 keeps its order."""
+    tab = opened(browser, made, [])
+    for name in ("cost", "times", "table2", "figure2-numbers", "ablation-contrasts", "ablation"):
+        for heading, up, down in tab.evaluate(SORTED, f"table-{name}"):
+            rising, falling = numbers(up), numbers(down)
+            if len(rising) > 1:
+                assert rising == sorted(rising), (name, heading)
+                assert falling == sorted(falling, reverse=True), (name, heading)
+                assert numbers(up[: len(rising)]) == rising, (name, heading)
+                assert numbers(down[: len(falling)]) == falling, (name, heading)
+    costs = {heading: up for heading, up, _ in tab.evaluate(SORTED, "table-cost")}
+    assert costs["Paper: epoch"] == ["50 min", "105 min", "not printed"]
+    assert tab.locator("#table-table1 th button").count() == 0
+    assert tab.locator("#table-table1 tbody tr").first.inner_text().startswith("Base")
 
 
 def test_on_paper_it_is_black_on_white(browser: Any, made: Run) -> None:
