@@ -12,6 +12,7 @@ import torch
 from evaluation_toys import (
     LIMIT,
     SUBJECTS,
+    lm_eval_alone,
     pair_row,
     prepared,
     toy_profile,
@@ -20,7 +21,6 @@ from evaluation_toys import (
     write_rows,
 )
 from fsrl_toys import D_IN, D_SAE, toy_tensors, write_sae
-from lm_eval.tasks import TaskManager
 
 from fsrl.adapter import Adapter
 from harness.arm import load_arm, scene
@@ -28,10 +28,9 @@ from harness.core.artefact import Artefact, write_artefact
 from harness.core.errors import DataError, EvaluationError, MissingInputError, ProfileError
 from harness.core.paths import RunPaths
 from harness.core.results import EvaluateResult, PrepareResult
-from harness.evaluation.benchmark import quiet, scores
+from harness.evaluation.benchmark import scores
 from harness.evaluation.preference import mean_score
 from harness.evaluation.score import Ready, evaluate_arm, load_ready, score_preferences
-from harness.evaluation.tasks import resolve_task
 from harness.models.base_model import load_model
 from harness.profiles.profile import Profile
 from harness.stages import evaluate
@@ -79,32 +78,9 @@ def save_adapter(toy: Toy, paths: RunPaths, size: float) -> None:
     arm.save(model, paths.weights("fsrl"))
 
 
-def lm_eval_alone(toy: Toy, folder: Path, task: str) -> dict[str, Any]:
-    """The same task by lm-eval's own entry point and its own HFLM, which loads the model itself."""
-    section = toy.profile.evaluation.tasks[task]
-    resolve_task(task, section, Path(toy.inputs.data_root), folder)
-    options = {"pretrained": toy.inputs.model_dir, "dtype": "float32", "attn_implementation": "eager"}
-    with quiet():
-        found = lm_eval.simple_evaluate(
-            model="hf",
-            model_args={**options, "softmax_dtype": "float32"},
-            tasks=[task],
-            num_fewshot=section.num_fewshot,
-            batch_size=toy.profile.evaluation.batch_size,
-            device="cpu",
-            limit=LIMIT,
-            apply_chat_template=True,
-            fewshot_as_multiturn=False,
-            gen_kwargs={"max_gen_toks": section.max_new_tokens} if section.max_new_tokens else None,
-            task_manager=TaskManager(include_path=str(folder), include_defaults=False),
-        )
-    assert found is not None
-    return dict(found)
-
-
 @pytest.mark.parametrize("task", TASKS)
 def test_every_item_is_lm_evals_own(toy: Toy, task: str, tmp_path: Path) -> None:
-    alone = lm_eval_alone(toy, tmp_path, task)
+    alone = lm_eval_alone(toy.profile, toy.inputs, tmp_path, task)
     rows = [json.loads(line) for line in toy.logs()[f"{task}.jsonl"].splitlines()]
     ours = {
         (row["task"], row["doc_id"], name): seen for row in rows for name, seen in row["responses"].items()

@@ -7,11 +7,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import lm_eval
 import torch
+from lm_eval.tasks import TaskManager
 from transformers import Gemma2Config, Gemma2ForCausalLM, GenerationConfig, PreTrainedTokenizerFast
 
 from harness.core.artefact import digest_tree
 from harness.core.results import PrepareResult
+from harness.evaluation.benchmark import quiet
+from harness.evaluation.tasks import resolve_task
 from harness.miniature.tokenizer import BOS, END, EOS, PAD, train_tokenizer
 from harness.profiles.profile import Profile, load_profile, parse_profile
 
@@ -127,3 +131,26 @@ def toy_profile(**evaluation: Any) -> Profile:
         data["evaluation"]["tasks"]["gsm8k"]["max_new_tokens"] = 6
         data["evaluation"]["tasks"]["gsm8k"]["num_fewshot"] = 2
     return parse_profile(data, where="a test")
+
+
+def lm_eval_alone(profile: Profile, inputs: PrepareResult, folder: Path, task: str) -> dict[str, Any]:
+    """The same task by lm-eval's own entry point and its own HFLM, which loads the model itself."""
+    section = profile.evaluation.tasks[task]
+    resolve_task(task, section, Path(inputs.data_root), folder)
+    options = {"pretrained": inputs.model_dir, "dtype": "float32", "attn_implementation": "eager"}
+    with quiet():
+        found = lm_eval.simple_evaluate(
+            model="hf",
+            model_args={**options, "softmax_dtype": "float32"},
+            tasks=[task],
+            num_fewshot=section.num_fewshot,
+            batch_size=profile.evaluation.batch_size,
+            device="cpu",
+            limit=LIMIT,
+            apply_chat_template=True,
+            fewshot_as_multiturn=False,
+            gen_kwargs={"max_gen_toks": section.max_new_tokens} if section.max_new_tokens else None,
+            task_manager=TaskManager(include_path=str(folder), include_defaults=False),
+        )
+    assert found is not None
+    return dict(found)

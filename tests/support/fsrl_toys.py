@@ -11,11 +11,16 @@ from safetensors.torch import save_file
 from transformers import Gemma2Config, Gemma2ForCausalLM
 
 from fsrl.adapter import Adapter
+from fsrl.arm import Arm
+from fsrl.config import Config
 from fsrl.sae import Sae
+from fsrl.steer import Steering
 from harness.arm import Scene
 from harness.profiles.sections import SaeSection
 
 D_IN, D_SAE, LAYER = 16, 40, 1
+MINIMAL: dict[str, Any] = {"learning_rate": 1e-3, "penalty_coefficient": 0.02}
+JUMP = {"activation": "jump_relu", "jump_relu": {"threshold": 0.1, "threshold_learning_rate": 1.0}}
 
 
 def toy_tensors(d_in: int = D_IN, d_sae: int = D_SAE, *, seed: int = 0) -> dict[str, torch.Tensor]:
@@ -104,3 +109,26 @@ def toy_scene(sae_dir: Path, **changes: Any) -> Scene:
         seed=7,
     )
     return scene._replace(**changes)
+
+
+def toy_arm(scene: Scene, **options: Any) -> tuple[Any, Arm, Steering]:
+    """A model with the arm prepared and the adapter moved away from its start."""
+    model, arm = toy_model(), Arm(Config.model_validate({**MINIMAL, **options}), scene)
+    arm.prepare(model)
+    steering = model.get_submodule("fsrl")
+    assert isinstance(steering, Steering)
+    draw = torch.Generator().manual_seed(11)
+    with torch.no_grad():
+        steering.adapter.weight.copy_(torch.randn(D_SAE, D_IN, generator=draw) / 4)
+    return model, arm, steering
+
+
+def bits(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.view({2: torch.int16, 4: torch.int32}[tensor.element_size()])
+
+
+def steered(layer: int = LAYER, **options: Any) -> tuple[Any, Steering]:
+    model = toy_model()
+    steering = Steering(toy_adapter(**options), toy_sae())
+    steering.attach(model, layer)
+    return model, steering

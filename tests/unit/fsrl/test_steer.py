@@ -1,4 +1,4 @@
-"""Steering: the identity it rests on, its chunks, its hook on a model."""
+"""Steering: the identity it rests on, v = 0, its dtypes, what it refuses."""
 
 from __future__ import annotations
 
@@ -6,29 +6,15 @@ from typing import Any
 
 import pytest
 import torch
-from fsrl_toys import D_IN, D_SAE, LAYER, toy_adapter, toy_model, toy_sae, toy_tensors, toy_x
+from fsrl_toys import D_IN, D_SAE, LAYER, bits, steered, toy_adapter, toy_model, toy_sae, toy_tensors, toy_x
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from torch import Tensor
 
-from fsrl.lean import from_bits, to_bits
 from fsrl.sae import Sae
 from fsrl.steer import Steering
 from harness.core.errors import ProfileError
 
 ACTIVATIONS = ("relu", "jump_relu", "soft_threshold")
-PROMPT = [2, 7, 13, 21, 34, 8, 40, 11, 5]
-
-
-def bits(tensor: Tensor) -> Tensor:
-    return tensor.view({2: torch.int16, 4: torch.int32}[tensor.element_size()])
-
-
-def steered(layer: int = LAYER, **options: Any) -> tuple[Any, Steering]:
-    model = toy_model()
-    steering = Steering(toy_adapter(**options), toy_sae())
-    steering.attach(model, layer)
-    return model, steering
 
 
 # --- the identity x' = x + v W_dec
@@ -132,87 +118,6 @@ def test_a_relu_adapter_takes_the_lean_path_even_with_the_fusion_relu() -> None:
     torch.testing.assert_close(steering(x), steering.plain(x))
 
 
-# --- chunks
-
-
-def run(steering: Steering, x: Tensor) -> list[Tensor]:
-    """Output, readings, and the gradients of a loss that uses all of them."""
-    steering.zero_grad()
-    output, readings = steering(x), steering.readings
-    assert readings is not None
-    probe = torch.linspace(-1, 2, output.numel()).reshape(output.shape)
-    ((output * probe).sum() + 0.3 * readings.cost_BxT.sum() + 0.1 * readings.l1_BxT.sum()).backward()
-    grads = [p.grad for p in steering.adapter.parameters()]
-    assert all(grad is not None and grad.abs().max() > 0 for grad in grads)
-    return [
-        output.detach(),
-        *(part.detach() for part in readings),
-        *(g.clone() for g in grads if g is not None),
-    ]
-
-
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("fraction", [1.0, 0.2])
-@pytest.mark.parametrize("path", ["lean", "full"])
-def test_chunked_equals_plain_in_values_and_gradients(activation: Any, fraction: float, path: Any) -> None:
-    sae, x = toy_sae(), toy_x(2, 5, D_IN)
-    adapter = toy_adapter(activation=activation, top_fraction=fraction, bandwidth=4.0)
-    adapter.mask([3, 17])
-    whole = run(Steering(adapter, sae, path=path), x)
-    for chunk in (1, 7, 16, D_SAE - 1):
-        for got, wanted in zip(
-            run(Steering(adapter, sae, path=path, chunk_features=chunk), x), whole, strict=True
-        ):
-            torch.testing.assert_close(got, wanted, atol=2e-5, rtol=1e-4)
-
-
-def test_chunks_pass_gradients_to_the_residual_stream_below() -> None:
-    grads = []
-    for chunk in (0, 7):
-        x = toy_x(2, 5, D_IN).requires_grad_()
-        Steering(toy_adapter(), toy_sae(), chunk_features=chunk)(x).square().sum().backward()
-        grads.append(x.grad)
-    torch.testing.assert_close(grads[0], grads[1], atol=1e-5, rtol=1e-5)
-
-
-def kept_bytes(d_sae: int, chunk: int, activation: str = "relu") -> int:
-    """Bytes of activations that the forward pass keeps for the backward pass (parameters, SAE left out)."""
-    adapter = toy_adapter(D_IN, d_sae, activation=activation)
-    steering = Steering(adapter, toy_sae(D_IN, d_sae), chunk_features=chunk)
-    owned = {t.untyped_storage().data_ptr() for t in (*steering.parameters(), *steering.buffers())}
-    kept: dict[int, int] = {}
-
-    def pack(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in owned:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        output = steering(toy_x(2, 32, D_IN))
-    assert output.requires_grad
-    return sum(kept.values())
-
-
-def test_memory_grows_by_one_bit_a_feature_and_position() -> None:
-    for chunk in (0, 64):
-        assert kept_bytes(2048, chunk) - kept_bytes(256, chunk) == 64 * (2048 - 256) // 8
-
-
-def test_where_it_is_computed_again_memory_does_not_grow_with_the_dictionary() -> None:
-    assert kept_bytes(2048, 64, "soft_threshold") == kept_bytes(256, 64, "soft_threshold")
-    grown, small = kept_bytes(2048, 0, "soft_threshold"), kept_bytes(256, 0, "soft_threshold")
-    assert grown > 6 * small > 6 * kept_bytes(256, 64, "soft_threshold")
-
-
-def test_bits_come_back() -> None:
-    for features in (1, 7, 8, 9, 40):
-        mask = torch.rand(5, features, generator=torch.Generator().manual_seed(features)) > 0.5
-        bits = to_bits(mask)
-        assert bits.shape == (5, -(-features // 8))
-        assert torch.equal(from_bits(bits, features), mask)
-
-
 # --- v = 0
 
 
@@ -248,138 +153,6 @@ def test_v_is_computed_in_the_adapters_dtype_and_added_in_the_residuals(adapter_
     readings = steering.readings
     assert readings is not None
     assert readings.l1_BxT.dtype == torch.float32
-
-
-# --- on a model
-
-
-def logits(model: Any, ids: list[int]) -> Tensor:
-    with torch.no_grad():
-        return model(torch.tensor([ids])).logits
-
-
-def test_the_hook_acts_and_its_removal_gives_the_base_model_back() -> None:
-    model = toy_model()
-    base = logits(model, PROMPT)
-    steering = Steering(toy_adapter(), toy_sae())
-    steering.attach(model, LAYER)
-    assert not torch.equal(logits(model, PROMPT), base)
-    assert any(name.startswith("fsrl.adapter") for name, _ in model.named_parameters())
-    steering.remove(model)
-    assert torch.equal(bits(logits(model, PROMPT)), bits(base))
-    assert not any("fsrl" in name for name, _ in model.named_modules())
-
-
-def test_a_model_steered_with_zero_is_the_base_model_bit_for_bit() -> None:
-    model = toy_model()
-    base = logits(model, PROMPT)
-    steering = Steering(toy_adapter(), toy_sae(), chunk_features=7)
-    steering.attach(model, LAYER)
-    steering.adapter.mask(list(range(D_SAE)))
-    assert torch.equal(bits(logits(model, PROMPT)), bits(base))
-
-
-def test_it_steers_the_output_of_its_block_and_nothing_before() -> None:
-    model = toy_model()
-    ids = torch.tensor([PROMPT])
-    with torch.no_grad():
-        before = model(ids, output_hidden_states=True).hidden_states
-        steering = Steering(toy_adapter(), toy_sae())
-        steering.attach(model, LAYER)
-        after = model(ids, output_hidden_states=True).hidden_states
-        wanted = steering(before[LAYER + 1])
-    for index in range(LAYER + 1):
-        assert torch.equal(after[index], before[index])
-    assert torch.equal(after[LAYER + 1], wanted)
-
-
-def test_a_prompt_alone_equals_the_same_prompt_left_padded_in_a_batch() -> None:
-    """Tolerance 1e-5: a batch sums in another order."""
-    model, _ = steered()
-    padded = torch.tensor([[0] * 4 + PROMPT, list(range(2, 2 + 4 + len(PROMPT)))])
-    mask = torch.ones_like(padded)
-    mask[0, :4] = 0
-    with torch.no_grad():
-        batch = model(padded, attention_mask=mask).logits[0, 4:]
-    torch.testing.assert_close(batch, logits(model, PROMPT)[0], atol=1e-5, rtol=1e-5)
-
-
-@pytest.mark.parametrize("padding", [0, 4])
-def test_cached_generation_equals_generation_without_a_cache(padding: int) -> None:
-    model, _ = steered()
-    ids = torch.tensor([[0] * padding + PROMPT])
-    mask = (torch.arange(ids.shape[1]) >= padding).long()[None]
-    tokens = [
-        model.generate(
-            ids, attention_mask=mask, do_sample=False, max_new_tokens=12, use_cache=cache, eos_token_id=None
-        )
-        for cache in (True, False)
-    ]
-    assert tokens[0].shape[1] == ids.shape[1] + 12
-    assert torch.equal(tokens[0], tokens[1])
-
-
-def test_below_the_hook_autograd_keeps_nothing() -> None:
-    model = toy_model()
-    model.requires_grad_(False)
-    steering = Steering(toy_adapter(), toy_sae(), chunk_features=7)
-    kept: list[str] = []
-    where = "below"
-
-    def enter(*_: Any) -> None:
-        nonlocal where
-        where = "from the hook on"
-
-    steering.register_forward_pre_hook(enter)
-    steering.attach(model, LAYER)
-    seen: dict[str, bool] = {}
-    model.model.layers[LAYER].register_forward_pre_hook(
-        lambda _, args: seen.update(below=args[0].requires_grad)
-    )
-    model.model.layers[LAYER + 1].register_forward_pre_hook(
-        lambda _, args: seen.update(above=args[0].requires_grad)
-    )
-
-    def pack(tensor: Tensor) -> Tensor:
-        kept.append(where)
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        model(torch.tensor([PROMPT])).logits.sum().backward()
-    assert seen == {"below": False, "above": True}
-    assert kept
-    assert "below" not in kept
-    assert {n for n, p in model.named_parameters() if p.grad is not None} == {
-        "fsrl.adapter.weight",
-        "fsrl.adapter.bias",
-    }
-
-
-def test_gradient_checkpointing_of_the_blocks_changes_no_gradient() -> None:
-    grads = []
-    for recompute in (False, True):
-        model, steering = steered()
-        model.requires_grad_(False)
-        steering.requires_grad_(True)
-        model.train()
-        if recompute:
-            model.activation_checkpointing_enable()
-        calls: list[bool] = []
-        steering.register_forward_pre_hook(lambda *_, calls=calls: calls.append(True))
-        model(torch.tensor([PROMPT])).logits.square().mean().backward()
-        assert len(calls) == 1
-        grads.append([p.grad for p in steering.parameters()])
-    for plain, checkpointed in zip(*grads, strict=True):
-        assert plain is not None
-        torch.testing.assert_close(checkpointed, plain)
-
-
-def test_the_sae_is_not_part_of_the_saved_state_and_is_never_trained() -> None:
-    model, _ = steered()
-    assert {name for name in model.state_dict() if "fsrl" in name} == {
-        "fsrl.adapter.weight",
-        "fsrl.adapter.bias",
-    }
 
 
 # --- refusals

@@ -10,11 +10,10 @@ import pytest
 from huggingface_hub import HfApi
 from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled, RepositoryNotFoundError
 
-from harness.core.errors import DataError, ProfileError, UnavailableError
+from harness.core.errors import ProfileError, UnavailableError
 from harness.profiles.profile import load_profile
 from harness.profiles.sections import SaeSection
 from harness.sources.hub.repositories import Repository, pin, release_folder, release_repository, repositories
-from harness.sources.hub.rows import Split, pair_of
 
 SECRET = "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"
 GEMMA = Repository("google/gemma-2-2b-it", "main", "model", "model.id")
@@ -109,22 +108,3 @@ def test_the_folder_of_an_sae_is_that_of_sae_lens_directory(name: str) -> None:
     assert release_folder(sae) == sae.sae_id
     with pytest.raises(ProfileError, match="no such SAE"):
         release_folder(sae.model_copy(update={"sae_id": "layer_12/width_65k/average_l0_2"}))
-
-
-def test_rows_of_the_hub_are_named_after_their_split() -> None:
-    assert Split.of("openai/gsm8k/main/test.jsonl") == ("openai/gsm8k", "main", "test")
-    for name in ("openai/gsm8k/test.jsonl", "openai/gsm8k/main/test", "a/b/c/d/e.jsonl"):
-        with pytest.raises(ProfileError, match="ORG/NAME/CONFIG/SPLIT"):
-            Split.of(name)
-
-
-def test_a_row_with_whole_conversations_becomes_a_pair() -> None:
-    question, good, bad = (
-        {"role": r, "content": c} for r, c in (("user", "Q"), ("assistant", "G"), ("assistant", "B"))
-    )
-    row = {"prompt": "Q", "chosen": [question, good], "rejected": [question, bad], "all_rm_scores": [1.0]}
-    assert pair_of(row) == {"prompt": [question], "chosen": [good], "rejected": [bad]}
-    with pytest.raises(DataError, match="does not end with the assistant"):
-        pair_of({**row, "rejected": [question]})
-    with pytest.raises(DataError, match="not a preference pair"):
-        pair_of({"prompt": "Q", "chosen": []})

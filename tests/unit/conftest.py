@@ -1,4 +1,4 @@
-"""Fixtures of the tests of reports: the run made by hand, analysed, reported, with its page."""
+"""Fixtures of the unit tests: a run made by hand, analysed, reported, with its page."""
 
 from __future__ import annotations
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
-from harness.core.errors import DamagedFileError, MissingInputError
 from harness.core.results import Score
 from harness.core.statistics import Difference
 from harness.findings.outcome import Outcome
-from harness.paper.claims import Claim, Paper, read_paper
+from harness.paper.claims import read_paper
 from harness.paper.verdict import Verdict, judge
 
 Change = Callable[..., Outcome]
@@ -283,42 +278,3 @@ def test_a_lost_claim_with_a_predicate_that_holds_is_not_reproduced_either(outco
         holding += seen.answer == "reproduced"
         assert {one.answer for one in found} == {"untestable"}
     assert holding > 3, "the same predicate is seen to hold where the claim is not lost"
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"status": "lost", "printed": None},
-        {"status": "artefact"},
-        {"status": "lost", "predicates": (), "printed": "56.9", "reason": "x"},
-        {"predicates": (), "reason": ""},
-    ],
-)
-def test_a_claim_that_could_give_a_false_verdict_is_refused(change: dict[str, Any]) -> None:
-    good = next(claim for claim in read_paper().claims if claim.id == "loss-full-value")
-    with pytest.raises(ValidationError):
-        Claim.model_validate({**good.model_dump(), **change})
-
-
-def test_claims_with_one_id_are_refused() -> None:
-    paper = read_paper()
-    with pytest.raises(ValidationError, match="same id"):
-        Paper.model_validate({**paper.model_dump(), "claims": [paper.claims[0], paper.claims[0]]})
-
-
-def test_cells_of_the_paper() -> None:
-    paper = read_paper()
-    assert paper.printed("full-simpo/preference.loss") == "2.19"
-    assert paper.printed("fsrl/preference.loss") == "2.73"
-    assert paper.printed("base/preference.loss") is None
-    for arm in ("base", "full-simpo", "fsrl"):
-        for name in ("mmlu.acc", "truthfulqa_mc2.acc", *GSM8K):
-            assert paper.printed(f"{arm}/{name}") == "lost"
-
-
-def test_a_damaged_or_missing_file_of_claims(tmp_path: Path) -> None:
-    with pytest.raises(MissingInputError):
-        read_paper(tmp_path / "paper.json")
-    (tmp_path / "paper.json").write_text(json.dumps({"title": "x"}))
-    with pytest.raises(DamagedFileError):
-        read_paper(tmp_path / "paper.json")

@@ -1,4 +1,4 @@
-"""The base arm and full fine-tuning: what they train, save and load."""
+"""Full fine-tuning: what it trains, saves and loads."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import pytest
 import torch
 import training_toys as toys
 
-from baselines import base_lm, full_simpo
+from baselines import full_simpo
 from harness.arm import Scene
-from harness.core.errors import DamagedFileError, ProfileError, TrainingError
+from harness.core.errors import DamagedFileError, ProfileError
 from harness.profiles.profile import load_profile
 
 
@@ -20,15 +20,6 @@ def scene() -> Scene:
 
 def full() -> full_simpo.Arm:
     return full_simpo.Arm(full_simpo.Config(learning_rate=1e-3), scene())
-
-
-def test_the_base_does_not_train_and_loads_nothing() -> None:
-    arm, model = base_lm.Arm(base_lm.Config(), scene()), toys.model()
-    arm.load(model, Path("nowhere"))
-    assert not any(parameter.requires_grad for parameter in model.parameters())
-    assert not arm.trains
-    with pytest.raises(TrainingError, match="not trained"):
-        arm.prepare(model)
 
 
 def test_full_trains_every_parameter_once() -> None:
