@@ -7,6 +7,7 @@ import re
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
+import pytest
 from page_toys import NASTY, findings
 from report_toys import Run
 
@@ -75,6 +76,19 @@ def test_every_link_of_a_number_leads_to_that_number(made: Run, html: str) -> No
                 value = value[int(part)] if isinstance(value, list) else value[part]
             pointed += 1
     assert pointed > 100
+
+
+def test_a_cell_is_sorted_by_the_number_that_it_shows(html: str) -> None:
+    """To the digits shown: a share in percent, a time in minutes; one of the rows is `the least`."""
+    cells = re.findall(r'<td data-sort="([^"]*)">(?:<a [^>]*>)?([^<]*)', html)
+    assert len(cells) > 100
+    for number, text in cells:
+        shown = re.match(r"[+-]?[\d,]+(?:\.(\d+))?", text)
+        if shown is None:
+            assert text == "the least"
+            continue
+        half = 0.51 * 10.0 ** -len(shown[1] or "")
+        assert float(shown[0].replace(",", "")) == pytest.approx(float(number), abs=half), text
 
 
 def test_nothing_comes_from_the_network(html: str) -> None:
