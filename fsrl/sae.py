@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from harness.core.documents import read_document
 from harness.core.errors import DamagedFileError, MissingInputError, ProfileError
 
 CONFIG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
 PICKLES = (".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt")
+AGAIN = "delete the folder and run the `prepare` stage again"
 DECODER, ENCODER = ("W_dec", "b_dec"), ("W_enc", "b_enc", "threshold")
 LINEAR = {
     "architecture": ("standard", "jumprelu"),
@@ -138,14 +139,8 @@ def gated_relu(pre: Tensor, threshold: Tensor) -> Tensor:
 def _read_config(folder: Path) -> dict[str, Any]:
     _refuse_pickles(folder)
     path = folder / CONFIG
-    if not path.is_file():
-        raise MissingInputError(
-            "the SAE's configuration is missing", value=path, remedy="run the `prepare` stage"
-        )
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise _damaged(f"the SAE's configuration is not readable JSON ({error})", path) from error
+    first = "run the `prepare` stage"
+    config = read_document(path, what="the SAE's configuration", remedy=AGAIN, first=first)
     needed = {"architecture": str, "d_in": int, "d_sae": int, "apply_b_dec_to_input": bool}
     settings = config if isinstance(config, dict) else {}
     wrong = [name for name, kind in needed.items() if not isinstance(settings.get(name), kind)]
@@ -206,4 +201,4 @@ def _check_tensors(tensors: dict[str, Tensor], config: dict[str, Any], folder: P
 
 
 def _damaged(cause: str, path: Path) -> DamagedFileError:
-    return DamagedFileError(cause, value=path, remedy="delete the folder and run the `prepare` stage again")
+    return DamagedFileError(cause, value=path, remedy=AGAIN)

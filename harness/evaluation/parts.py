@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from harness.core.artefact import digest_json, write_json
+from harness.core.documents import FAULTS
 from harness.core.results import PreferenceScores, Record, RequestFacts, Score, Usage
 
 PREFERENCE = "preference"
@@ -61,7 +62,7 @@ def _read(path: Path) -> Part | None:
         if digest_json(kept["part"]) != kept["sha256"]:
             return None
         return Part.model_validate(kept["part"])
-    except (OSError, ValueError, KeyError, TypeError, ValidationError):
+    except FAULTS:
         return None
 
 

@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from harness.core.documents import read_document
 from harness.core.errors import DamagedFileError, MissingInputError
 
 MANIFEST = "manifest.json"
@@ -46,14 +47,7 @@ def read_manifest(bundle: Path = BUNDLE) -> dict[str, Any]:
         DamagedFileError: it is not JSON of this schema.
     """
     path = bundle / MANIFEST
-    if not path.is_file():
-        raise MissingInputError("the miniature's manifest is not there", value=path, remedy=REMEDY)
-    try:
-        body: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DamagedFileError(
-            f"the miniature's manifest is not JSON: {error}", value=path, remedy=REMEDY
-        ) from error
+    body: dict[str, Any] = read_document(path, what="the miniature's manifest", remedy=REMEDY)
     if not isinstance(body, dict) or body.get("schema") != SCHEMA:
         raise DamagedFileError("the miniature's manifest has another schema", value=path, remedy=REMEDY)
     return body

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from harness.core.artefact import write_json
-from harness.core.documents import read_json
+from harness.core.documents import read_result
 from harness.core.errors import TrainingError, UnavailableError
 from harness.core.results import TrainResult
 from harness.profiles.profile import Profile
@@ -83,7 +83,7 @@ def launch(spec: TrainSpec, ranks: int, label: str) -> TrainResult:
             value=_last_line(exchange),
             remedy="read the log of the training, train.log in the arm's run folder",
         )
-    return TrainResult.model_validate(read_json(exchange.result, made_by="train"))
+    return read_result(exchange.result, TrainResult, what="the result of the training", made_by="train")
 
 
 def _command(exchange: Exchange, ranks: int) -> list[str]:

@@ -9,7 +9,8 @@ import pytest
 
 from harness.core.documents import read_model
 from harness.core.errors import DamagedFileError, MissingInputError
-from harness.core.results import Record
+from harness.core.results import Record, Usage
+from harness.evaluation.parts import Part, Parts
 from harness.findings.compare import read_tolerances
 from harness.sources.data_root import read_manifest
 from harness.sources.hub.pins import read_lock
@@ -69,6 +70,11 @@ def test_a_missing_document_has_its_own_remedy(tmp_path: Path) -> None:
 
 
 DEEP = b"[" * 100_000
+USAGE = Usage(
+    trainable_parameters=0, total_parameters=1, tokens=1, wall_s=1.0, startup_s=0.0,
+    peak_allocated_gib=None, peak_reserved_gib=None, peak_rss_gib=1.0,
+)  # fmt: skip
+PART = Part(usage=USAGE, rows=[])
 
 
 def test_a_deeply_nested_document_is_refused_everywhere(tmp_path: Path) -> None:
@@ -82,3 +88,4 @@ def test_a_deeply_nested_document_is_refused_everywhere(tmp_path: Path) -> None:
     with pytest.raises(DamagedFileError, match="tolerances"):
         read_tolerances(tmp_path / "a.toml")
     assert last_checkpoint(tmp_path) is None
+    assert Parts(tmp_path).once("MANIFEST", lambda: PART) == PART

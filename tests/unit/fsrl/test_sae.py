@@ -118,9 +118,10 @@ def pickled(folder: Path) -> None:
         (cut, DamagedFileError, "cannot be read"),
         (pickled, DamagedFileError, r"pickle(.|\n)*sae\.pt"),
         (lambda f: (f / "cfg.json").write_text("{"), DamagedFileError, "JSON"),
+        (lambda f: (f / "cfg.json").write_text("[" * 100_000), DamagedFileError, "JSON"),
         (lambda f: (f / "cfg.json").write_text("[]"), DamagedFileError, "lacks a valid"),
         (lambda f: (f / "cfg.json").write_text('{"d_in": "16"}'), DamagedFileError, "d_in"),
-        (lambda f: (f / "cfg.json").unlink(), MissingInputError, "configuration is missing"),
+        (lambda f: (f / "cfg.json").unlink(), MissingInputError, "missing: the SAE's configuration"),
         (lambda f: (f / "sae_weights.safetensors").unlink(), MissingInputError, "weights are missing"),
     ],
 )
