@@ -249,7 +249,7 @@ def seed_table(result: SeedResult, outcome: Outcome, again: str) -> Sheet:
         if arm in result.differences:
             to_base, at = result.differences[arm], f"/differences/{arm}"
             cells = (effect(to_base[c.name], c, f"{at}/{c.name}") for c in columns)
-            rows.append(line("  - base [95 %]", *cells))
+            rows.append(line("  vs. base [95 % CI]", *cells))
     n = len(result.seeds)
     shown = commits(outcome.model_copy(update={"commits": result.commits, "dirty": result.dirty}))
     headings = ("Arm", *(f"{c.title} {'↓' if c.lower_is_better else '↑'} ({c.unit})" for c in columns))

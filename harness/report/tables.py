@@ -31,7 +31,7 @@ def table1(outcome: Outcome, paper: Paper) -> Sheet:
         scores = (_score(outcome, name, column) for column in outcome.columns)
         rows.append(line(arm.title, *scores, group=True))
         if name != BASE:
-            rows.append(line("  - base [95 %]", *(_to_base(outcome, name, c) for c in outcome.columns)))
+            rows.append(line("  vs. base [95 % CI]", *(_to_base(outcome, name, c) for c in outcome.columns)))
         rows.append(line("  paper", *(_printed(paper, f"{name}/{c.name}") for c in outcome.columns)))
     title = f"Table 1. {outcome.title}"
     return Sheet("table1", title, headings, tuple(rows), (*notes(outcome), *_table1_notes(outcome, paper)))
@@ -225,8 +225,9 @@ def _table1_notes(outcome: Outcome, paper: Paper) -> tuple[str, ...]:
         f"±: standard error{' (percentage points)' if percent else ''}. Difference to base: same items, 95 % "
         f"interval of a paired bootstrap; * p < {LEVEL:g} (exact McNemar for 0/1 scores, else bootstrap), "
         f"Holm-corrected over {outcome.comparisons.family} tests.",
-        f"paper: {paper.reference}; `lost`: printed there, lost when its text was extracted, known to nobody "
-        "here; `not printed`: not in the paper. Whether its FSRL loss has the penalty inside is not said.",
+        f"paper: {paper.reference}; `lost`: the paper prints a number here, but it is missing from the text "
+        "that we worked from; `not printed`: the paper has none. The paper does not say whether its FSRL "
+        "loss includes the penalty.",
         _sae_note(outcome.sae),
     )
 

@@ -27,7 +27,7 @@ READS = "train.json and evaluate.json of every arm, analyse.json, results/paper.
 WRITES = "report.json, report/: table1.json, {table1,cost,times,verdicts}.{md,csv,tex}, differences.{svg,png}"
 PER_ARM = False
 
-LAYOUT = 2
+LAYOUT = 3
 
 
 class ReportResult(Record):

@@ -29,7 +29,7 @@ def _pair(outcome: Outcome, first: str, second: str, href: str) -> Sheet:
         "compare.",
         "One training each: a difference of seeds is in none of the intervals.",
     )
-    headings = ("Measure", *titles, "Second - first [95 %]", "p (Holm)")
+    headings = ("Measure", *titles, "Second minus first [95 % CI]", "p (Holm)")
     title = f"{titles[0]} against {titles[1]}"
     return Sheet(f"adapters-{first}-{second}", title, headings, tuple(rows), notes, href)
 

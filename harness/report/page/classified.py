@@ -13,7 +13,7 @@ from harness.report.page.blocks import NOT_PRINTED, Section
 
 KINDS = {"endpoint": "language model, endpoint", "local": "language model, here", "nearest": "nearest labels"}
 PAPER = ("Paper: accuracy", "Paper: (TP, TN, FP, FN)", "Paper: MCC")
-AGREEMENT = ("Accuracy", "(TP, TN, FP, FN)", "MCC [95 %]")
+AGREEMENT = ("Accuracy", "(TP, TN, FP, FN)", "MCC [95 % CI]")
 HEADINGS = ("Classifier", "Kind", "Category", "In it", "Labelled", *AGREEMENT)
 
 

@@ -29,9 +29,9 @@ def composition(result: CompositionResult, href: str, printed: Printed) -> Sheet
     headings = (
         "Features",
         "Context",
-        "SAE (%) [95 %]",
-        "Steering (%) [95 %]",
-        "Relative change (%) [95 %]",
+        "SAE (%) [95 % CI]",
+        "Steering (%) [95 % CI]",
+        "Relative change (%) [95 % CI]",
         "every position a draw: SAE (%)",
         "every position a draw: change (%)",
         "Paper: SAE (%)",

@@ -23,7 +23,7 @@ def top_k(result: TopKResult, href: str) -> Sheet:
         )
         for i, p in enumerate(result.points)
     )
-    headings = ("Policy", "Kept (%)", "k", "SimPO loss (nats)", "- learned policy [95 %]", "Mean L0")
+    headings = ("Policy", "Kept (%)", "k", "SimPO loss (nats)", "vs. learned policy [95 % CI]", "Mean L0")
     learned = 100 * result.learned_l0 / result.d_sae
     notes = (
         f"Learned policy: {result.learned_loss:.3f} ±{result.learned_stderr:.3f} nats at a mean L0 of "

@@ -94,7 +94,7 @@ def under_masks(result: AblationResult, href: str) -> Sheet:
                 *_answer_cells(row, at),
             )
         )
-    headings = ("Not steered", "Features", "SimPO loss (nats)", "- nothing masked [95 %]", "Mean L0")
+    headings = ("Not steered", "Features", "SimPO loss (nats)", "vs. nothing masked [95 % CI]", "Mean L0")
     drawn = "; ".join(
         f"as many as {name}: {one.value:+.3f}, from {one.low:+.3f} to {one.high:+.3f}"
         for name, one in result.random.items()

@@ -90,7 +90,7 @@ def numbers(result: SweepResult, name: str, href: str, printed: Printed) -> Shee
         "Layer" if layers else "alpha",
         "SimPO loss (nats)",
         "SimPO loss + penalty (nats)",
-        "- least loss" + (" + penalty" if layers else "") + " [95 %]",
+        "vs. least loss" + (" + penalty" if layers else "") + " [95 % CI]",
         "Mean L0",
         "Training (s)",
         *(("SAE", "SAE: explained variance", "SAE: mean L0", "SAE: dead (%)") if layers else ()),

@@ -36,13 +36,13 @@ def test_table_1_in_markdown(outcome: Outcome) -> None:
         "| Base",
         "| paper",
         "| Full SimPO",
-        "| - base [95 %]",
+        "| vs. base [95 % CI]",
         "| paper",
         "| FSRL",
-        "| - base [95 %]",
+        "| vs. base [95 % CI]",
         "| paper",
     ]
-    fsrl = [line for line in lines if line.startswith("| - base")][1]
+    fsrl = [line for line in lines if line.startswith("| vs. base")][1]
     # -0.75 is the difference of the penalised losses, 5.25 - 6; it is not tested, so that it has no star.
     assert "| -1.000 [-1.220, -0.780] \\* | -0.750 [-0.970, -0.530] | +10.0 [+0.0, +25.0] |" in fsrl
     assert lines[-2].startswith("- paper: arXiv 2509.12934v1; `lost`")

@@ -68,7 +68,7 @@ def test_what_was_not_measured_is_not_printed(outcome: Outcome, changed: Change)
     uncompared = outcome.model_copy(
         update={"comparisons": outcome.comparisons.model_copy(update={"differences": {}})}
     )
-    cells = [row.texts for row in table1(uncompared, read_paper()).rows if "base [95 %]" in row.texts[0]]
+    cells = [row.texts for row in table1(uncompared, read_paper()).rows if "base [95 % CI]" in row.texts[0]]
     assert {cell for row in cells for cell in row[1:]} == {"n/a (not compared)"}
 
 
