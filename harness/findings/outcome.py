@@ -73,6 +73,9 @@ class TrainingFacts(Record):
     Attributes:
         learning_rates: number of learning rates recorded, one a step.
         peak_learning_rate: the largest of them.
+        truncation: of the training pairs.
+        loss_trace: SimPO loss in nats without the penalty, one a step, mean over the step's pairs; empty in
+            documents from before it was kept.
     """
 
     steps: int
@@ -83,6 +86,7 @@ class TrainingFacts(Record):
     max_grad_norm: float | None
     moved: WeightsMoved | None
     truncation: Truncation | None
+    loss_trace: tuple[float, ...] = ()
 
 
 class ArmOutcome(Record):
@@ -99,6 +103,7 @@ class ArmOutcome(Record):
         chat_template_sha256: of the tokenizer's template.
         train_s, evaluate_s: seconds of the two whole stages.
         task_s: seconds of each part of the evaluation.
+        truncation: of the test pairs; None in documents from before it was kept.
     """
 
     title: str
@@ -114,6 +119,7 @@ class ArmOutcome(Record):
     train_s: float
     evaluate_s: float
     task_s: dict[str, float]
+    truncation: Truncation | None = None
 
     @property
     def epoch_s(self) -> float | None:

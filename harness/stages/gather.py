@@ -125,6 +125,7 @@ def _arm(title: str, train: Artefact, evaluate: Artefact, evaluated: EvaluateRes
         train_s=train.wall_s,
         evaluate_s=evaluate.wall_s,
         task_s=evaluated.wall_s,
+        truncation=preference.truncation,
     )
 
 
@@ -139,6 +140,7 @@ def _training(trained: TrainResult) -> TrainingFacts:
         max_grad_norm=trained.max_grad_norm,
         moved=trained.moved,
         truncation=trained.truncation,
+        loss_trace=trained.loss_trace,
     )
 
 

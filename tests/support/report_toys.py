@@ -130,6 +130,7 @@ def trained(arm: str) -> TrainResult:
         steps=3,
         epochs=2,
         pairs=10,
+        loss_trace=(6.0, 5.0, LOSSES[arm][0]),
         learning_rate_trace=(0.0, 2e-5, 1e-5),
         max_grad_norm=1.0,
         truncation=Truncation(pairs=10, truncated_prompts=0, truncated_responses=0),

@@ -40,6 +40,7 @@ from harness.report.page import (
     losses,
     masked,
     sweeps,
+    training,
 )
 from harness.report.page.blocks import Block, Conversations, Picture, Section
 from harness.report.tables import cost_table, table1, verdict_table
@@ -79,6 +80,7 @@ def build(documents: Documents) -> dict[str, bytes]:
     }
     sections = [
         _table1(documents),
+        *training.sections(documents.outcome, documents.outcome_href),
         *_studies(documents, found),
         *classified.sections(documents.classified, documents.classified_href, documents.printed),
         _verdicts(documents, found),

@@ -35,7 +35,7 @@ def test_committed_results_are_enough_for_the_same_page(made: Run, tmp_path: Pat
     assert [path.name for path in (folder / "classification").iterdir()] == ["local.json"]
     assert {path.name for path in (folder / "report").iterdir()} == {
         "index.html", "differences.png", "figure2.png", "figure3.png", "figure5.png", "sweep-alpha.png",
-        "sweep-layer.png",
+        "sweep-layer.png", "training-loss.png",
     }  # fmt: skip
     shutil.rmtree(folder / "report")
     page.run(made.profile, made.paths, committed=True, commit=False, results=tmp_path)

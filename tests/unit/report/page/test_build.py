@@ -52,7 +52,7 @@ def test_every_study_of_the_profile_is_on_the_page(made: Run, html: str) -> None
         "Causal",
     ):
         assert title in html
-    assert html.count("<svg") == 6
+    assert html.count("<svg") == 7
 
 
 def test_the_papers_values_stand_beside_ours(html: str) -> None:
@@ -83,11 +83,11 @@ def test_a_cell_is_sorted_by_the_number_that_it_shows(html: str) -> None:
     cells = re.findall(r'<td data-sort="([^"]*)">(?:<a [^>]*>)?([^<]*)', html)
     assert len(cells) > 100
     for number, text in cells:
-        shown = re.match(r"[+-]?[\d,]+(?:\.(\d+))?", text)
+        shown = re.match(r"[+-]?[\d,]+(?:\.(\d+))?(?:e([+-]\d+))?", text)
         if shown is None:
             assert text == "the least"
             continue
-        half = 0.51 * 10.0 ** -len(shown[1] or "")
+        half = 0.51 * 10.0 ** (int(shown[2] or 0) - len(shown[1] or ""))
         assert float(shown[0].replace(",", "")) == pytest.approx(float(number), abs=half), text
 
 
