@@ -112,7 +112,8 @@ def audit(session):
 
 @nox.session
 def lint(session):
-    """Formatting, lint rules and the direction of imports."""
+    """Formatting, lint rules, the direction of imports, and the length of files and functions."""
     shared(session, "ruff", "check", ".")
     shared(session, "ruff", "format", "--check", ".")
     session.run(str(Path(PYTHON).with_name("lint-imports")), external=True)
+    session.run(PYTHON, ".ci/sizes.py", external=True)

@@ -88,18 +88,7 @@ def run(
         ProfileError: fewer than one step to measure or to warm up.
         HarnessError: whatever the stages refuse.
     """
-    if steps < 1 or warmup < 1:
-        raise ProfileError(
-            "there is nothing to measure, or nothing to warm up with",
-            value=f"--steps {steps} --warmup {warmup}",
-            remedy="give both 1 or more",
-        )
-    if not any(arm_module(section).Arm.trains for section in profile.arms.values()):
-        raise ProfileError(
-            "the profile has no arm that trains",
-            value=profile.name,
-            remedy="measure a profile that has one, such as gemma-2-2b",
-        )
+    _refuse_nothing(profile, steps, warmup)
     training = profile.training
     per_step = training.pairs_per_device * training.accumulation * training.ranks
     variant = random_variant(profile, shrink=shrink, pairs=(steps + warmup) * per_step)
@@ -129,6 +118,21 @@ def run(
     console.print(shown, markup=False)
     console.print(f"written: {folder}", markup=False)
     return folder
+
+
+def _refuse_nothing(profile: Profile, steps: int, warmup: int) -> None:
+    if steps < 1 or warmup < 1:
+        raise ProfileError(
+            "there is nothing to measure, or nothing to warm up with",
+            value=f"--steps {steps} --warmup {warmup}",
+            remedy="give both 1 or more",
+        )
+    if not any(arm_module(section).Arm.trains for section in profile.arms.values()):
+        raise ProfileError(
+            "the profile has no arm that trains",
+            value=profile.name,
+            remedy="measure a profile that has one, such as gemma-2-2b",
+        )
 
 
 def _command(profile: Profile, steps: int, warmup: int, shrink: int) -> str:
