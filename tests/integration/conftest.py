@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hub_server import SECRET, Hub, serving
+from hub_server import SECRET, Hub
+from loopback import running
 
 
 @pytest.fixture
@@ -14,12 +15,12 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
     """A hub without repositories; the client's settings point at it and at an empty cache."""
     from huggingface_hub import constants
 
-    with serving(SECRET) as server:
-        monkeypatch.setattr(constants, "ENDPOINT", server.endpoint)
+    with running(Hub(SECRET)) as server:
+        monkeypatch.setattr(constants, "ENDPOINT", server.address)
         monkeypatch.setattr(
             constants,
             "HUGGINGFACE_CO_URL_TEMPLATE",
-            server.endpoint + "/{repo_id}/resolve/{revision}/{filename}",
+            server.address + "/{repo_id}/resolve/{revision}/{filename}",
         )
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from chat_server import KEY, ChatServer, chatting
+from chat_server import KEY, ChatServer
+from loopback import running
 
 from harness.__main__ import main
 from harness.classification.endpoint import endpoint_from
@@ -27,7 +28,7 @@ def judge(system: str, text: str) -> bool:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatServer]:
-    with chatting(judge) as one:
+    with running(ChatServer(judge)) as one:
         monkeypatch.setenv("OPENAI_BASE_URL", one.url)
         monkeypatch.setenv("OPENAI_MODEL", "judge")
         monkeypatch.setenv("OPENAI_API_KEY", KEY)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from loopback import LoopbackServer, QuietHandler, running
+from loopback import LoopbackServer, QuietHandler
 
 KEY = "sk-notARealKeyButItMustNotBePrinted"
 Judge = Callable[[str, str], bool]
@@ -105,10 +104,3 @@ class Handler(QuietHandler):
 
     def _send(self, status: int, body: str, headers: dict[str, str] | None = None) -> None:
         self.answer(status, body.encode(), headers or {})
-
-
-@contextlib.contextmanager
-def chatting(judge: Judge) -> Iterator[ChatServer]:
-    """An endpoint that runs until the block ends."""
-    with running(ChatServer(judge)) as server:
-        yield server

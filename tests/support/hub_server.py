@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from loopback import LoopbackServer, QuietHandler, running
+from loopback import LoopbackServer, QuietHandler
 
 SECRET = "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"
 LARGE = (".safetensors", ".npz", ".parquet", ".bin")
@@ -49,10 +47,6 @@ class Hub(LoopbackServer):
         self.repos: dict[str, Repo] = {}
         self.requests: list[str] = []
         self.token = token
-
-    @property
-    def endpoint(self) -> str:
-        return self.address
 
 
 class Handler(QuietHandler):
@@ -149,10 +143,3 @@ def entry(name: str, body: bytes) -> dict[str, Any]:
         sha = hashlib.sha256(body).hexdigest()
         listed["lfs"] = {"oid": sha, "size": len(body), "pointerSize": 130}
     return listed
-
-
-@contextlib.contextmanager
-def serving(token: str) -> Iterator[Hub]:
-    """A hub that runs until the block ends."""
-    with running(Hub(token)) as hub:
-        yield hub
