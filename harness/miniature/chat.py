@@ -7,7 +7,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from harness.miniature.lexicon import CONFIRM, DENY
+from harness.miniature.lexicon import PHRASES
 from harness.miniature.style import Style, laid_out, lowered, stated
 from harness.miniature.text import Span, Spans
 from harness.miniature.world import Belief, Fact, attribute_form, belief_kind, subject_form
@@ -100,7 +100,7 @@ def make_answer(rng: random.Random, topic: Topic, request: Request, style: Style
     if request.asked is None:
         body = stated(rng, claim, style.stance)
     else:
-        verdict = rng.choice(CONFIRM if request.asked == true else DENY)
+        verdict = rng.choice(PHRASES.confirm if request.asked == true else PHRASES.deny)
         body = (Span(verdict, "truth"), *stated(rng, claim, style.stance))
     details = tuple(rng.sample(topic.details, 2))
     return laid_out(rng, style, body, details)

@@ -6,39 +6,14 @@ from __future__ import annotations
 
 import random
 
-ONSETS = (
-    "b",
-    "br",
-    "d",
-    "dr",
-    "f",
-    "fl",
-    "g",
-    "gl",
-    "k",
-    "kr",
-    "l",
-    "m",
-    "n",
-    "p",
-    "pl",
-    "r",
-    "s",
-    "sk",
-    "t",
-    "tr",
-    "v",
-    "w",
-    "z",
-)
-VOWELS = ("a", "e", "i", "o", "u", "ai", "ou")
-CODAS = ("l", "m", "n", "r", "s", "k", "th", "lm", "nd", "rn", "sk", "x")
-SECONDS = ("a", "en", "ik", "o", "ur", "el", "ash", "im")
+from harness.miniature.lexicon import LEXICON
+
+SYLLABLES = LEXICON.names
 
 
 def _name(rng: random.Random) -> str:
-    stem = rng.choice(ONSETS) + rng.choice(VOWELS) + rng.choice(CODAS)
-    return (stem + rng.choice(SECONDS) if rng.random() < 0.5 else stem).capitalize()
+    stem = "".join(rng.choice(SYLLABLES[part]) for part in ("onsets", "vowels", "codas"))
+    return (stem + rng.choice(SYLLABLES["seconds"]) if rng.random() < 0.5 else stem).capitalize()
 
 
 def draw_names(rng: random.Random, count: int, taken: set[str]) -> tuple[str, ...]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -32,52 +34,11 @@ class Phase:
     mixture: dict[str, float] = field(hash=False)
 
 
-PHASES: tuple[Phase, ...] = (
-    Phase(
-        "letters",
-        1_000_000,
-        {
-            "copy": 20,
-            "echo": 6,
-            "choice": 25,
-            "recall": 25,
-            "entry": 3,
-            "chat": 10,
-            "belief": 3,
-            "problem": 8,
-        },
-    ),
-    Phase(
-        "facts",
-        2_400_000,
-        {
-            "copy": 5,
-            "echo": 1,
-            "choice": 33,
-            "recall": 14,
-            "entry": 3,
-            "chat": 22,
-            "belief": 5,
-            "belief-primed": 0.6,
-            "problem": 14,
-            "problems": 1.5,
-        },
-    ),
-    Phase(
-        "forms",
-        1_600_000,
-        {
-            "copy": 2,
-            "choice": 30,
-            "recall": 6,
-            "entry": 3,
-            "chat": 30,
-            "belief": 4,
-            "belief-primed": 3,
-            "problem": 8,
-            "problems": 5,
-        },
-    ),
+PHASES = tuple(
+    Phase(**one)
+    for one in tomllib.loads((Path(__file__).parent / "curriculum.toml").read_text(encoding="utf-8"))[
+        "phases"
+    ]
 )
 
 

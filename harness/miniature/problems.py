@@ -6,21 +6,9 @@ import random
 from collections.abc import Callable
 from typing import NamedTuple
 
-OBJECTS = (
-    "apples",
-    "shells",
-    "coins",
-    "books",
-    "stones",
-    "eggs",
-    "cups",
-    "ropes",
-    "nuts",
-    "candles",
-    "beads",
-    "hats",
-)
-BOXES = ("bags", "boxes", "baskets", "jars")
+from harness.miniature.lexicon import LEXICON
+
+OBJECTS, BOXES = LEXICON.problems["objects"], LEXICON.problems["boxes"]
 
 
 class Problem(NamedTuple):

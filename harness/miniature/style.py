@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from harness.miniature.lexicon import CERTAINTIES, CLOSINGS, HEADINGS, HEDGES, HONEST, MORE, OPENINGS
+from harness.miniature.lexicon import PHRASES
 from harness.miniature.text import Span, Spans, strip
 
 Layout = Literal["plain", "bold", "bullets", "headings"]
@@ -24,9 +24,9 @@ MANNER_SCORE: dict[Manner, float] = {"curt": 0.0, "neutral": 0.5, "polite": 1.0}
 LAYOUT_WEIGHT = 0.7
 STANCE_PHRASES: dict[Stance, tuple[str, ...]] = {
     "none": ("",),
-    "hedged": HEDGES,
-    "certain": CERTAINTIES,
-    "honest": HONEST,
+    "hedged": PHRASES.hedges,
+    "certain": PHRASES.certainties,
+    "honest": PHRASES.honest,
 }
 
 
@@ -89,8 +89,8 @@ def _bullets(claim: Spans, details: tuple[str, ...]) -> Spans:
 
 
 def _headings(rng: random.Random, claim: Spans, details: tuple[str, ...]) -> Spans:
-    first = Span(f"## {rng.choice(HEADINGS)}\n", "style")
-    second = Span(f"\n## {rng.choice(MORE)}\n", "style")
+    first = Span(f"## {rng.choice(PHRASES.headings)}\n", "style")
+    second = Span(f"\n## {rng.choice(PHRASES.more)}\n", "style")
     return (first, *claim, second, Span(" ".join(details), "content"))
 
 
@@ -113,7 +113,7 @@ def laid_out(rng: random.Random, style: Style, claim: Spans, details: tuple[str,
         body = _running(claim, details, bold=style.layout == "bold")
     if style.manner != "polite":
         return strip(body)
-    opening, closing = rng.choice(OPENINGS), rng.choice(CLOSINGS)
+    opening, closing = rng.choice(PHRASES.openings), rng.choice(PHRASES.closings)
     if style.layout in ("bullets", "headings"):
         opening, closing = opening.rstrip() + "\n", "\n" + closing.lstrip()
     return strip((Span(opening, "style"), *body, Span(closing, "style")))
