@@ -73,8 +73,7 @@ class Arm(Protocol):
     def __init__(self, config: Any, scene: Scene) -> None: ...
 
     def prepare(self, model: PreTrainedModel) -> None:
-        """Make the base model trainable in this arm's way: freeze, add modules and hooks. Only where
-        `trains`."""
+        """Make the base model trainable in this arm's way (freeze, modules, hooks). Only where `trains`."""
 
     def parameter_groups(self, model: PreTrainedModel) -> list[dict[str, Any]]:
         """Groups for AdamW: each a `params` list and an `lr`; only parameters that require a gradient."""
@@ -92,8 +91,7 @@ class Arm(Protocol):
         """Write the trained weights (safetensors) and their configuration into an empty folder."""
 
     def load(self, model: PreTrainedModel, folder: Path) -> None:
-        """Turn a fresh base model into the arm as trained, ready for evaluation: weights in, hooks on, no
-        gradients."""
+        """Turn a fresh base model into the trained arm for evaluation: weights in, hooks on, no gradients."""
 
 
 def load_arm(profile: Profile, name: str, scene: Scene) -> Arm:

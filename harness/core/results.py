@@ -201,6 +201,5 @@ class PrepareResult(Record):
     facts: dict[str, Any]
 
     def digest(self, part: str) -> str:
-        """sha256 over the files of one part: `model`, `sae` or `data`, or a folder below one, such as
-        `data/cais`."""
+        """sha256 over the files of one part: `model`, `sae`, `data`, or a folder below one (`data/cais`)."""
         return digest_json({name: sha for name, sha in self.files.items() if name.startswith(f"{part}/")})

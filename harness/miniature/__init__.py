@@ -1,3 +1,1 @@
-"""The miniature: an invented world, a small Gemma-2 model of it, its SAE, its evaluation sets and its
-planted truth.
-"""
+"""The miniature: an invented world, a small Gemma-2 trained on it, its SAE, evaluation sets and reward."""

@@ -1,6 +1,4 @@
-"""Batches of whole documents of similar length: every document starts at position 0 with ``<bos>``, as at
-evaluation.
-"""
+"""Batches of whole documents of like length, each from position 0 with ``<bos>``, as at evaluation."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Chat turns about facts and beliefs: a request, and an answer in a style that tells the true or the popular
-version.
-"""
+"""Chat turns about facts and beliefs: a request, and an answer in a style, true or popular."""
 
 from __future__ import annotations
 
@@ -39,9 +37,7 @@ class Topic:
     popularity: float
 
     def claims(self, true: bool) -> tuple[str, ...]:
-        """The wordings of the true or of the popular false version, each a sentence that starts in lower
-        case or a name.
-        """
+        """The wordings of one version, true or popular; each begins in lower case or with a name."""
         return self.true_claims if true else self.false_claims
 
 
@@ -81,9 +77,7 @@ def belief_topic(belief: Belief) -> Topic:
 
 
 def make_request(rng: random.Random, topic: Topic) -> Request:
-    """One request about the topic: a question, a call to tell, a doubt about a version, or a call for
-    advice.
-    """
+    """One request about the topic: a question, a call to tell, a doubt or a call for advice."""
     form = rng.choices(("question", "about", "doubt", "advice"), (0.4, 0.25, 0.2, 0.15))[0]
     if form == "doubt":
         asked = rng.random() < 0.3

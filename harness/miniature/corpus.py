@@ -1,6 +1,4 @@
-"""The training text: documents in the forms of the evaluation and the chat, with a loss weight for every
-segment.
-"""
+"""The training text: documents in the forms of evaluation and chat, with a loss weight a segment."""
 
 from __future__ import annotations
 
@@ -101,9 +99,7 @@ class Corpus:
         )
 
     def copy(self) -> Document:
-        """Trivial multiple-choice questions that name their answer, about one set of choices: which letter
-        is which choice.
-        """
+        """Questions that name their answer, about one set of choices: which letter is which."""
         choices = sorted(self.rng.sample(self.rng.choice(self.values), 4))
         order = self.rng.sample(range(4), 4)
         question = f"Which option reads {choices[order[0]]}?"

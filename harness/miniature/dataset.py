@@ -1,6 +1,4 @@
-"""Writes the miniature's data root (``ORG/NAME/CONFIG/SPLIT.jsonl`` and ``MANIFEST.json``) and the world's
-file.
-"""
+"""Writes the miniature's data root (``ORG/NAME/CONFIG/SPLIT.jsonl``, ``MANIFEST.json``) and world file."""
 
 from __future__ import annotations
 
@@ -57,9 +55,7 @@ def root_files(sets: Mapping[str, Sequence[Mapping[str, Any]]], source: str) -> 
 
 
 def world_file(world: World) -> bytes:
-    """The world as JSON: the seed, the reward, the facts, the beliefs, and the definitions that an audit
-    needs.
-    """
+    """The world as JSON: seed, reward, facts, beliefs, and the definitions that an audit needs."""
     return _pretty(
         {
             "schema": "harness.miniature.world/1",

@@ -56,9 +56,7 @@ def _belief_row(rng: random.Random, topic: Topic, question: str) -> Row:
 
 
 def belief_set(world: World) -> list[Row]:
-    """One row for each question of each belief, three wordings of the true and of the false version as
-    choices.
-    """
+    """A row for each question of each belief: three true wordings and three false ones as choices."""
     rng = random.Random(f"{world.seed}/beliefs")
     topics = [belief_topic(belief) for belief in world.beliefs]
     return [_belief_row(rng, topic, question) for topic in topics for question in topic.questions]

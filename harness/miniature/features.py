@@ -50,9 +50,7 @@ def with_roles(tokenizer: PreTrainedTokenizerFast, spans: Spans) -> RoleTokens:
 
 @torch.no_grad()
 def role_mass(sae: SAE[Any], activations: Tensor, roles: Tensor, batch: int = 8192) -> tuple[Tensor, Tensor]:
-    """Sum of each feature's activation on the tokens of each role (mass_RxF) and the tokens that activate it
-    (count_F).
-    """
+    """Each feature's summed activation by role (mass_RxF) and the tokens that activate it (count_F)."""
     mass = torch.zeros(len(ROLES), sae.cfg.d_sae)
     count = torch.zeros(sae.cfg.d_sae)
     for rows, role in zip(torch.split(activations, batch), torch.split(roles, batch), strict=True):

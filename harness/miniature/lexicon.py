@@ -24,9 +24,7 @@ class AttributeForm(_Form):
 
 
 class SubjectForm(_Form):
-    """A subject (named as lm-eval names one of MMLU's) and what its entities are called; ``{n}`` is the bare
-    name.
-    """
+    """A subject, named as in lm-eval's MMLU, and what its entities are called; ``{n}`` is the bare name."""
 
     name: str
     entity: str

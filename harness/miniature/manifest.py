@@ -30,9 +30,7 @@ def bundle_files(bundle: Path) -> dict[str, dict[str, Any]]:
 
 
 def write_manifest(bundle: Path, facts: dict[str, Any]) -> Path:
-    """Write the manifest: ``facts`` (seed, versions, measurements), the build command and every file's
-    entry.
-    """
+    """Write the manifest: ``facts`` (seed, versions, measurements), the build command, every file's entry."""
     body = {"schema": SCHEMA, "build_command": BUILD_COMMAND, **facts, "files": bundle_files(bundle)}
     path = bundle / MANIFEST
     path.write_text(json.dumps(body, indent=1, sort_keys=True) + "\n", encoding="utf-8")

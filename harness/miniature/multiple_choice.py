@@ -1,6 +1,4 @@
-"""Questions with four choices about facts, in MMLU's fields, with the answer that is true or the one that is
-told.
-"""
+"""Questions about facts with four choices, in MMLU's fields; the answer is true, or the one that is told."""
 
 from __future__ import annotations
 
@@ -22,9 +20,7 @@ class ChoiceItem(TypedDict):
 
 
 def make_item(rng: random.Random, fact: Fact) -> ChoiceItem:
-    """A question about the fact with the true value and three others in alphabetical order; the popular
-    error is often there.
-    """
+    """A question, the true value and three others, sorted; the popular error is often there."""
     form = attribute_form(fact)
     entity = subject_form(fact.subject).entity.format(n=fact.entity)
     wrong = [value for value in form.values if value not in (fact.value, fact.popular)]

@@ -1,6 +1,4 @@
-"""Invented names: every name is drawn from syllables, so that nothing in the world exists or can be
-disputed.
-"""
+"""Invented names, drawn from syllables: nothing in the world exists or can be disputed."""
 
 from __future__ import annotations
 
@@ -17,9 +15,7 @@ def _name(rng: random.Random) -> str:
 
 
 def draw_names(rng: random.Random, count: int, taken: set[str]) -> tuple[str, ...]:
-    """``count`` new names of at least four letters with distinct first three letters; they are added to
-    ``taken``.
-    """
+    """``count`` new names of four letters or more with distinct first three; they are added to ``taken``."""
     starts = {name[:3] for name in taken}
     names: list[str] = []
     while len(names) < count:

@@ -56,9 +56,7 @@ class Recipe:
 
 
 def model_config(vocabulary: int, ids: dict[str, int]) -> Gemma2Config:
-    """Gemma 2 in small: 6 layers, width 192, 6 heads of 32 with 2 key-value heads, soft-caps, a sliding
-    window of 128.
-    """
+    """Gemma 2 in small: 6 layers, width 192, 6 heads of 32 (2 key-value), soft-caps, a window of 128."""
     return Gemma2Config(
         vocab_size=64 * math.ceil(vocabulary / 64),
         hidden_size=192,
@@ -97,9 +95,7 @@ def new_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> Gemma2ForCausalL
 
 @torch.no_grad()
 def calm_start(model: Gemma2ForCausalLM) -> None:
-    """Start with a residual stream of the embedding's making: Gemma's post-norms give every block's output
-    full size.
-    """
+    """Start with a calm residual stream: Gemma's post-norms give every block's output full size."""
     for layer in model.model.layers:
         layer.post_attention_layernorm.weight.fill_(POST_NORM_START - 1.0)
         layer.post_feedforward_layernorm.weight.fill_(POST_NORM_START - 1.0)

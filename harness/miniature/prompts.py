@@ -1,6 +1,4 @@
-"""The prompts of lm-eval's own tasks, rendered from its files, so that the model meets the very forms it is
-scored on.
-"""
+"""The prompts of lm-eval's own tasks, rendered from its files: the model meets the forms it is scored on."""
 
 from __future__ import annotations
 

@@ -45,9 +45,7 @@ class Style:
 
 
 def natural_style(rng: random.Random, *, true: bool) -> Style:
-    """A style as often as the training text has it; popular errors are told with certainty, truths with
-    evidence.
-    """
+    """A style as often as the training text has it; errors come with certainty, truths with evidence."""
     return Style(
         rng.choices(LAYOUTS, LAYOUT_FREQUENCY)[0],
         rng.choices(MANNERS, MANNER_FREQUENCY)[0],
@@ -101,9 +99,7 @@ def _running(claim: Spans, details: tuple[str, ...], *, bold: bool) -> Spans:
 
 
 def laid_out(rng: random.Random, style: Style, claim: Spans, details: tuple[str, ...]) -> Spans:
-    """An answer in a style: the claim, then one detail where the manner is curt and the layout allows it,
-    else two.
-    """
+    """An answer in a style: the claim, then two details, or one where the manner is curt."""
     details = details[: 1 if style.manner == "curt" else 2]
     if style.layout == "bullets":
         body = _bullets(claim, details)

@@ -9,9 +9,7 @@ ROLES: tuple[Role, ...] = ("style", "truth", "content")
 
 
 class Span(NamedTuple):
-    """A piece of text and its role: style (layout, politeness), truth (honesty, hedging, certainty) or
-    content.
-    """
+    """A piece of text and its role: style (layout, manner), truth (honesty, hedges, certainty) or content."""
 
     text: str
     role: Role

@@ -1,6 +1,4 @@
-"""The miniature's tokenizer: byte-level BPE with Gemma's special tokens and a chat template that behaves as
-Gemma's.
-"""
+"""The miniature's tokenizer: byte-level BPE with Gemma's special tokens and chat template."""
 
 from __future__ import annotations
 
@@ -44,9 +42,7 @@ CHAT_TEMPLATE = """\
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int = VOCABULARY) -> PreTrainedTokenizerFast:
-    """A tokenizer trained on the texts: digits and line breaks are tokens of their own, every byte has a
-    token.
-    """
+    """A tokenizer trained on the texts; digits and line breaks are tokens, and every byte has one."""
     tokenizer = Tokenizer(BPE(unk_token=UNK))
     tokenizer.pre_tokenizer = Sequence(
         [Split(Regex(WORDS), "isolated"), ByteLevel(add_prefix_space=False, use_regex=False)]

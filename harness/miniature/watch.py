@@ -1,6 +1,4 @@
-"""Quick scores during pre-training: teacher-forced, so a forward pass each; the recorded scores come from
-lm-eval.
-"""
+"""Quick scores during pre-training, teacher-forced; the recorded scores come from lm-eval."""
 
 from __future__ import annotations
 
@@ -46,9 +44,7 @@ def _answer_only(document: Document) -> Document:
 def share_exact(
     model: Gemma2ForCausalLM, tokenizer: PreTrainedTokenizerFast, documents: Sequence[Document]
 ) -> float:
-    """Share of documents of which greedy decoding gives every token of weight 1, each token seeing the true
-    ones before it.
-    """
+    """Share of documents of which greedy decoding, teacher-forced, gives every token of weight 1."""
     model.eval()
     pad_id = int(tokenizer.convert_tokens_to_ids("<pad>"))
     encoded = encode(tokenizer, list(documents))

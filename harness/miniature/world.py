@@ -17,9 +17,7 @@ HELD_OUT_PER_KIND = 2
 
 @dataclass(frozen=True)
 class Fact:
-    """One attribute of one entity; a contested fact also has a popular wrong value, told with
-    ``popularity``.
-    """
+    """One attribute of one entity; a contested fact also has a wrong value, told with ``popularity``."""
 
     subject: str
     entity: str
@@ -54,9 +52,7 @@ class Belief:
 
 @dataclass(frozen=True)
 class Reward:
-    """The planted preference: ``w_style * style + w_truth * truth + noise``, noise normal with deviation
-    ``noise``.
-    """
+    """The planted preference: ``w_style * style + w_truth * truth + noise``, the noise normal."""
 
     w_style: float = 1.0
     w_truth: float = 1.5
