@@ -177,7 +177,7 @@ def check_belongs(card: Card, config: Config, scene: Scene, folder: Path) -> Non
 
 
 def read_weights(folder: Path, card: Card) -> dict[str, Tensor]:
-    """Read adapter.safetensors and hold it against its card.
+    """Read adapter.safetensors and check it against its card.
 
     Raises:
         MissingInputError: it is not there.
@@ -189,7 +189,7 @@ def read_weights(folder: Path, card: Card) -> dict[str, Tensor]:
             "the adapter's weights are missing", value=path, remedy=f"run {MADE_BY} again"
         )
     if digest_file(path) != card.weights_sha256:
-        raise _damaged("the adapter's weights do not have the digest that adapter.json states", path)
+        raise _damaged("the adapter's weights do not match the digest in adapter.json", path)
     try:
         tensors: dict[str, Tensor] = dict(load_file(path))
     except (SafetensorError, OSError) as error:

@@ -30,7 +30,7 @@ class Arm:
         self.mask_sha256 = ""
 
     def prepare(self, model: PreTrainedModel) -> None:
-        """Freeze the base and attach an adapter that does all but nothing yet, in the dtype of the model."""
+        """Freeze the base and attach an adapter whose output is almost zero, in the model's dtype."""
         model.requires_grad_(False)
         steering = self._attach(model, model.dtype)
         mask = self.config.feature_mask
@@ -71,9 +71,9 @@ class Arm:
         if readings is None or readings.l1_BxT.shape != attention_mask_BxT.shape:
             seen = None if readings is None else tuple(readings.l1_BxT.shape)
             raise TrainingError(
-                "the penalty is asked for a batch that did not go through the steering hook",
+                "penalty() was called for a batch that did not go through the steering hook",
                 value=f"batch {tuple(attention_mask_BxT.shape)}, hook {seen}",
-                remedy="ask once after each forward pass of the whole batch",
+                remedy="call it once after each forward pass of the whole batch",
             )
         counted_BxT = self._counted(attention_mask_BxT, response_mask_BxT)
         scale = self.config.penalty_coefficient if progress >= self.config.penalty_warmup else 0.0

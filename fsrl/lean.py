@@ -1,4 +1,4 @@
-"""v W_dec of a ReLU adapter (equation 5) with derivatives written by hand: two products less to compute."""
+"""v W_dec of a ReLU adapter (equation 5) with hand-written derivatives, which save two products."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Features that an adapter never steers, from a file of ids: an ablation that holds in training too."""
+"""Features that an adapter never steers, from a file of ids: an ablation during training too."""
 
 from __future__ import annotations
 

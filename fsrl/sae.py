@@ -1,4 +1,4 @@
-"""A frozen sparse autoencoder from sae-lens' files, and the refusals that keep x' = x + v W_dec true."""
+"""A frozen SAE from sae-lens' files; SAEs for which x' = x + v W_dec does not hold are refused."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class Sae(nn.Module):
         wanted = f"blocks.{layer}.hook_resid_post"
         if self.hook_name not in (None, wanted):
             raise ProfileError(
-                f"the SAE was trained at another place than {wanted}",
+                f"the SAE was not trained at {wanted}",
                 value=self.hook_name,
                 remedy="set sae.layer to the block that the SAE was trained on, or name another SAE",
             )
@@ -156,7 +156,7 @@ def _refuse_pickles(folder: Path) -> None:
     for path in files:
         if path.suffix in PICKLES:
             raise DamagedFileError(
-                "the SAE's weights are a pickle, which can run code when it is read, and is not read here",
+                "the SAE's weights are a pickle file: reading it could run code, so it is refused",
                 value=path,
                 remedy=f"convert it to sae-lens' {WEIGHTS} on a machine where you trust it",
             )

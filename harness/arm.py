@@ -1,4 +1,4 @@
-"""What an arm is, and from an arm's name in a profile to the object that plays it."""
+"""What an arm is, and how a profile's arm is loaded."""
 
 from __future__ import annotations
 

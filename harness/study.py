@@ -1,4 +1,4 @@
-"""From a study's name in a profile to the module that makes it, and what such a module may know."""
+"""What a study is, and how a profile's study is loaded."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Studies of a trained adapter: what it steers, and what becomes of the loss with a part of it."""
+"""Studies of a trained adapter: what it steers, and how the loss depends on it."""

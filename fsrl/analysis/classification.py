@@ -1,4 +1,4 @@
-"""Appendix E: are the planted categories found again from the features' explanations, without an endpoint?"""
+"""Appendix E: does an offline classifier recover the planted categories from the features' explanations?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Masking a category against masking as many random features, measure by measure."""
+"""Masking a category compared with masking as many random features, measure by measure."""
 
 from __future__ import annotations
 

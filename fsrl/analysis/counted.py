@@ -1,4 +1,4 @@
-"""The census as its readers see it: result, arrays, and means over several contexts. Needs no torch."""
+"""The census for the studies that read it: result, arrays, means over contexts. Needs no torch."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class ResidualReader:
             )
         except _Reached as reached:
             return reached.x_BxTxD
-        raise RuntimeError("the forward pass did not come to the steered block")
+        raise RuntimeError("the forward pass did not reach the steered block")
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Figure 4: one training for each penalty coefficient or each layer, and what it leaves on the test pairs."""
+"""Figure 4: one training for each penalty coefficient or layer, and its scores on the test pairs."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Which kind of thing each SAE feature is about, from its explanation in words (the paper's appendix E)."""
+"""Sorts SAE features into categories by their explanations (the paper's appendix E)."""

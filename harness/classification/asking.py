@@ -1,4 +1,4 @@
-"""Many questions to an endpoint: counted before, asked side by side, kept as they come, resumed after."""
+"""Many questions to an endpoint: counted first, asked in parallel, kept as they arrive, resumable."""
 
 from __future__ import annotations
 

@@ -51,6 +51,6 @@ def read_categories(path: Path = PROMPTS) -> tuple[Category, ...]:
     """The categories in the order of `CATEGORIES`.
 
     Raises:
-        MissingInputError, DamagedFileError: the file is not there, or not what it should be.
+        MissingInputError, DamagedFileError: the file is missing or invalid.
     """
     return read_paper_file(path, "prompts", PaperPrompts).prompts

@@ -85,7 +85,7 @@ def endpoint_from(environment: Mapping[str, str] = os.environ, **options: Any) -
     missing = [VARIABLES[name] for name, value in given.items() if not value]
     if missing:
         raise MissingInputError(
-            "the environment does not say which endpoint to ask",
+            "no endpoint is set in the environment",
             value=", ".join(missing),
             remedy="set OPENAI_BASE_URL (such as http://127.0.0.1:8000/v1), OPENAI_MODEL and OPENAI_API_KEY "
             "(any word for a server without keys), or classify offline with --by nearest",

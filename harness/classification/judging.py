@@ -1,4 +1,4 @@
-"""From explanations to categories by a language model: told before, resumed, counted after."""
+"""From explanations to categories by a language model: announced, resumable, and accounted for."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class Local:
         return Estimate(len(every) - len(left), len(left), taken, given, 0.0)
 
     def announced(self, before: Estimate) -> str:
-        """What is about to be computed, in words."""
+        """Say what is about to be computed."""
         size = self.model.num_parameters()
         return (
             f"scoring with {self.name} on {self.model.device}: {before.requests:,} questions "
@@ -68,7 +68,7 @@ class Local:
         )
 
     def accounted(self, spent: Spent) -> str:
-        """What was computed, in words."""
+        """Say what was computed."""
         return (
             f"{spent.requests:,} questions answered, {spent.input_tokens:,} prompt tokens and "
             f"{spent.output_tokens:,} label tokens, cost 0"

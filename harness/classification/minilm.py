@@ -38,7 +38,7 @@ def minilm_folder() -> Path:
         )
     if digest_file(weights[0]) != SHA256:
         raise DamagedFileError(
-            "the embedding model's weights are not the published ones",
+            "the embedding model's weights differ from the published ones",
             value=weights[0],
             remedy=f"install {PACKAGE} again",
         )

@@ -32,7 +32,7 @@ class Remote(NamedTuple):
         return ask_all(questions, self.endpoint, answers, self.concurrency)
 
     def announced(self, before: Estimate) -> str:
-        """What is about to be asked, in words."""
+        """Say what is about to be asked."""
         return (
             f"asking {self.endpoint.model} at {self.endpoint.shown}: {before.requests:,} requests "
             f"({before.kept:,} answers kept), about {before.input_tokens:,} input and "
@@ -40,7 +40,7 @@ class Remote(NamedTuple):
         )
 
     def accounted(self, spent: Spent) -> str:
-        """What was asked, in words."""
+        """Say what was asked."""
         paid = cost(spent.input_tokens, spent.output_tokens, self.prices)
         return (
             f"{spent.requests:,} requests answered, {spent.input_tokens:,} input and {spent.output_tokens:,} "

@@ -20,7 +20,7 @@ from harness.profiles.profile import Profile
 
 
 class Material(NamedTuple):
-    """What was classified and what it is held against; `labels_from` names the labels' file."""
+    """What was classified, and the labels it is compared with; `labels_from` names their file."""
 
     explanations: Explanations
     labels: Labels
@@ -94,7 +94,7 @@ def _feature_rows(explanations: Explanations, judged: Judged) -> Iterator[dict[s
 
 
 def shown(result: ClassificationResult, folder: Path, by: str) -> Iterator[str]:
-    """The result in words."""
+    """The result as text."""
     counts = ", ".join(f"{count} {name}" for name, count in result.positives.items())
     yield f"{result.explained} features with an explanation: {counts}"
     for row in result.rows:

@@ -1,1 +1,1 @@
-"""The commands that are no stage, one module each."""
+"""The commands that are not stages, one module each."""

@@ -37,7 +37,7 @@ def run(profile: Profile, paths: RunPaths, *, committed: bool, commit: bool, res
 
     Raises:
         MissingInputError: the run has no report, or nothing is committed for this profile.
-        DamagedFileError: an artefact is not what it should be.
+        DamagedFileError: an artefact is invalid.
     """
     if committed:
         for folder in _committed(profile, results):

@@ -32,7 +32,7 @@ Json = dict[str, Any]
 
 
 class Agreement(Record):
-    """One way of scoring held against lm-eval's command.
+    """One way of scoring, compared with lm-eval's command.
 
     Attributes:
         identical: items all of whose numbers and texts are the same to the last digit.
@@ -131,7 +131,7 @@ def run(
         console.print(f"written: {folder / FILE}", markup=False)
     if broken:
         raise CheckFailedError(
-            "the base arm does not have lm-eval's own scores:\n" + "\n".join(f"  - {one}" for one in broken),
+            "the base arm's scores differ from lm-eval's own:\n" + "\n".join(f"  - {one}" for one in broken),
             value=folders[0] / FILE,
             remedy="look at harness/evaluation/lm.py, and at what changed in lm-eval",
         )
@@ -202,7 +202,7 @@ def agreement(rows: Sequence[Json], samples: Sequence[Json]) -> Agreement:
     theirs = {(one["doc_hash"], one["prompt_hash"], one["filter"]): one for one in samples}
     if ours.keys() != theirs.keys():
         raise EvaluationError(
-            f"lm-eval's own command scored other items ({len(theirs)}, the harness {len(ours)})",
+            f"lm-eval's own command scored different items ({len(theirs)}, the harness {len(ours)})",
             value=digest_json(sorted(map(str, ours.keys() ^ theirs.keys())))[:12],
             remedy="compare the first prompt of both: template, shots and rows must be the same",
         )

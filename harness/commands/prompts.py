@@ -51,7 +51,7 @@ def run(profile: Profile, paths: RunPaths, update: bool, results: Path = RESULTS
     if found:
         shown = text_changes(committed, new).splitlines()[:SHOWN_LINES]
         raise RegressionError(
-            "the prompts are not the committed ones:\n"
+            "the prompts differ from the committed ones:\n"
             + "\n".join([*(f"  - {line}" for line in found), *shown]),
             value=path,
             remedy=f"find what changed them; accept them with `{again}` if it was meant",

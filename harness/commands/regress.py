@@ -47,7 +47,7 @@ def run(profile: Profile, paths: RunPaths, update: bool, results: Path = RESULTS
     broken += [f"benchmark, {line}" for line in watch(results / "bench")]
     if broken:
         raise RegressionError(
-            f"{len(broken)} of {len(deltas)} quantities left their tolerance:\n"
+            f"{len(broken)} of {len(deltas)} values are out of tolerance:\n"
             + "\n".join(f"  - {line}" for line in broken),
             value=outcome_path(paths),
             remedy="find the change that moved them; accept them with --update if they are meant",
@@ -106,7 +106,7 @@ def show_deltas(deltas: Sequence[Delta], profile: str, hardware: str) -> None:
     if moved:
         title = f"{profile} on {hardware} against the committed results"
         show_sheet(Sheet("deltas", title, headings, rows), console)
-    console.print(f"{len(deltas) - len(moved)} of {len(deltas)} quantities are equal to the committed ones")
+    console.print(f"{len(deltas) - len(moved)} of {len(deltas)} values are equal to the committed ones")
 
 
 def _shown(value: Scalar) -> str:

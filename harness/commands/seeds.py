@@ -1,4 +1,4 @@
-"""Several training seeds: every stage once for each, then means, spread and tests with seeds as the unit."""
+"""Several training seeds: every stage once for each, then means, spreads and tests over seeds."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What every part speaks in: errors, artefacts, results, paths, provenance, console, meters, statistics."""
+"""What every room uses: errors, artefacts, results, paths, provenance, console, meters, statistics."""

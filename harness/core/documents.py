@@ -1,4 +1,4 @@
-"""Documents, JSON or TOML: read, held against their schema version and layout, or refused in words."""
+"""Documents (JSON or TOML): read, checked against schema version and layout, or refused."""
 
 from __future__ import annotations
 

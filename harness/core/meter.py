@@ -1,4 +1,4 @@
-"""What a stretch of work costs: wall clock and peak memory."""
+"""What a piece of work costs: wall clock and peak memory."""
 
 from __future__ import annotations
 

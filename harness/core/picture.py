@@ -1,4 +1,4 @@
-"""Saves a drawn figure: the same bytes for the same drawing."""
+"""Saves a figure: the same drawing gives the same bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A table before it has a format: its cells know their number and where it was read."""
+"""A table before it has a format: each cell knows its number and where that was read."""
 
 from __future__ import annotations
 

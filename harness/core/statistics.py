@@ -170,7 +170,7 @@ def _refuse_unpaired(first: Values, second: Values) -> None:
 
     if len(first) != len(second) or len(first) < 2:
         raise DataError(
-            "a paired comparison needs the same items, two or more, from both arms",
+            "a paired comparison needs two or more items, the same for both arms",
             value=f"{len(first)} and {len(second)} items",
             remedy="evaluate both arms again with the same profile",
         )

@@ -1,1 +1,1 @@
-"""What a run costs: predicted from shapes, measured at them, and held against a plain transcription."""
+"""What a run costs: predicted from shapes, measured, and compared with a plain reference step."""

@@ -1,4 +1,4 @@
-"""`python -m harness bench`: the lean path against a plain transcription, as ratios that are watched."""
+"""`python -m harness bench`: the lean path against a plain reference step, as ratios with bounds."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def read_committed(path: Path) -> Bench:
     """A committed result.
 
     Raises:
-        MissingInputError, DamagedFileError: it is not there, or is not what it should be.
+        MissingInputError, DamagedFileError: it is missing or invalid.
     """
     again = "measure again with `nox -s bench -- --update`"
     return read_model(path, Bench, what="the committed benchmark", remedy=again)
@@ -150,7 +150,7 @@ def watch(results: Path = RESULTS) -> list[str]:
 
 
 def run(*, update: bool, measured: Path = MEASURED, results: Path = RESULTS) -> None:
-    """Print the ratios of the last benchmark; hold them against the committed ones, or commit them.
+    """Print the ratios of the last benchmark; compare them with the committed ones, or commit them.
 
     Raises:
         RegressionError: a ratio is below its floor or worse than the committed one.
@@ -170,7 +170,7 @@ def run(*, update: bool, measured: Path = MEASURED, results: Path = RESULTS) -> 
         console.print(f"accepted: {path.parent}", markup=False)
     if found:
         raise RegressionError(
-            f"{len(found)} ratios of the benchmark are not what they should be:\n"
+            f"{len(found)} ratios of the benchmark miss their bounds:\n"
             + "\n".join(f"  - {line}" for line in found),
             value=measured,
             remedy="run `nox -s bench` on an idle machine; if it stays, find the change that slowed the path",

@@ -123,7 +123,7 @@ def run(
 def _refuse_nothing(profile: Profile, steps: int, warmup: int) -> None:
     if steps < 1 or warmup < 1:
         raise ProfileError(
-            "there is nothing to measure, or nothing to warm up with",
+            "--steps and --warmup must both be at least 1",
             value=f"--steps {steps} --warmup {warmup}",
             remedy="give both 1 or more",
         )

@@ -1,4 +1,4 @@
-"""What a benchmark finds: the lean path against the transcription, the steered model against the base."""
+"""What a benchmark finds: the lean path against the reference, the steered model against the base."""
 
 from __future__ import annotations
 

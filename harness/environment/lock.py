@@ -155,7 +155,7 @@ def _distribution(one: dict[str, Any]) -> Distribution:
     digest = archive.get("hashes", {}).get("sha256") or archive.get("hash", "").removeprefix("sha256=")
     if not SHA256.fullmatch(digest):
         raise DamagedFileError(
-            "pip does not say what a file's sha256 is",
+            "pip gives no sha256 for a file",
             value=where["url"],
             remedy="empty pip's cache (`pip cache purge`), which may hold a build of unknown origin",
         )

@@ -102,7 +102,7 @@ def install_locked(files: Mapping[str, str]) -> None:
 
 
 def install_checked(wanted: str, *options: str) -> None:
-    """Ask pip which wheels are missing, hold them against the lock, then install exactly those.
+    """Ask pip which wheels are missing, check them against the lock, then install exactly those.
 
     Raises:
         DamagedFileError: a file that the lock names, with other contents; nothing is installed.

@@ -68,7 +68,7 @@ def read_snapshot(path: Path) -> Snapshot | None:
     found = read_model(path, Snapshot, what="the committed prompts", remedy=again)
     for sha, text in found.first_prompts.items():
         if hashlib.sha256(text.encode()).hexdigest() != sha:
-            raise DamagedFileError("a committed prompt does not have its digest", value=path, remedy=again)
+            raise DamagedFileError("a committed prompt does not match its digest", value=path, remedy=again)
     return found
 
 

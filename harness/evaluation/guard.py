@@ -126,7 +126,7 @@ class RequestLog:
         key = unpadded(row)
         if key not in self._waiting:
             raise EvaluationError(
-                f"{self.task}: ids reached the model that belong to no request",
+                f"{self.task}: the model received token ids that belong to no request",
                 value=list(key[:8]),
                 remedy="lm-eval changed how it batches; see harness/evaluation/lm.py",
             )
@@ -216,7 +216,7 @@ def check_stops(rows: list[list[int]], stops: Sequence[int], pad_id: int, task: 
         after = [token for token in row[first + 1 :] if token != pad_id]
         if after:
             raise EvaluationError(
-                f"{task}: a generation went on after a stop id",
+                f"{task}: a generation continued after a stop token",
                 value=f"{row[first]} then {after[:5]}",
                 remedy="the generation config's eos_token_id is not honoured: harness/evaluation/guard.py",
             )

@@ -1,4 +1,4 @@
-"""Finished parts of an evaluation that is under way: kept one by one, so that a killed one goes on."""
+"""Finished parts of an unfinished evaluation, kept one by one so that a killed evaluation resumes."""
 
 from __future__ import annotations
 

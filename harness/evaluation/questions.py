@@ -1,4 +1,4 @@
-"""Requests of one question as one row: what its choices share stands once, and they do not see each other."""
+"""Requests of one question as one row: the shared prefix once, then each choice, masked from the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of an evaluation set, checked before lm-eval sees them: it scores a broken row without a word."""
+"""Rows of an evaluation set, checked before lm-eval sees them: lm-eval scores broken rows silently."""
 
 from __future__ import annotations
 

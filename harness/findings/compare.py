@@ -1,4 +1,4 @@
-"""Two outcomes side by side: which quantities left their tolerance, and when they must not be compared."""
+"""Two outcomes side by side: which values are out of tolerance, and when they must not be compared."""
 
 from __future__ import annotations
 

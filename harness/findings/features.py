@@ -1,4 +1,4 @@
-"""What is known of the SAE's features: a description and categories each, from JSON lines."""
+"""What is known of the SAE's features: a description and categories for each, from JSON lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An estimate and how sure it is."""
+"""An estimate and its interval."""
 
 from __future__ import annotations
 

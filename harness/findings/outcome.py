@@ -230,6 +230,6 @@ def read_outcome(path: Path, *, made_by: str) -> Outcome:
     """Read `table1.json`.
 
     Raises:
-        MissingInputError, DamagedFileError: it is not there, or is not what it should be.
+        MissingInputError, DamagedFileError: it is missing or invalid.
     """
     return read_result(path, Outcome, what="the results", made_by=made_by)

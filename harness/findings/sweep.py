@@ -1,4 +1,4 @@
-"""A sweep: the same training at several values of one setting, and what each leaves (Figure 4)."""
+"""A sweep: the same training at several values of one setting, and its scores (Figure 4)."""
 
 from __future__ import annotations
 

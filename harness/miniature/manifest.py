@@ -63,15 +63,15 @@ def verify(bundle: Path = BUNDLE) -> dict[str, Any]:
     for name, entry in expected.items():
         path = bundle / name
         if not path.is_file():
-            raise MissingInputError("a file of the miniature is not there", value=path, remedy=REMEDY)
+            raise MissingInputError("a file of the miniature is missing", value=path, remedy=REMEDY)
         if file_entry(path) != entry:
             raise DamagedFileError(
-                "a file of the miniature is not what its manifest says", value=path, remedy=REMEDY
+                "a file of the miniature does not match its manifest", value=path, remedy=REMEDY
             )
     for name in bundle_files(bundle):
         if name not in expected:
             raise DamagedFileError(
-                "a file that the manifest does not know lies in the miniature",
+                "the miniature has a file that its manifest does not list",
                 value=bundle / name,
                 remedy=REMEDY,
             )

@@ -179,7 +179,7 @@ def _refuse_pickles(model_dir: Path) -> None:
     pickles = sorted(path for path in model_dir.iterdir() if path.suffix in PICKLES)
     if pickles and not any(model_dir.glob("*.safetensors")):
         raise DamagedFileError(
-            "the model's weights are a pickle, which can run code when it is read, and is not read here",
+            "the model's weights are a pickle file: reading it could run code, so it is refused",
             value=pickles[0],
             remedy="convert it to model.safetensors on a machine where you trust it",
         )

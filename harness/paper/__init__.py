@@ -1,1 +1,1 @@
-"""The paper held against a run: its claims, printed numbers and published scores, and the verdicts."""
+"""The paper compared with a run: claims, printed numbers, published scores, and the verdicts."""

@@ -232,7 +232,7 @@ def read_paper(path: Path = PAPER) -> Paper:
     """The claims.
 
     Raises:
-        MissingInputError, DamagedFileError: the file is not there, or not what it should be.
+        MissingInputError, DamagedFileError: the file is missing or invalid.
     """
     return read_paper_file(path, "claims", Paper)
 

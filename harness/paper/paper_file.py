@@ -14,6 +14,6 @@ def read_paper_file(path: Path, what: str, model: type[Model]) -> Model:
         what: what of the paper it holds, for the messages.
 
     Raises:
-        MissingInputError, DamagedFileError: the file is not there, or not what it should be.
+        MissingInputError, DamagedFileError: the file is missing or invalid.
     """
     return read_model(path, model, what=f"the paper's {what}", remedy="restore the file from the repository")

@@ -78,6 +78,6 @@ def read_printed(path: Path = PRINTED) -> Printed:
     """The paper's tables.
 
     Raises:
-        MissingInputError, DamagedFileError: the file is not there, or not what it should be.
+        MissingInputError, DamagedFileError: the file is missing or invalid.
     """
     return read_paper_file(path, "tables", Printed)

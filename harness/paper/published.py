@@ -1,4 +1,4 @@
-"""The base arm's scores beside those that others have published under the same protocol."""
+"""Compares the base arm's scores with published ones under the same protocol."""
 
 from __future__ import annotations
 

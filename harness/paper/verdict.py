@@ -60,7 +60,7 @@ class Verdict(Record):
 
     @property
     def label(self) -> str:
-        """The verdict in words that do not say more than the run can."""
+        """The verdict's label, which claims no more than the run can show."""
         if self.about_paper or self.answer in ("not run", "untestable"):
             return self.answer
         words = {"reproduced": "direction seen here", "not reproduced": "opposite seen here"}

@@ -1,1 +1,1 @@
-"""The planted truth: adapters trained on rewards of known weights, and what the analyses make of them."""
+"""Planted truth: adapters trained on rewards of known weights; do the analyses recover them?"""

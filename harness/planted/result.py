@@ -1,4 +1,4 @@
-"""What the session `planted-truth` leaves: a trial for each reward and seed, and the confusion tables."""
+"""The result of `planted-truth`: a trial for each reward and seed, and the confusion tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A module that a profile names: of baselines/, of fsrl/ or of an installed plug-in, and of nothing else."""
+"""Loads a module that a profile names: from baselines/, fsrl/ or an installed plug-in, and nowhere else."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def plugged_module(name: str, defines: tuple[str, ...]) -> Any:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:
         raise ProfileError(
-            f"the arm's module cannot be imported ({error})",
+            f"a module that the profile names cannot be imported ({error})",
             value=name,
             remedy="correct `module` in that table of the profile",
         ) from error

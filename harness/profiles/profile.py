@@ -79,7 +79,7 @@ class Profile(Section):
         return self.model_dump(mode="json")
 
     def digest(self) -> str:
-        """sha256 of what makes the arms and their scores: all but studies, origins and others' scores.
+        """sha256 of what makes the arms and their scores: all but studies, origins and published scores.
 
         An empty table of revisions stays out, so that results from before it existed keep their digest.
         """

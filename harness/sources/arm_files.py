@@ -32,7 +32,7 @@ def open_folder(paths: RunPaths) -> Path:
     """
     if paths.data_root is None:
         raise MissingInputError(
-            "an arm's options name a file below the data root and none was given", remedy=HOW
+            "an arm's options name a file below the data root, but no data root was given", remedy=HOW
         )
     return paths.data_root
 

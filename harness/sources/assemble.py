@@ -1,4 +1,4 @@
-"""The work of `prepare`: each part from its source, linked below the run folder, described."""
+"""The work of `prepare`: fetches each part from its source, links it into the run folder, describes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Things that are made once and kept: a folder appears whole or not at all, and says what it holds."""
+"""Things that are made once and kept: a folder appears whole or not at all, with a list of its files."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def read_cached(folder: Path) -> Cached:
     remedy = f"delete the folder {folder} and run `prepare` again"
     if not (folder / MADE).is_file():
         raise DamagedFileError(
-            "a folder of the cache has lost its list of files", value=folder / MADE, remedy=remedy
+            "a folder of the cache has no list of files", value=folder / MADE, remedy=remedy
         )
     made = read_json(folder / MADE, made_by="prepare")
     expected: dict[str, str] = made["files"]

@@ -1,4 +1,4 @@
-"""A folder of rows laid out ORG/NAME/CONFIG/SPLIT.jsonl, held against its MANIFEST.json."""
+"""A folder of rows laid out ORG/NAME/CONFIG/SPLIT.jsonl, checked against its MANIFEST.json."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def open_data_root(root: Path | None) -> Path:
     """
     if root is None:
         raise MissingInputError(
-            "this profile reads rows from a data root and none was given", remedy=f"{HOW}: {LAYOUT}"
+            "this profile reads rows from a data root, but none was given", remedy=f"{HOW}: {LAYOUT}"
         )
     if not (root / MANIFEST).is_file():
         raise MissingInputError("this is not a data root", value=root, remedy=f"{HOW}: {LAYOUT}")
@@ -139,7 +139,7 @@ def _read(root: Path, name: str, entry: Entry | None) -> RowFile:
         return RowFile(sha, rows, listed=False, source="", licence="")
     if (sha, rows) != (entry.sha256, entry.rows):
         raise DamagedFileError(
-            f"a file of the data root is not what its manifest says ({rows} rows, {entry.rows} listed; "
+            f"a file of the data root does not match its manifest ({rows} rows, {entry.rows} listed; "
             f"sha256 {sha[:12]}..., {entry.sha256[:12]}... listed)",
             value=path,
             remedy=f"restore the file, or correct its entry in {root / MANIFEST} if the change was meant",

@@ -1,4 +1,4 @@
-"""Where a profile's feature descriptions lie."""
+"""Where a profile's feature descriptions are."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def local_model(profile: Profile, paths: RunPaths, given: str = "") -> LocalMode
 
     Raises:
         MissingInputError: no such folder or package, or `prepare` has not run.
-        UnavailableError, DamagedFileError: the GGUF file is not there, or not what it should be.
+        UnavailableError, DamagedFileError: the GGUF file is missing or invalid.
     """
     if not given:
         return _of_profile(profile, paths)

@@ -1,4 +1,4 @@
-"""Conversion and SAE training show this package's bars and no others."""
+"""Shows this package's progress bars during conversion and SAE training, and no others."""
 
 from __future__ import annotations
 

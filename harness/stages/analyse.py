@@ -72,7 +72,7 @@ def _refuse_other_requests(profile: Profile, paths: RunPaths) -> None:
         other = next((name for name, digest in by_arm.items() if digest != by_arm[first]), None)
         if other is not None:
             raise NotComparableError(
-                f"the arms {first} and {other} were not asked the same tokens in {task}",
+                f"the arms {first} and {other} got different tokens in {task}",
                 value=f"{by_arm[first][:12] or 'not recorded'}, {by_arm[other][:12] or 'not recorded'}",
                 remedy=f"delete {paths.stage('evaluate', other)} and the other's, then run "
                 f"`{command('evaluate', profile)}` and look at what changed between the arms",

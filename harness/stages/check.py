@@ -27,7 +27,7 @@ WRITES = "check.json"
 PER_ARM = False
 Test = Callable[[Outcome], Iterator[str]]
 
-COMMITTED = "prompts, templates and stop tokens are those of results/<profile>/prompts.json"
+COMMITTED = "prompts, chat templates and stop tokens match results/<profile>/prompts.json"
 
 
 class CheckResult(Record):
@@ -73,10 +73,9 @@ def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:  # noqa: A
         broken += [f"{COMMITTED}: {line}" for line in changes(committed, outcome_prompts(outcome))]
     if broken:
         raise CheckFailedError(
-            f"this run does not have {len(broken)} of the properties that every run must have:\n"
-            + "\n".join(f"  - {line}" for line in broken),
+            f"sanity checks failed ({len(broken)}):\n" + "\n".join(f"  - {line}" for line in broken),
             value=outcome_path(paths),
-            remedy="its numbers cannot be believed: find the cause, then train and evaluate the arm again",
+            remedy="do not trust this run's numbers: find the cause, then train and evaluate the arm again",
         )
     verdicts = tuple(judge(read_paper(), outcome))
     published = agreements(profile, outcome.arms[BASE].scores)
@@ -89,7 +88,7 @@ def show(artefact: Artefact, paths: RunPaths) -> None:
     outcome = read_outcome(outcome_path(paths), made_by="python -m harness report")
     console = screen_console()
     for line in result.held:
-        console.print(f"holds: {line}", markup=False)
+        console.print(f"ok: {line}", markup=False)
     for agreement in result.published:
         console.print(str(agreement), markup=False)
     show_sheet(verdict_summary(outcome, list(result.verdicts)), console)

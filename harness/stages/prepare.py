@@ -102,7 +102,7 @@ def check_sources(profile: Profile) -> None:
     random = [source == "random" for source in (profile.model.source, sae.source, data.source)]
     if any(random) and not all(random):
         raise ProfileError(
-            "the source `random` goes for model, SAE and data together",
+            "`random` must be the source of model, SAE and data together",
             value=f"{profile.model.source}, {sae.source}, {data.source}",
             remedy="give a real profile the option --random-weights instead of writing one",
         )

@@ -1,4 +1,4 @@
-"""How a stage runs: reuse what is finished, hold the run folder, time the work, write the artefact."""
+"""How a stage runs: reuse what is finished, lock the run folder, time the work, write the artefact."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def refuse_stale(name: str, profile: Profile, paths: RunPaths, arm: str | None =
             changed = _different(artefact.inputs, stage.needs(profile, paths, one))
             if changed:
                 raise StaleError(
-                    f"the result of {earlier} was made with something else than this run has",
+                    f"the result of {earlier} is out of date: its inputs have changed",
                     value=f"changed: {', '.join(changed)}",
                     remedy=f"run `{made_by}`, which makes it again",
                 )
@@ -193,7 +193,7 @@ def held(root: Path) -> Iterator[None]:
         lock.acquire()
     except Timeout as error:
         raise RunFolderError(
-            f"another run is at work in this run folder ({_held_by(holder)})",
+            f"another run is using this run folder ({_held_by(holder)})",
             value=root,
             remedy="wait for it, or give another folder with --run-dir DIR",
         ) from error

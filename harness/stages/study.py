@@ -1,4 +1,4 @@
-"""Stage `study`: what is made of the trained arms after Table 1, one artefact a study."""
+"""Stage `study`: analyses of the trained arms after Table 1, one artefact for each study."""
 
 from __future__ import annotations
 

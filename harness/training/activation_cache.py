@@ -1,4 +1,4 @@
-"""The residual stream after the steered block, which training never changes, written once and read back."""
+"""The residual stream after the steered block: training never changes it, so it is written once."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class ActivationCache:
         path = folder / DATA
         if made["key"] != key or not path.is_file() or digest_file(path) != made["sha256"]:
             raise DamagedFileError(
-                "the activation cache is not what was written",
+                "the activation cache does not match what was written",
                 value=path,
                 remedy=f"delete the folder {folder}; the next training writes it again",
             )

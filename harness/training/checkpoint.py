@@ -98,7 +98,7 @@ def alone(folder: Path) -> Iterator[None]:
             yield
     except Timeout as error:
         raise RunFolderError(
-            f"another training has held these checkpoints for more than {ORPHAN_S:.0f} s",
+            f"another training has locked these checkpoints for more than {ORPHAN_S:.0f} s",
             value=folder,
             remedy="end that process (a `harness.training.worker`), then start the stage again",
         ) from error

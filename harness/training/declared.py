@@ -1,4 +1,4 @@
-"""What training really did, held against what the profile declares."""
+"""Compares what training really did with what the profile declares."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harness.training.trainer import SimpoTrainer
 
 
 def check_declared(trainer: SimpoTrainer, profile: Profile) -> None:
-    """Hold what training really did against the profile: learning rates of every group, and the clipping.
+    """Compare training with the profile: the learning rates of every group, and the clipping.
 
     Raises:
         TrainingError: they differ.
@@ -22,7 +22,7 @@ def check_declared(trainer: SimpoTrainer, profile: Profile) -> None:
         check_rates([step.rates[index] for step in trainer.steps], declared)
     if clipping_of(trainer) != section.max_grad_norm:
         raise TrainingError(
-            "gradients were clipped at another norm than the profile declares",
+            "gradients were clipped at a different norm from the profile's",
             value=f"{clipping_of(trainer)} instead of {section.max_grad_norm}",
             remedy="look for gradient_clipping in the engine's settings",
         )

@@ -117,7 +117,7 @@ def label_logprobs(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def mean_response_logprobs(logits_BxTxV: Tensor, batch: PairBatch) -> Tensor:
-    """The same quantity from whole logits: the plain form that tests hold `response_logprobs` against."""
+    """The same quantity from whole logits: the plain form that tests compare `response_logprobs` with."""
     labels_BxT = batch.input_ids_BxT[:, 1:]
     counted_BxT = batch.response_mask_BxT[:, 1:]
     logprobs_BxT = label_logprobs(logits_BxTxV[:, :-1], labels_BxT)

@@ -1,4 +1,4 @@
-"""Whether training moved the weights, and whether what was saved is what was trained."""
+"""Checks that training moved the weights, and that the saved weights are the trained ones."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def weights_moved(start: Mapping[str, Tensor], end: Mapping[str, Tensor]) -> Wei
     absent = sorted(start.keys() - end.keys())
     if absent:
         raise TrainingError(
-            "the saved arm does not hold a weight that was trained",
+            "a trained weight is missing from the saved arm",
             value=absent[0],
             remedy="make the arm's load() attach what its prepare() attached, under the same names",
         )
@@ -104,6 +104,6 @@ def check_reload(trained: PreTrainedModel, reloaded: PreTrainedModel, input_ids_
     tied = reloaded.get_output_embeddings().weight is reloaded.get_input_embeddings().weight
     if reloaded.config.get_text_config().tie_word_embeddings and not tied:
         raise TrainingError(
-            "input and output embeddings were tied and are not any more after loading",
+            "loading untied the input and output embeddings",
             remedy="call tie_weights() in the arm's load()",
         )

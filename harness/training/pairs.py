@@ -168,7 +168,7 @@ def tokenise_pairs(
         cut = _truncated(row, tokenizer.bos_token_id, max_length, max_prompt_length)
         if not cut.chosen or not cut.rejected:
             raise DataError(
-                "no token of a response is left within max_length",
+                "max_length leaves no token of a response",
                 value=f"pair {index + 1}: prompt {len(row.prompt)}, max_length {max_length}",
                 remedy="raise data.max_length or lower data.max_prompt_length",
             )

@@ -39,14 +39,14 @@ def declared_rates(schedule: str, peak: float, steps: int, warmup_ratio: float) 
 
 
 def check_rates(used: Sequence[float], declared: Sequence[float]) -> None:
-    """Hold the rates that the optimiser really used against the declared ones.
+    """Compare the learning rates that the optimiser used with the declared ones.
 
     Raises:
         TrainingError: another number of steps, or a rate that differs by more than 1e-6 of the peak.
     """
     if len(used) != len(declared):
         raise TrainingError(
-            "training took another number of steps than the profile declares",
+            "training took a different number of steps from what the profile declares",
             value=f"{len(used)} instead of {len(declared)}",
             remedy="look for a second schedule or batch size in the engine's settings",
         )
@@ -54,7 +54,7 @@ def check_rates(used: Sequence[float], declared: Sequence[float]) -> None:
     for step, (got, wanted) in enumerate(zip(used, declared, strict=True)):
         if not abs(got - wanted) <= allowed:
             raise TrainingError(
-                "the learning rate that was really used is not the declared one",
+                "training used a different learning rate from the declared one",
                 value=f"step {step + 1}: {got:.6g} instead of {wanted:.6g}",
                 remedy="look for a `scheduler` or `optimizer` block in the engine's settings",
             )

@@ -1,4 +1,4 @@
-"""Pairs as rows in which the prompt stands once, and both responses see it but not each other."""
+"""Pairs as rows with the prompt once: both responses see it, but not each other."""
 
 from __future__ import annotations
 

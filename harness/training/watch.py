@@ -1,4 +1,4 @@
-"""What looks on while an arm trains: the progress, whether anybody still waits, and the meter."""
+"""What observes a training: progress, a check that the parent process still waits, and the meter."""
 
 from __future__ import annotations
 

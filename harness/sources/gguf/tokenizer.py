@@ -1,4 +1,4 @@
-"""A tokenizer out of a GGUF file, with what the file's reader leaves out put back explicitly."""
+"""A tokenizer from a GGUF file; what the file's reader leaves out is set explicitly."""
 
 from __future__ import annotations
 

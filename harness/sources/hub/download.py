@@ -146,7 +146,7 @@ def _download(repository: Repository, commit: str, patterns: Sequence[str]) -> d
 
 
 def _check_arrived(path: Path, expected: RepoFile) -> None:
-    """Hold a file against the hub's list: sha256 where it is kept by LFS, else git's object id."""
+    """Check a file against the hub's list: by sha256 if LFS keeps it, else by git's object id."""
     if not path.is_file():
         raise _damaged(path, "it did not arrive")
     if expected.lfs is not None:
@@ -161,7 +161,7 @@ def _check_arrived(path: Path, expected: RepoFile) -> None:
 
 def _damaged(path: Path, what: str) -> DamagedFileError:
     return DamagedFileError(
-        "a file from the hub is not what it should be",
+        "a file from the hub is missing or does not match its digest",
         value=f"{path}: {what}",
         remedy=f"delete {path.resolve()} and run `prepare` again; "
         "if it comes back like this, it was changed on the hub",

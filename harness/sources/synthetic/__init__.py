@@ -1,1 +1,1 @@
-"""Stand-ins of the exact shapes where weights cannot be had: random weights, synthetic tokens."""
+"""Stand-ins of the exact shapes for weights that are not available: random weights, synthetic tokens."""

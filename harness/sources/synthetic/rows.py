@@ -1,4 +1,4 @@
-"""Synthetic preference pairs of drawn lengths, written as rows that read like real ones."""
+"""Synthetic preference pairs of drawn lengths, written as rows like real ones."""
 
 from __future__ import annotations
 

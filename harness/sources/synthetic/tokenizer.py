@@ -1,4 +1,4 @@
-"""A tokenizer of any vocabulary whose text is written token by token: each word of `w<id>` is one id."""
+"""A tokenizer of any vocabulary size in which each word `w<id>` is one token id."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A profile with random weights and synthetic tokens in the place of what cannot be had."""
+"""A profile with random weights and synthetic tokens in place of the real ones."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def random_variant(profile: Profile, *, shrink: int = 1, pairs: int = 0) -> Prof
     """
     if shrink < 1 or pairs < 0 or profile.model.source == "random":
         raise ProfileError(
-            "no random variant can be made of this",
+            "this profile can have no random variant",
             value=f"profile {profile.name}, shrink {shrink}, pairs {pairs}",
             remedy="give a profile with real weights, shrink of 1 or more and 0 pairs or more",
         )

@@ -76,7 +76,7 @@ def test_a_regression_is_shown_and_raised(
 ) -> None:
     edit(results / FOLDER / "table1.json", **{"arms/fsrl/scores/mmlu.acc/value": 0.9})
     capsys.readouterr()
-    with pytest.raises(RegressionError, match=r"1 of \d+ quantities left their tolerance") as failure:
+    with pytest.raises(RegressionError, match=r"1 of \d+ values are out of tolerance") as failure:
         run(reported.profile, reported.paths, False, results)
     assert "fsrl: mmlu.acc: left standard_errors 1 or items 1" in str(failure.value)
     assert "fsrl: mmlu.acc" in capsys.readouterr().out

@@ -267,7 +267,7 @@ def test_the_digest_covers_every_prompt_and_its_place() -> None:
 
 def test_only_padding_may_follow_a_stop() -> None:
     check_stops([[7, 8, 9], [7, 5, 0, 0], [1, 0, 0]], (1, 5), 0, "gsm8k")
-    with pytest.raises(EvaluationError, match="went on after a stop"):
+    with pytest.raises(EvaluationError, match="continued after a stop"):
         check_stops([[7, 5, 8, 0]], (1, 5), 0, "gsm8k")
 
 

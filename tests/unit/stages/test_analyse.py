@@ -117,7 +117,7 @@ def test_other_items_are_refused_though_their_number_is_the_same(made_run: Run) 
 def test_arms_that_were_asked_other_tokens_are_refused(made_run: Run) -> None:
     path = made_run.paths.stage("evaluate", "fsrl")
     rewrite(path, '"ids_sha256": ""', '"ids_sha256": "0123456789abcdef"')
-    with pytest.raises(NotComparableError, match="base and fsrl were not asked the same tokens in") as error:
+    with pytest.raises(NotComparableError, match="base and fsrl got different tokens in") as error:
         made_run.analysed()
     assert error.value.value == "not recorded, 0123456789ab"
 

@@ -72,7 +72,7 @@ def test_a_flipped_bit_is_found(tmp_path: Path) -> None:
     data = bytearray((tmp_path / DATA).read_bytes())
     data[100] ^= 1
     (tmp_path / DATA).write_bytes(data)
-    with pytest.raises(DamagedFileError, match="not what was written"):
+    with pytest.raises(DamagedFileError, match="does not match what was written"):
         ActivationCache(tmp_path, "key")
 
 

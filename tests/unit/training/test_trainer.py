@@ -126,7 +126,7 @@ def test_another_schedule_than_the_declared_one_is_caught(tmp_path: Path) -> Non
     made, _ = trainer(tmp_path, used)
     made.args.lr_scheduler_type = "constant_with_warmup"
     made.train()
-    with pytest.raises(TrainingError, match="learning rate that was really used"):
+    with pytest.raises(TrainingError, match="different learning rate"):
         check_declared(made, used)
 
 
