@@ -1,4 +1,4 @@
-"""Where every value of a profile comes from, as docs/provenance.md: `python -m harness.profiles.origins`."""
+"""Where every value of a profile comes from, as docs/provenance.md: `python docs/provenance.py`."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ TABLE_5 = (
 HEAD = f"""\
 # Where every value comes from
 
-Made from the profiles by `python -m harness.profiles.origins`; a test fails where the two differ.
+Made from the profiles by `python docs/provenance.py`; a test fails where the two differ.
 
 *The paper* is arXiv 2509.12934v1 as text; its extraction lost formulas and several numbers. **A value that is
 lost is never guessed**: what stands in its place is marked *assumed*, with its reason, and is overridden by
@@ -178,7 +178,7 @@ def _mark(assumed: bool) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the page, or with --check say whether it is up to date."""
-    parser = argparse.ArgumentParser(prog="python -m harness.profiles.origins", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python docs/provenance.py", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if the page is old")
     given = parser.parse_args(arguments)
     text = page()
@@ -186,7 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         current = PAGE.read_text(encoding="utf-8") if PAGE.is_file() else ""
         if current != text:
             print(
-                f"{PAGE} is not what the profiles say: run `python -m harness.profiles.origins`",
+                f"{PAGE} is not what the profiles say: run `python docs/provenance.py`",
                 file=sys.stderr,
             )
         return int(current != text)
