@@ -49,7 +49,7 @@ def steer(
 
 
 def are_few(active: int, v_NxC: Tensor) -> bool:
-    """Whether so many active entries are read faster row by row than multiplied with the whole chunk."""
+    """Whether reading the active rows is faster than multiplying with the whole chunk."""
     positions, features = v_NxC.shape
     return active <= features * max(FEW.get(v_NxC.device.type, 0.0) * positions, FEW_ROWS)
 

@@ -63,7 +63,8 @@ class Adapter(nn.Module):
         d_in, d_sae: width of the residual stream, number of features.
         activation: `relu` (equation 5), `jump_relu` (learnable thresholds) or `soft_threshold`
             (sign(z) ReLU(abs(z) - threshold), signed).
-        dtype: of weight, bias and soft threshold; a JumpReLU's stays float32 whatever the module is cast to.
+        dtype: of weight, bias and soft threshold; a JumpReLU's threshold stays float32, even after
+            a cast of the module.
         threshold: where the thresholds start; a JumpReLU's to bfloat16 precision, and its bias with it.
         bandwidth: of the straight-through estimator (JumpReLU only).
         seed: of the initial weights.
@@ -130,7 +131,7 @@ class Adapter(nn.Module):
         self.masked[features] = True
 
     def silence(self, features: list[int]) -> None:
-        """Force v to 0 at these features whatever `mask` says."""
+        """Force v to 0 at these features, also where `mask` would allow it."""
         self.silenced[features] = True
         self.mask([])
 

@@ -78,7 +78,7 @@ class Mask(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What one mask gave: its row, and what of it is no part of a row."""
+    """What one mask gave: its row, and what is not part of the row."""
 
     row: Ablated
     items: dict[str, int]

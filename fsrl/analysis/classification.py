@@ -33,7 +33,7 @@ class Config(Options):
         neighbours: labelled explanations that decide.
         folds: of the labelled ones; each is classified from those of the other folds.
         lead_in: whether every explanation begins with words about its kind and a colon, as the miniature's
-            do; then the classifier is also tried without them, since they all but name the category.
+            do; then the classifier is also tried without them, because these words almost name the category.
         resamples: of the bootstrap over features.
     """
 

@@ -51,7 +51,7 @@ def against(losses: Sequence[float], reference: Sequence[float], seed: int) -> I
 
 
 def first(subject: Subject, pairs: int) -> Subject:
-    """The subject with the first so many test pairs; all of them for 0."""
+    """The subject with only its first test pairs; all of them for 0."""
     if not pairs:
         return subject
     tokenised = subject.tokenised._replace(rows=subject.tokenised.rows[:pairs])
@@ -59,7 +59,7 @@ def first(subject: Subject, pairs: int) -> Subject:
 
 
 def base_loss(scene: StudyScene, pairs: int = 0) -> float:
-    """The base arm's loss, as `evaluate` recorded it: of all test pairs, or of the first so many."""
+    """The base arm's loss, as `evaluate` recorded it: over all test pairs, or over the first ones."""
     evaluated = finished("evaluate", scene.profile, scene.paths, BASE)
     if pairs:
         logged = rows(

@@ -59,7 +59,7 @@ def side_by_side(
     pairs: Sequence[Pair],
     shown: int | None = None,
 ) -> GenerationsResult:
-    """Answers by the name they are filed under, put together prompt by prompt; means over all of them.
+    """Answers by name, put side by side for each prompt; means over all of them.
 
     Args:
         shown: how many prompts, from the front, are kept in full; all where None.

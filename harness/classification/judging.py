@@ -64,7 +64,7 @@ def judge_all(
 
     Raises:
         EvaluationError: more questions without an allowed answer than `may_miss`.
-        HarnessError: whatever the judge refuses.
+        HarnessError: any error of the judge.
     """
     questions = [
         Question(category, text) for category in read_categories() for text in explanations.texts.values()

@@ -59,7 +59,7 @@ class SharedPrefix:
 
 
 def shared_length(prompts: Sequence[Ids]) -> int:
-    """How many leading tokens all prompts have in common, of each prompt all but the last."""
+    """Number of leading tokens that all prompts share, leaving at least the last token of each."""
     first, last = min(prompts), max(prompts)  # whatever these two share, all in between share
     most = min(map(len, prompts)) - 1
     return next((i for i in range(most) if first[i] != last[i]), most)

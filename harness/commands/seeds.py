@@ -100,7 +100,7 @@ def run(stage: str, profile: Profile, paths: RunPaths, seeds: Sequence[int], arm
     """Run a stage for every seed; after `report` also write and print the table over seeds.
 
     Raises:
-        HarnessError: whatever the stage refuses; the seeds before it are kept.
+        HarnessError: any error of the stage; earlier seeds are kept.
     """
     for seed in seeds:
         one, where = with_seed(profile, seed), seed_paths(paths, seed)
@@ -126,7 +126,7 @@ def run_all(
         commit: take the table over into `results`, if every seed passes.
 
     Raises:
-        HarnessError: whatever a stage refuses; the seeds before it are kept.
+        HarnessError: any error of a stage; earlier seeds are kept.
     """
     for place, seed in enumerate(seeds, start=1):
         console.print(f"[bold]training seed {seed} ({place} of {len(seeds)})[/bold]")

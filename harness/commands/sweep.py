@@ -22,7 +22,7 @@ def run(profile: Profile, paths: RunPaths, axis: str | None) -> list[Artefact]:
 
     Raises:
         ProfileError: the profile has no such sweep.
-        HarnessError: whatever `prepare`, a training or the scoring refuses; finished points are kept.
+        HarnessError: any error of `prepare`, a training or the scoring; finished points are kept.
     """
     names = sweeps(profile, (axis,) if axis else AXES)
     run_stage("prepare", profile, paths)

@@ -95,7 +95,7 @@ def _remedies(made_by: str) -> dict[str, str]:
 def refused(
     what: str, where: object, remedy: str, kind: type[HarnessError] = DamagedFileError
 ) -> Iterator[None]:
-    """Turn whatever goes wrong when data is taken apart into one refusal, in words."""
+    """Turn any fault in reading data into one refusal with a message."""
     try:
         yield
     except FAULTS as error:

@@ -21,7 +21,7 @@ def rows(
     remedy: str,
     refusal: type[HarnessError] = DamagedFileError,
 ) -> Iterator[Row]:
-    r"""Each line of a file as JSON, taken apart by `parse`; lines are read as they are asked for.
+    r"""Each line of a file as JSON, turned into a row by `parse`; lines are read lazily.
 
     A line ends at `\n` and nowhere else: U+2028 or U+0085 inside of a text do not end it. A blank line is not
     JSON.

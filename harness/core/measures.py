@@ -52,7 +52,7 @@ class Measure(NamedTuple):
 
 
 def measure(name: str) -> Measure:
-    """The measure of a name; a task that nobody gave a title is shown under its own name."""
+    """The measure of a name; a task without a title is shown under its own name."""
     is_loss = name in PREFERENCE
     return Measure(
         name=name,

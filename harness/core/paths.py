@@ -40,7 +40,7 @@ class RunPaths:
 
     @property
     def lock(self) -> Path:
-        """The lock file: beside the profile's own file where that is known."""
+        """The lock file: beside the profile's own file if that is known."""
         return self.lock_file or self.root / "profile.lock.json"
 
     def stage(self, stage: str, arm: str | None = None) -> Path:

@@ -15,7 +15,7 @@ DPI = 150
 
 
 def blank(width: float, height: float) -> Figure:
-    """An empty figure of so many inches, on a canvas that needs no screen."""
+    """An empty figure of this size in inches, on a canvas that needs no screen."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -31,7 +31,7 @@ def saved(
 
     Args:
         salt: of the ids in the SVG.
-        settings: matplotlib's, beside the font.
+        settings: of matplotlib, besides the font.
         transparent: whether the SVG has no background.
     """
     import matplotlib as mpl

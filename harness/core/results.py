@@ -28,7 +28,7 @@ class Usage(Record):
 
     Attributes:
         trainable_parameters, total_parameters: counts of entries.
-        tokens: real (non-padding) tokens that went through the model; 0 where nobody counted.
+        tokens: real (non-padding) tokens that went through the model; 0 if they were not counted.
         wall_s: seconds, model loading and compilation left out.
         startup_s: seconds of loading and compiling before.
         peak_allocated_gib, peak_reserved_gib: the CUDA allocator's peaks; None without a GPU.

@@ -86,7 +86,7 @@ def run(
 
     Raises:
         ProfileError: fewer than one step to measure or to warm up.
-        HarnessError: whatever the stages refuse.
+        HarnessError: any error of the stages.
     """
     _refuse_nothing(profile, steps, warmup)
     training = profile.training

@@ -39,7 +39,7 @@ class BosRule(NamedTuple):
 
 
 def leading_run(ids: Sequence[int], token: int | None) -> int:
-    """How often `token` stands at the front of `ids` without a gap."""
+    """How often `token` is repeated at the front of `ids`."""
     length = 0
     while length < len(ids) and ids[length] == token:
         length += 1

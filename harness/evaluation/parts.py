@@ -67,7 +67,7 @@ def _read(path: Path) -> Part | None:
 
 
 def whole_usage(parts: Mapping[str, Part], startup_s: float) -> Usage:
-    """The cost of all parts: sums of tokens and seconds, the highest of the peaks."""
+    """The cost of all parts: sums of tokens and seconds, and the highest peak."""
     all_of = [part.usage for part in parts.values()]
     allocated = [usage.peak_allocated_gib for usage in all_of if usage.peak_allocated_gib is not None]
     reserved = [usage.peak_reserved_gib for usage in all_of if usage.peak_reserved_gib is not None]

@@ -47,7 +47,7 @@ class Question(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a row of a question lies.
+    """Where a row of a question is.
 
     Attributes:
         line: the packed row.

@@ -80,7 +80,7 @@ _FINDING: TypeAdapter[Finding] = TypeAdapter(Finding)
 
 
 def parse_finding(data: Any, *, where: object) -> Finding:
-    """A study's result of whatever kind.
+    """A study's result, of any kind.
 
     Raises:
         DamagedFileError: none of the kinds, or another layout.

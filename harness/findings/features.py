@@ -18,7 +18,7 @@ class Feature(NamedTuple):
     """One feature of the dictionary.
 
     Attributes:
-        description: an explanation in words; empty where nobody wrote one.
+        description: an explanation in words; empty if there is none.
         categories: which of `CATEGORIES` it belongs to.
     """
 

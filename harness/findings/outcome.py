@@ -68,7 +68,7 @@ class SaeFacts(Record):
 
 
 class TrainingFacts(Record):
-    """What is kept of an arm's training beside its cost.
+    """What is kept of an arm's training besides its cost.
 
     Attributes:
         learning_rates: number of learning rates recorded, one a step.
@@ -149,9 +149,9 @@ class Outcome(Record):
         order: names of the arms in the profile's order.
         arms: in that order, also after reading a file whose keys are sorted.
         comparisons: all paired differences.
-        sae: its quality; None where nobody measured it.
+        sae: its quality; None if not measured.
         prepare_s: seconds of the stage `prepare`.
-        random_weights: whether nobody's weights were used, so that only memory and speed mean anything.
+        random_weights: whether the weights were random, so that only memory and speed mean anything.
     """
 
     schema_version: int = SCHEMA_VERSION

@@ -15,7 +15,7 @@ class SweptSae(Record):
 
     Attributes:
         source: the release and id, or how it was trained.
-        explained_variance, mean_l0, dead_fraction: None where nobody measured them here.
+        explained_variance, mean_l0, dead_fraction: None if not measured here.
     """
 
     source: str

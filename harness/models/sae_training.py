@@ -110,7 +110,7 @@ def collect_activations(
 
 @contextmanager
 def _cut_behind(model: PreTrainedModel, layer: int) -> Iterator[None]:
-    """Leave out the blocks behind a layer: nobody reads what they would compute."""
+    """Leave out the blocks above a layer, whose output nothing reads."""
     decoder = model.get_decoder()
     whole = decoder_layers(model)
     decoder.layers = whole[: layer + 1]

@@ -63,7 +63,7 @@ def run(
 
     Raises:
         ProfileError: not the bundled miniature, no such reward, or a study that the profile does not have.
-        HarnessError: whatever a stage or a study refuses; finished trials are kept.
+        HarnessError: any error of a stage or a study; finished trials are kept.
     """
     _refuse_unplanted(profile, rewards)
     seeds = tuple(seeds) or (profile.training.seed,)
@@ -121,7 +121,7 @@ def make_trial(profile: Profile, paths: RunPaths, reward: str, seed: int) -> Mad
     """Train and analyse one adapter; what is finished is reused.
 
     Raises:
-        HarnessError: whatever a stage or a study refuses.
+        HarnessError: any error of a stage or a study.
     """
     world = make_world(int(read_bundle(profile.model.id).manifest["seed"]))
     root = home(paths) / reward

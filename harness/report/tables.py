@@ -38,7 +38,7 @@ def table1(outcome: Outcome, paper: Paper) -> Sheet:
 
 
 def cost_table(outcome: Outcome, paper: Paper) -> Sheet:
-    """What each arm cost, beside what the paper reports."""
+    """What each arm cost, and what the paper reports."""
     headings = (
         "Arm",
         "Trainable parameters",

@@ -39,7 +39,7 @@ def assemble(profile: Profile, paths: RunPaths) -> PrepareResult:
 
     Raises:
         UnavailableError: something is missing on this machine; all of it is named at once.
-        HarnessError: whatever a source refuses.
+        HarnessError: any error of a source.
     """
     pins = pinned(profile, paths.lock, _no_gpu() if needs_gpu(profile) else {})
     bundle = read_bundle(profile.model.id) if profile.model.source == "bundle" else None
@@ -177,7 +177,7 @@ def rows(profile: Profile, paths: RunPaths, bundle: Bundle | None, pins: dict[st
     """The data root of a profile, each file of it checked.
 
     Raises:
-        HarnessError: whatever a source refuses.
+        HarnessError: any error of a source.
     """
     if profile.data.source == "random":
         return Part(*random_rows(profile))

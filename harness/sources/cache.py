@@ -78,7 +78,7 @@ def read_cached(folder: Path) -> Cached:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """What a killed maker left; this folder's lock is held, so nobody is at work in one."""
+    """Remove what a killed process left; this folder is locked, so no other process works in it."""
     for path in folder.parent.glob(f".{folder.name}.*"):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

@@ -29,7 +29,7 @@ def export(profile: Profile, paths: RunPaths, target: Path) -> dict[str, Entry]:
 
     Raises:
         RunFolderError: the folder holds something already or cannot be written.
-        HarnessError: whatever the sources of the rows refuse.
+        HarnessError: any error of the rows' sources.
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise RunFolderError(

@@ -143,7 +143,7 @@ def run_stage(name: str, profile: Profile, paths: RunPaths, arm: str | None = No
     """Run a stage for one arm, for all arms, or for the run as a whole; a finished one is reused.
 
     Raises:
-        HarnessError: whatever the stage refuses; nothing half-written stays.
+        HarnessError: any error of the stage; nothing half-written stays.
     """
     stage = load_stage(name)
     arms: list[str | None] = [None]

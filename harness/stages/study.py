@@ -88,7 +88,7 @@ def run_studies(profile: Profile, paths: RunPaths, wanted: Sequence[str]) -> lis
 
     Raises:
         ProfileError: the profile has no such study, or none at all.
-        HarnessError: whatever a study refuses.
+        HarnessError: any error of a study.
     """
     if not profile.studies:
         raise ProfileError(

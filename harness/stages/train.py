@@ -121,7 +121,7 @@ def _spec(profile: Profile, paths: RunPaths, name: str, folder: Path) -> TrainSp
 
 @contextlib.contextmanager
 def _workshop(home: Path) -> Iterator[Path]:
-    """A folder beside the weights, gone afterwards; when the work fails its log stays, as train.log."""
+    """A temporary folder beside the weights; if the work fails, its log stays as train.log."""
     with writing("the run folder cannot be written", home):
         home.mkdir(parents=True, exist_ok=True)
         for left in home.glob(".train-*"):

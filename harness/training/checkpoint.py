@@ -112,8 +112,8 @@ def alone(folder: Path) -> Iterator[None]:
 def without_code() -> None:
     """Make DeepSpeed read its checkpoints as tensors and plain values.
 
-    Its own loader unpickles whatever a file holds. Four of the engine's own small classes are let through
-    beside what PyTorch allows.
+    Its own loader unpickles whatever a file holds. Besides what PyTorch allows, four small classes of the
+    engine are allowed.
     """
     from deepspeed.runtime.checkpoint_engine.torch_checkpoint_engine import TorchCheckpointEngine
     from deepspeed.runtime.fp16.loss_scaler import DynamicLossScaler, LossScaler

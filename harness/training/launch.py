@@ -93,7 +93,7 @@ def _command(exchange: Exchange, ranks: int) -> list[str]:
 
 
 def _devices(ranks: int) -> list[str]:
-    """The launcher's choice of devices; beside --num_gpus it would ignore CUDA_VISIBLE_DEVICES."""
+    """The launcher's choice of devices; with --num_gpus it would ignore CUDA_VISIBLE_DEVICES."""
     import torch
 
     if not torch.cuda.is_available():
@@ -134,7 +134,7 @@ def _environment(spec: TrainSpec) -> dict[str, str]:
 
 
 def free_port() -> int:
-    """A TCP port of this machine that nobody listens on."""
+    """A free TCP port of this machine."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
@@ -144,7 +144,7 @@ def free_port() -> int:
 def _started(
     command: list[str], environment: dict[str, str], log: IO[bytes]
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A process in a group of its own; whatever ends the block, nothing of the group outlives it."""
+    """A process in its own group; when the block ends for any reason, the whole group ends."""
     process = subprocess.Popen(
         command,
         env=environment,

@@ -20,7 +20,7 @@ def is_main_rank() -> bool:
 
 
 class Watch:
-    """Called after each optimiser step: notes the progress, and stops once nobody waits for the result."""
+    """Called after each optimiser step: notes the progress, and stops if its parent process is gone."""
 
     def __init__(self, exchange: Exchange, parent: int) -> None:
         self.exchange = exchange

@@ -98,7 +98,7 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
     """Train the spec's arm, save it, and check what was saved.
 
     Raises:
-        HarnessError: whatever the inputs, the training or the checks refuse.
+        HarnessError: any error of the inputs, the training or the checks.
     """
     profile = spec.parsed()
     configure(spec.threads, profile.training.seed)

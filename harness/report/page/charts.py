@@ -134,7 +134,7 @@ def _usage_panel(axes: Axes, result: UsageResult, context: str) -> None:
 
 
 def _plain_numbers(axis: Axis) -> None:
-    """0.01 instead of a power whose exponent nobody can read."""
+    """0.01 instead of a power with a tiny exponent."""
     from matplotlib.ticker import NullFormatter
 
     axis.set_major_formatter("{x:g}")

@@ -18,7 +18,7 @@ from harness.report.page.blocks import NOT_PRINTED, interval, plain_error
 
 
 def composition(result: CompositionResult, href: str, printed: Printed) -> Sheet:
-    """Table 2: ours in both ways, the paper's beside them."""
+    """Table 2: our values computed in both ways, and the paper's."""
     other = {
         (row.category, row.context): (i, row) for i, row in enumerate(result.rows) if row.way == "positions"
     }

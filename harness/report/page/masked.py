@@ -22,7 +22,7 @@ def section(name: str, result: AblationResult, href: str) -> Section:
 
 
 def contrasts(result: AblationResult, href: str) -> Sheet:
-    """Each category by each measure beside random masks of its size."""
+    """Each category by each measure, compared with random masks of its size."""
     rows = tuple(_contrast_row(one, f"/result/contrasts/{i}") for i, one in enumerate(result.contrasts))
     draws = 1 + max(row.draw for row in result.rows if row.draw is not None)
     notes = (

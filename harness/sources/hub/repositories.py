@@ -91,7 +91,7 @@ def pin(repository: Repository) -> str:
     """The commit that the revision stands for, once this machine may read the repository's files.
 
     Raises:
-        UnavailableError: no connection, no such repository, or terms that nobody accepted; the message names
+        UnavailableError: no connection, no such repository, or terms not accepted; the message names
             the page and the variable that holds the token, never the token.
     """
     from huggingface_hub import HfApi

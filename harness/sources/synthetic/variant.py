@@ -20,7 +20,7 @@ NOTE = (
 def random_variant(profile: Profile, *, shrink: int = 1, pairs: int = 0) -> Profile:
     """The profile with its exact shapes, random weights and synthetic pairs; everything else as it was.
 
-    Changed beside the sources: one epoch, few items a task, no floor for how far weights must move (random
+    Changed besides the sources: one epoch, few items a task, no floor for how far weights must move (random
     weights at the paper's rates move less than bfloat16 shows) and no checkpoints.
 
     Args:
