@@ -67,7 +67,7 @@ def simple(name, summary, *command):
     nox.session(run, name=name)
 
 
-simple("reproduce-seeds", "Table 1 over several seeds (`-- --seeds 1,2,3 --commit`).", "harness", "seeds")
+simple("reproduce-seeds", "Table 1 over several seeds (`-- --seeds 1,2,3 --save`).", "harness", "seeds")
 simple("sweep", "A training for each alpha and each layer (`-- --axis alpha`).", "harness", "sweep")
 simple("planted-truth", "FSRL on rewards of known weights: are they recovered?", "harness", "planted-truth")
 simple("report", "The page again, from finished artefacts (`-- --committed`).", "harness", "page")
@@ -77,7 +77,7 @@ simple("tests", "The fast tests, in two processes.", "pytest", "--numprocesses=2
 simple("tests-slow", "The tests with the marker `slow`.", "pytest", "-m", "slow")
 simple("tests-gpu", "The tests that need a CUDA GPU; skipped without one.", "pytest", "-m", "gpu")
 simple("faults", "Real runs, killed and damaged.", "pytest", "-m", "faults", "tests/faults")
-simple("lock", "The hashes of the lock, brought up to date; asks pip.", "harness.environment.lock")
+simple("lock", "Refresh the hashes in constraints.sha256; needs a network.", "harness.environment.lock")
 simple("types", "Strict types.", "mypy")
 
 
@@ -98,7 +98,7 @@ def regress(session):
 
 @nox.session
 def bench(session):
-    """The lean path against a plain transcription, as ratios (`-- --update` accepts them)."""
+    """Optimised training step vs. a plain reference: speed and memory ratios (`-- --update` accepts them)."""
     shared(session, "pytest", "tests/benchmarks", "-m", "bench", "--benchmark-enable", BENCH_JSON)
     session.run(PYTHON, "-m", "harness", "bench", *session.posargs, external=True)
 

@@ -1,291 +1,163 @@
-"""The command line of `python -m harness`: a parser for each command, with what it reads and writes."""
+"""The command line: every command by its name; its module is imported once the command is used."""
 
 from __future__ import annotations
 
-import argparse
-import os
+import inspect
+import re
+import sys
+import textwrap
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, cast
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
 from harness import __version__
-from harness.commands import classify, page, sweep
-from harness.commands.classify_options import add_arguments
-from harness.core.paths import RESULTS
-from harness.cost.gpus import GPUS
+from harness.core.errors import UsageError
 from harness.profiles.toml_file import profile_names
-from harness.stages import study
-from harness.stages.stage import STAGES, load_stage
 
-SUMMARY = "`python -m harness STAGE --profile NAME`: run one stage of a reproduction."
-COMPARISONS = {
-    "regress": (
-        "results",
-        "Compares the run's table1.json with the committed one of this profile and hardware.",
-    ),
-    "prompts": (
-        "prompts",
-        "Compares the first prompt of each task and arm, templates, BOS counts and stop ids with "
-        "results/<profile>/prompts.json.",
-    ),
+MODULE = "python -m harness"
+SCRIPT = "fsrl-bench"
+"""The installed name of the same command: shells complete a name, not `python -m`."""
+COMMANDS = {
+    "prepare": "Find or fetch model, SAE and rows; check every file; train the SAE where none is published.",
+    "train": "Train each arm with SimPO on the preference pairs, under DeepSpeed ZeRO-1.",
+    "evaluate": "Score each arm on the test pairs (SimPO) and with lm-eval (MMLU, TruthfulQA, GSM8K).",
+    "analyse": "Compare the arms item by item: effects, intervals, p values.",
+    "report": "Render Table 1, costs, times, verdicts and the picture.",
+    "check": "Check the properties that every run must have; then the verdict on each claim of the paper.",
+    "study": "Study the trained arms: the paper's other tables and figures, one artefact each.",
+    "sweep": "Train and score one adapter for each alpha and each layer that the profile sweeps (Figure 4).",
+    "page": "Render the page: every table and figure of the run, with the paper's values.",
+    "regress": "Compare a run with the committed results.",
+    "prompts": "Compare a run with the committed prompts.",
+    "seeds": "Run every stage for each training seed: means, standard deviations, tests over seeds.",
+    "parity": "Hold the base arm's scores against lm-eval's own command line, item by item.",
+    "planted-truth": "Train FSRL on rewards of known weights and see whether the analyses recover them.",
+    "classify": "Classify the SAE's features as alignment and style from their explanations (appendix E).",
+    "plan": "Predict memory, time, disk and steps of a profile on a named GPU, from shapes alone.",
+    "measure": "Measure memory and step time of training at a profile's shapes, with random weights.",
+    "bench": "Print the last benchmark's ratios and hold them against the committed ones.",
 }
-EXAMPLES = """\
-examples:
+STAGES = ("prepare", "train", "evaluate", "analyse", "report", "check", "study")
+FUNCTIONS = {name: f"commands.stage:{name}" for name in STAGES} | {
+    "planted-truth": "planted.session:planted_truth",
+    "plan": "cost.show_plan:plan",
+    "measure": "cost.measure:measure",
+    "bench": "cost.bench:run",
+}
+"""Below `harness`; every other command is `run` in the module of `commands` that has its name."""
+READS_UP_TO = {"regress": "check", "prompts": "analyse", "study": "analyse"}
+"""The stage before which the results that a command reads must still fit the profile."""
+RENAMED = {"commit": "save", "may-miss": "max-unanswered"}
+"""Options by their old names, which still work and are not shown."""
+NAMES = textwrap.fill(", ".join(profile_names()), 76, break_on_hyphens=False)
+EPILOG = f"""\
+Examples:
+
+\b
   python -m harness prepare  --profile miniature
   python -m harness prepare  --profile gemma-2-2b --export DIR
   python -m harness train    --profile miniature --arm fsrl
   python -m harness evaluate --profile smollm2-135m --data-root DIR
   python -m harness report   --profile miniature
 
-Stages run in the order prepare, train, evaluate, analyse, report, check; `nox -s reproduce-table1` runs
-them all.
-A finished stage is not run again unless something that it depends on has changed.
+Stages run in the order prepare, train, evaluate, analyse, report, check; `nox -s reproduce-table1` runs them
+all. A finished stage is not run again unless something that it depends on has changed.
+
+\b
+The bundled profiles:
+{NAMES}
+
+`fsrl-bench` is the same command by a name that bash and zsh complete: `fsrl-bench --install-completion`.
 """
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line; each stage's help says what it reads and writes."""
-    top = argparse.ArgumentParser(
-        prog="python -m harness",
-        description=SUMMARY,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawTextHelpFormatter,
-    )
-    top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = top.add_subparsers(dest="stage", required=True, metavar="STAGE")
-    for name in STAGES:
-        stage = load_stage(name)
-        one = _add_stage(commands, name, stage)
-        if name == "prepare":
-            one.add_argument(
-                "--export",
-                type=Path,
-                metavar="DIR",
-                help="only write the profile's rows to DIR as a data root, for --data-root on a machine "
-                "without a network; needs no model and no GPU",
-            )
-        one.add_argument(
-            "--seeds",
-            metavar="N,N,...",
-            help="run the stage once for each training seed, below seed-N; report adds the table over seeds",
+class Command(TyperCommand):
+    """A command whose help has a heading for each `rich_help_panel`, and defaults as `(default: ...)`."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the options below their headings."""
+        panels: dict[str, list[tuple[str, str]]] = {}
+        for option in self.get_params(ctx):
+            name, text = option.get_help_record(ctx) or ("", "")
+            said, bracket, extra = text.rpartition("  [")
+            rows = panels.setdefault(getattr(option, "rich_help_panel", None) or "Options", [])
+            rows.append((name, f"{said} ({extra[:-1]})" if bracket else text))
+        for heading, rows in panels.items():
+            with formatter.section(heading):
+                formatter.write_dl(rows)
+
+
+class Later(TyperCommand):
+    """A command whose module is imported once it is used: to list the commands needs none of them."""
+
+    def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:
+        """The context of the command itself."""
+        from harness.options import command_of
+
+        module, _, name = FUNCTIONS.get(info_name, f"commands.{info_name}:run").partition(":")
+        function = getattr(import_module(f"harness.{module}"), name)
+        app = typer.Typer(add_completion=False, rich_markup_mode=None)
+        told = re.split(r"\n\n(?:Args|Returns|Raises):", inspect.getdoc(function) or "")[0]
+        app.command(info_name, cls=Command, help=f"{COMMANDS[info_name]}\n\n{told}")(
+            command_of(function, READS_UP_TO.get(info_name, ""))
         )
-        if stage.PER_ARM:
-            one.add_argument("--arm", metavar="NAME", help="one arm of the profile (default: all of them)")
-    _add_studies(commands)
-    _add_sweep(commands)
-    _add_page(commands)
-    for name, (what, summary) in COMPARISONS.items():
-        one = commands.add_parser(name, help=f"Compare a run with the committed {what}.", description=summary)
-        _add_common(one)
-        one.add_argument(
-            "--update", action="store_true", help=f"accept this run's {what} as the committed ones"
-        )
-    _add_seeds(commands)
-    _add_parity(commands)
-    _add_planted(commands)
-    _add_classify(commands)
-    _add_plan(commands)
-    _add_measure(commands)
-    bench = commands.add_parser(
-        "bench",
-        help="Print the last benchmark's ratios and hold them against the committed ones.",
-        description="Reads runs/bench/pytest-benchmark.json, which `nox -s bench` writes.",
-    )
-    bench.add_argument("--update", action="store_true", help="accept the ratios as the committed ones")
-    return top
+        return get_command(app).make_context(info_name, args, parent, **extra)
 
 
-def _add_stage(commands: Any, name: str, stage: Any) -> argparse.ArgumentParser:
-    """A command that says of its module what it does, reads and writes."""
-    detail = f"{stage.SUMMARY}\n\nreads:  {stage.READS}\nwrites: {stage.WRITES}"
-    one: argparse.ArgumentParser = commands.add_parser(
-        name, help=stage.SUMMARY, description=detail, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    _add_common(one)
-    return one
+def run(arguments: Sequence[str] | None) -> int:
+    """Run the command that the arguments name (None: those of the process); the exit code.
+
+    Raises:
+        UsageError: no such command or option, or a value that it does not take.
+        HarnessError: whatever the command refuses.
+    """
+    program = SCRIPT if Path(sys.argv[0]).name == SCRIPT else MODULE
+    try:
+        return commands(program).main(arguments, prog_name=program, standalone_mode=False) or 0
+    except typer.TyperException as error:
+        raise _refused(error) from error
 
 
-def _add_seeds(commands: Any) -> None:
-    one = commands.add_parser(
-        "seeds",
-        help="Run every stage for each training seed: means, standard deviations, tests over seeds.",
-        description="Runs prepare to check once for each training seed, below seed-N of the run folder,\n"
-        "then puts the seeds together: mean, standard deviation, and differences to the base tested\n"
-        "with seeds as the unit (paired t test, Holm). What is finished is reused.\n\n"
-        "reads:  what the stages read\n"
-        "writes: seed-N/, a run folder each, and report/seeds.{json,md,tex}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def commands(program: str) -> TyperGroup:
+    """All commands; the options that install completion only where the program has a name."""
+    top = typer.Typer(
+        help="Run one stage of a reproduction, or one of the commands around them.",
+        epilog=EPILOG,
+        rich_markup_mode=None,
+        add_completion=program == SCRIPT,
+        context_settings={
+            "help_option_names": ["-h", "--help"],
+            "token_normalize_func": lambda name: RENAMED.get(name, name),
+        },
     )
-    _add_common(one)
-    one.add_argument(
-        "--seeds", default="1,2,3", metavar="N,N,...", help="training seeds, two or more (%(default)s)"
-    )
-    one.add_argument(
-        "--commit", action="store_true", help="take the table over into results/<profile>/<hardware>/"
-    )
+    top.callback()(_top)
+    group = cast(TyperGroup, get_command(top))
+    for name, summary in COMMANDS.items():
+        group.add_command(Later(name, short_help=summary))
+    return group
 
 
-def _add_planted(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    one = commands.add_parser(
-        "planted-truth",
-        help="Train FSRL on rewards of known weights and see whether the analyses recover them.",
-        description="Ranks the miniature's pairs by a style-heavy, a mixed and a truth-heavy reward, trains\n"
-        "the FSRL arm on each, and reads Table 2 and the causal ablation by rules that were written\n"
-        "before (docs/decisions/0050-planted-truth.md): a confusion table, planted x recovered.\n\n"
-        "reads:  the bundled miniature\n"
-        "writes: planted-truth/planted-truth.{json,md,svg,png}, and planted-truth/<reward>/seed-N/,\n"
-        "        a run folder each\n\n"
-        "About two minutes a reward and seed on two cores; what is finished is reused.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    one.add_argument(
-        "--profile",
-        default="miniature",
-        metavar="NAME",
-        help="the miniature, or what extends it (%(default)s)",
-    )
-    one.add_argument(
-        "--run-dir", type=Path, metavar="DIR", help="where the run keeps its files (runs/<profile>)"
-    )
-    one.add_argument(
-        "--seeds",
-        metavar="N,N,...",
-        help="train each reward once for each seed (default: the profile's seed)",
-    )
-    one.add_argument(
-        "--reward",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="only make the trials of this reward; the tables wait for all (repeatable)",
-    )
-    one.add_argument("--commit", action="store_true", help="take the result over into results/")
+def _version(context: typer.Context, wanted: bool) -> None:
+    if wanted:
+        print(f"{context.find_root().info_name} {__version__}")
+        raise typer.Exit
 
 
-def _add_parity(commands: Any) -> None:
-    one = commands.add_parser(
-        "parity",
-        help="Hold the base arm's scores against lm-eval's own command line, item by item.",
-        description="Scores a few items of each task twice, by this harness and by `python -m lm_eval run`,\n"
-        "on the same model, rows and settings. Without shared prefixes every number must be the\n"
-        "same to the last digit, with them up to rounding.\n\n"
-        "reads:  what `prepare` found (it runs first)\n"
-        "writes: report/lm-eval-parity.json: versions, commands, digests, items, largest difference",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    _add_common(one)
-    one.add_argument(
-        "--limit",
-        action="append",
-        default=[],
-        metavar="TASK=N",
-        help="items of a task, of each subject where it has some "
-        "(repeatable; default: 2 of mmlu and gsm8k, 10 of truthfulqa_mc2)",
-    )
-    one.add_argument("--commit", action="store_true", help="write the record into results/ too")
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version and exit.")
+    ] = False,
+) -> None: ...
 
 
-def _add_plan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    plan = commands.add_parser(
-        "plan",
-        help="Predict memory, time, disk and steps of a profile on a named GPU, from shapes alone.",
-        description="Builds the model from its bundled configuration without storage, counts parameters,\n"
-        "and predicts peak memory and time of each phase on a GPU, disk, and steps an epoch.\n"
-        "Needs no weights, no network and no GPU.\nThe formulae are in docs/performance.md.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    plan.add_argument(
-        "--profile",
-        default="gemma-2-2b",
-        metavar="NAME",
-        help="a bundled profile or a .toml file (%(default)s)",
-    )
-    plan.add_argument("--gpu", default="h200", metavar="NAME", help=f"{', '.join(GPUS)} (%(default)s)")
-    plan.add_argument("--json", action="store_true", help="print the plan as JSON on stdout")
-
-
-def _add_measure(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    measure = commands.add_parser(
-        "measure",
-        help="Measure memory and step time of training at a profile's shapes, with random weights.",
-        description="Trains every arm that trains on random weights and synthetic pairs of the exact\n"
-        "shapes, and writes peak memory and tokens/s to results/<profile>-random/<hardware>/.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    measure.add_argument("--profile", default="gemma-2-2b", metavar="NAME", help="(%(default)s)")
-    measure.add_argument("--steps", type=int, default=20, help="optimiser steps measured (%(default)s)")
-    measure.add_argument("--warmup", type=int, default=5, help="steps before them, left out (%(default)s)")
-    _add_shrink(measure)
-    measure.add_argument("--run-dir", type=Path, metavar="DIR", help="where the run keeps its files")
-    measure.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help="(%(default)s)")
-
-
-def _add_shrink(one: argparse.ArgumentParser) -> None:
-    one.add_argument(
-        "--shrink",
-        type=int,
-        default=1,
-        metavar="N",
-        help="divide widths, blocks, vocabulary, features and lengths by N (with random weights only)",
-    )
-
-
-def _add_studies(commands: Any) -> None:
-    one = _add_stage(commands, "study", study)
-    one.add_argument(
-        "--study",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="one of the profile's studies, and those it builds on (repeatable; default: all of them)",
-    )
-
-
-def _add_sweep(commands: Any) -> None:
-    one = _add_stage(commands, "sweep", sweep)
-    one.add_argument("--axis", choices=sweep.AXES, help="sweep this one only (default: both)")
-
-
-def _add_page(commands: Any) -> None:
-    one = _add_stage(commands, "page", page)
-    which = one.add_mutually_exclusive_group()
-    which.add_argument(
-        "--committed", action="store_true", help="render the committed results again instead of a run's"
-    )
-    which.add_argument(
-        "--commit", action="store_true", help="take the run's page and artefacts over into results/"
-    )
-
-
-def _add_classify(commands: Any) -> None:
-    one = commands.add_parser(
-        "classify",
-        help=classify.SUMMARY,
-        description=classify.HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    _add_common(one)
-    add_arguments(one)
-
-
-def _add_common(one: argparse.ArgumentParser) -> None:
-    names = ", ".join(profile_names())
-    one.add_argument(
-        "--profile", default="miniature", metavar="NAME", help=f"{names}, or a .toml file (%(default)s)"
-    )
-    root = os.environ.get("HARNESS_DATA_ROOT")
-    one.add_argument(
-        "--data-root",
-        type=Path,
-        default=Path(root) if root else None,
-        metavar="DIR",
-        help="folder of rows laid out ORG/NAME/CONFIG/SPLIT.jsonl (or the variable HARNESS_DATA_ROOT)",
-    )
-    one.add_argument(
-        "--run-dir", type=Path, metavar="DIR", help="where the run keeps its files (runs/<profile>)"
-    )
-    one.add_argument(
-        "--random-weights",
-        action="store_true",
-        help="the profile's exact shapes with random weights and synthetic pairs; only cost means anything",
-    )
-    _add_shrink(one)
+def _refused(error: typer.TyperException) -> UsageError:
+    """Typer's error in the words of the harness."""
+    close, context = getattr(error, "possibilities", None), getattr(error, "ctx", None)
+    said = f"{error.message}; did you mean {' or '.join(close)}?" if close else error.format_message()
+    where = context.command_path if context else MODULE
+    return UsageError(said.replace("Value error, ", ""), remedy=f"`{where} --help` says what there is")

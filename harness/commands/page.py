@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import get_args
+from typing import Annotated, get_args
 
-from harness.commands.classify_options import By
+from typer import Option
+
+from harness.classification.result import By
 from harness.core.artefact import Artefact, read_artefact, write_bytes
 from harness.core.console import screen_console
-from harness.core.errors import MissingInputError
+from harness.core.errors import MissingInputError, UsageError
 from harness.core.folders import whole_folder, writing
 from harness.core.paths import RESULTS, RunPaths
 from harness.findings.outcome import outcome_path, read_outcome
+from harness.options import Save
 from harness.paper.claims import read_paper
 from harness.paper.printed import read_printed
 from harness.profiles.profile import Profile
@@ -20,25 +23,33 @@ from harness.report.page.build import Documents, build
 from harness.stages.stage import STUDIES, command, first_changed, held
 from harness.stages.study import outdated
 
-SUMMARY = "Render report/index.html: every table and figure of the run, with the paper's values, on one page."
-READS = "report/table1.json, {studies,classification}/*.json, results/paper.json, results/paper-tables.json"
-WRITES = "report/index.html and a PNG of each figure; with --commit the same below results/"
 STUDIES_HREF = "../studies"
 CLASSIFIED_HREF = "../classification"
 CLASSIFIERS = get_args(By)
 
 
-def run(profile: Profile, paths: RunPaths, *, committed: bool, commit: bool, results: Path = RESULTS) -> None:
-    """Render the page.
+def run(
+    profile: Profile,
+    paths: RunPaths,
+    *,
+    committed: Annotated[
+        bool, Option("--committed", help="render the committed results again instead of a run's")
+    ] = False,
+    save: Save = False,
+    results: Path = RESULTS,
+) -> None:
+    """Reads report/table1.json, {studies,classification}/*.json, results/{paper,paper-tables}.json.
 
-    Args:
-        committed: read and write below `results` instead of the run folder.
-        commit: render the run's page, then take it and its artefacts over into `results`.
+    Writes report/index.html and a PNG of each figure; with --save the same below results/, with the artefacts
+    that the page shows.
 
     Raises:
+        UsageError: `committed` and `save`, which exclude each other.
         MissingInputError: the run has no report, or nothing is committed for this profile.
         DamagedFileError: an artefact is invalid.
     """
+    if committed and save:
+        raise UsageError("--committed and --save exclude each other", remedy="give one of them")
     if committed:
         for folder in _committed(profile, results):
             _write(_committed_page(profile, folder), folder / "report")
@@ -46,7 +57,7 @@ def run(profile: Profile, paths: RunPaths, *, committed: bool, commit: bool, res
         return
     with held(paths.root):
         _render_run(profile, paths)
-        if commit:
+        if save:
             outcome = read_outcome(outcome_path(paths), made_by=command("report", profile))
             _take_over(paths, profile, results / profile.name / outcome.hardware)
 
@@ -108,13 +119,13 @@ def _committed(profile: Profile, results: Path) -> list[Path]:
         raise MissingInputError(
             "nothing is committed for this profile",
             value=results / profile.name,
-            remedy=f"run it, then `python -m harness page --profile {profile.name} --commit`",
+            remedy=f"run it, then `python -m harness page --profile {profile.name} --save`",
         )
     return folders
 
 
 def _committed_page(profile: Profile, folder: Path) -> dict[str, bytes]:
-    again = f"python -m harness page --profile {profile.name} --commit"
+    again = f"python -m harness page --profile {profile.name} --save"
     outcome = read_outcome(folder / "table1.json", made_by=again)
     there = sorted(path.stem for path in (folder / "studies").glob("*.json"))
     names = [name for name in profile.studies if name in there]

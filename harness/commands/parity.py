@@ -5,22 +5,23 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Option
 
 from harness.core.artefact import digest_json, write_json
 from harness.core.console import console
-from harness.core.errors import CheckFailedError, EvaluationError, ProfileError
+from harness.core.errors import CheckFailedError, EvaluationError, UsageError
 from harness.core.measures import BASE
 from harness.core.paths import RESULTS, RunPaths
 from harness.core.provenance import hardware, provenance
 from harness.core.results import PrepareResult, Record
-from harness.evaluation.benchmark import metric_key, quiet
-from harness.evaluation.lm import GuardedLM
-from harness.evaluation.lm_eval_command import lm_eval_command
-from harness.evaluation.samples import sample_rows
-from harness.evaluation.score import guarded, load_ready, score_task
+from harness.options import Save
 from harness.profiles.profile import Profile
 from harness.stages.stage import command, prepared_inputs, run_stage
+
+if TYPE_CHECKING:
+    from harness.evaluation.lm import GuardedLM
 
 FILE = "lm-eval-parity.json"
 LIMITS = {"mmlu": 2, "truthfulqa_mc2": 10, "gsm8k": 2}
@@ -91,23 +92,34 @@ class Parity(Record):
 def run(
     profile: Profile,
     paths: RunPaths,
-    *,
-    limits: Mapping[str, int],
-    commit: bool,
+    limit: Annotated[
+        list[str] | None,
+        Option(
+            metavar="TASK=N",
+            help="items of a task, of each subject where it has some "
+            "(repeatable; default: 2 of mmlu and gsm8k, 10 of truthfulqa_mc2)",
+        ),
+    ] = None,
+    save: Save = False,
     results: Path = RESULTS,
 ) -> Parity:
-    """Score a few items of each task both ways, compare them, and write the record.
+    """Scores a few items of each task twice, by this harness and by `python -m lm_eval run`, on the same
+    model, rows and settings. Without shared prefixes every number must be the same to the last digit, with
+    them up to rounding.
 
-    Args:
-        limits: items by task, where they are not those of `LIMITS`.
-        commit: write the record below `results`, beside the profile's tables, too.
+    Reads what `prepare` found (it runs first).
+
+    Writes report/lm-eval-parity.json: versions, commands, digests, items, largest difference.
 
     Raises:
-        ProfileError: a limit for a task that the profile does not have, or below 1.
+        UsageError: a limit for a task that the profile does not have, or below 1.
         EvaluationError: lm-eval's command fails, or scores other items.
         CheckFailedError: an item differs; the record is written all the same, but not below `results`.
     """
-    few = cut(profile, limits)
+    few = cut(profile, dict(map(_limit, limit or ())))
+    from harness.evaluation.benchmark import quiet
+    from harness.evaluation.score import guarded, load_ready
+
     run_stage("prepare", profile, paths)
     prepared = prepared_inputs(profile, paths)
     with quiet():
@@ -124,7 +136,7 @@ def run(
         tasks={task: _task(few, prepared, lm, task) for task in few.evaluation.tasks},
         provenance=provenance(profile.evaluation.seed),
     )
-    folders = [paths.report, *([results / profile.name / hardware()["class"]] if commit else [])]
+    folders = [paths.report, *([results / profile.name / hardware()["class"]] if save else [])]
     broken = [line for task, one in found.tasks.items() for line in faults(task, one)]
     for folder in folders[:1] if broken else folders:
         write_json(folder / FILE, found.model_dump(mode="json"))
@@ -138,16 +150,23 @@ def run(
     return found
 
 
+def _limit(text: str) -> tuple[str, int]:
+    task, _, count = text.partition("=")
+    if not count.isdecimal():
+        raise UsageError("a limit is TASK=N", value=text, remedy="write it as in --limit gsm8k=2")
+    return task, int(count)
+
+
 def cut(profile: Profile, limits: Mapping[str, int]) -> Profile:
     """The profile with few items of each task and without shared prefixes.
 
     Raises:
-        ProfileError: a limit for a task that it does not have, or below 1.
+        UsageError: a limit for a task that it does not have, or below 1.
     """
     tasks = profile.evaluation.tasks
     for task, limit in limits.items():
         if task not in tasks or limit < 1:
-            raise ProfileError(
+            raise UsageError(
                 "no such number of items of a task of the profile",
                 value=f"{task}={limit}",
                 remedy=f"give 1 or more items of: {', '.join(tasks)}",
@@ -161,6 +180,8 @@ def cut(profile: Profile, limits: Mapping[str, int]) -> Profile:
 
 
 def _task(profile: Profile, prepared: PrepareResult, lm: GuardedLM, task: str) -> TaskParity:
+    from harness.evaluation.lm_eval_command import lm_eval_command
+
     section = profile.evaluation.tasks[task]
     console.print(f"{task}: lm-eval's own command ...")
     with tempfile.TemporaryDirectory(prefix="harness-parity-") as folder:
@@ -179,6 +200,9 @@ def _task(profile: Profile, prepared: PrepareResult, lm: GuardedLM, task: str) -
 
 
 def _ours(profile: Profile, prepared: PrepareResult, lm: GuardedLM, task: str, *, shared: bool) -> list[Json]:
+    from harness.evaluation.samples import sample_rows
+    from harness.evaluation.score import score_task
+
     lm.share_prefix = shared
     return sample_rows(score_task(profile, prepared, lm, task).samples)
 
@@ -198,6 +222,8 @@ def agreement(rows: Sequence[Json], samples: Sequence[Json]) -> Agreement:
     Raises:
         EvaluationError: one side has an item that the other has not.
     """
+    from harness.evaluation.benchmark import metric_key
+
     ours = {(row["doc_hash"], row["prompt_hash"], name): row for row in rows for name in row["responses"]}
     theirs = {(one["doc_hash"], one["prompt_hash"], one["filter"]): one for one in samples}
     if ours.keys() != theirs.keys():

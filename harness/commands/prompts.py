@@ -10,17 +10,16 @@ from harness.core.errors import NotComparableError, RegressionError
 from harness.core.paths import RESULTS, RunPaths
 from harness.core.results import EvaluateResult
 from harness.evaluation.committed_prompts import changes, read_snapshot, snapshot, snapshot_path, text_changes
+from harness.options import Update
 from harness.profiles.profile import Profile
 from harness.stages.stage import finished
 
 SHOWN_LINES = 40
 
 
-def run(profile: Profile, paths: RunPaths, update: bool, results: Path = RESULTS) -> None:
-    """Compare the prompts of a run's evaluations with the committed ones, or commit them.
-
-    Args:
-        update: write the run's prompts over the committed ones instead of comparing.
+def run(profile: Profile, paths: RunPaths, update: Update = False, results: Path = RESULTS) -> None:
+    """Compares the first prompt of each task and arm, templates, BOS counts and stop ids with
+    results/<profile>/prompts.json; with --update the run's become the committed ones.
 
     Raises:
         MissingInputError: an arm was not evaluated.

@@ -14,6 +14,7 @@ from harness.core.sheet import Cell, Sheet, line
 from harness.cost.bench import watch
 from harness.findings.compare import Delta, Scalar, compare, read_tolerances, require_comparable
 from harness.findings.outcome import SCHEMA_VERSION, Outcome, outcome_path, parse_outcome, read_outcome
+from harness.options import Update
 from harness.profiles.profile import Profile
 from harness.report.screen_table import show_sheet
 from harness.stages.stage import command, finished
@@ -21,11 +22,11 @@ from harness.stages.stage import command, finished
 SHOWN_DIGITS = 12
 
 
-def run(profile: Profile, paths: RunPaths, update: bool, results: Path = RESULTS) -> None:
-    """Compare a run's `table1.json` with the committed one, or accept it as the committed one.
+def run(profile: Profile, paths: RunPaths, update: Update = False, results: Path = RESULTS) -> None:
+    """Compares the run's table1.json with the committed one of this profile and hardware; with --update the
+    run's report becomes the committed one.
 
     Args:
-        update: copy the run's report over the committed results instead of comparing.
         results: folder of committed results, `<profile>/<hardware class>/`.
 
     Raises:

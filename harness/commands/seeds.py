@@ -6,10 +6,13 @@ import dataclasses
 import statistics as plain
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
+
+from typer import Option
 
 from harness.core.artefact import write_bytes, write_json, write_text
 from harness.core.console import console, screen_console
-from harness.core.errors import NotComparableError, ProfileError
+from harness.core.errors import NotComparableError
 from harness.core.markdown_table import markdown
 from harness.core.measures import BASE, measure
 from harness.core.paths import RESULTS, RunPaths
@@ -18,6 +21,7 @@ from harness.core.sheet import Sheet, line
 from harness.core.statistics import LEVEL, SeedDifference, holm, seed_difference
 from harness.findings.compare import identity
 from harness.findings.outcome import Outcome, outcome_path, read_outcome
+from harness.options import Save, parse_seeds
 from harness.profiles.profile import Profile
 from harness.report.latex_table import latex
 from harness.report.screen_table import show_sheet
@@ -66,25 +70,6 @@ class SeedResult(Record):
     family: int
 
 
-def parse_seeds(text: str) -> tuple[int, ...]:
-    """Seeds from `1,2,3`.
-
-    Raises:
-        ProfileError: not two or more different whole numbers from 0 on.
-    """
-    try:
-        seeds = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        seeds = ()
-    if len(seeds) < 2 or len(set(seeds)) != len(seeds) or min(seeds) < 0:
-        raise ProfileError(
-            "--seeds wants two or more different whole numbers",
-            value=text,
-            remedy="for example --seeds 1,2,3",
-        )
-    return seeds
-
-
 def with_seed(profile: Profile, seed: int) -> Profile:
     """The same profile with another training seed; the evaluation's seed stays."""
     training = profile.training.model_copy(update={"seed": seed})
@@ -96,7 +81,7 @@ def seed_paths(paths: RunPaths, seed: int) -> RunPaths:
     return dataclasses.replace(paths, root=paths.root / f"seed-{seed}")
 
 
-def run(stage: str, profile: Profile, paths: RunPaths, seeds: Sequence[int], arm: str | None) -> None:
+def run_seeds(stage: str, profile: Profile, paths: RunPaths, seeds: Sequence[int], arm: str | None) -> None:
     """Run a stage for every seed; after `report` also write and print the table over seeds.
 
     Raises:
@@ -110,33 +95,34 @@ def run(stage: str, profile: Profile, paths: RunPaths, seeds: Sequence[int], arm
         report(profile, paths, seeds)
 
 
-def run_all(
+def run(
     profile: Profile,
     paths: RunPaths,
-    seeds: Sequence[int],
-    *,
-    commit: bool = False,
+    seeds: Annotated[str, Option(metavar="N,N,...", help="training seeds, two or more")] = "1,2,3",
+    save: Save = False,
     results: Path = RESULTS,
 ) -> None:
-    """Run every stage for every seed, what is finished not again, and make the table.
+    """Runs prepare to check once for each training seed, below seed-N of the run folder, then puts the seeds
+    together: mean, standard deviation, and differences to the base tested with seeds as the unit (paired t
+    test, Holm). What is finished is reused. The seeds are checked once the table is there: one that fails is
+    in it, and nothing is saved.
 
-    The seeds are checked once the table is there: one that fails is in it, and not what decides which are.
-
-    Args:
-        commit: take the table over into `results`, if every seed passes.
+    Writes seed-N/, a run folder each, and report/seeds.{json,md,tex}.
 
     Raises:
+        UsageError: not two or more different seeds.
         HarnessError: any error of a stage; earlier seeds are kept.
     """
-    for place, seed in enumerate(seeds, start=1):
-        console.print(f"[bold]training seed {seed} ({place} of {len(seeds)})[/bold]")
+    numbers = parse_seeds(seeds)
+    for place, seed in enumerate(numbers, start=1):
+        console.print(f"[bold]training seed {seed} ({place} of {len(numbers)})[/bold]")
         for stage in STAGES:
             if stage != CHECK:
                 run_stage(stage, with_seed(profile, seed), seed_paths(paths, seed))
-    result = report(profile, paths, seeds)
-    for seed in seeds:
+    result = report(profile, paths, numbers)
+    for seed in numbers:
         run_stage(CHECK, with_seed(profile, seed), seed_paths(paths, seed))
-    if commit:
+    if save:
         target = results / profile.name / result.hardware
         for path in sorted(paths.report.glob(f"{SEEDS}.*")):
             write_bytes(target / path.name, path.read_bytes())

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated, Literal, get_args
+
+from typer import Option
 
 from harness.core.artefact import Artefact
 from harness.core.errors import ProfileError
@@ -11,14 +14,19 @@ from harness.profiles.profile import Profile
 from harness.stages.stage import run_stage
 from harness.stages.study import run_studies
 
-SUMMARY = "Train and score one adapter for each alpha and each layer that the profile sweeps (Figure 4)."
-READS = "what `prepare` makes (it runs where it is missing), preference pairs"
-WRITES = "studies/sweep-<axis>.json, sweep/<axis>/, a run folder of each point"
-AXES = ("alpha", "layer")
+Axis = Literal["alpha", "layer"]
+AXES: tuple[Axis, ...] = get_args(Axis)
 
 
-def run(profile: Profile, paths: RunPaths, axis: str | None) -> list[Artefact]:
-    """Make the sweeps of one axis or of both; finished points are reused.
+def run(
+    profile: Profile,
+    paths: RunPaths,
+    axis: Annotated[Axis | None, Option(help="sweep this one only (default: both)")] = None,
+) -> list[Artefact]:
+    """Makes the sweeps of one axis or of both; finished points are reused.
+
+    Reads what `prepare` makes (it runs where it is missing), preference pairs. Writes
+    studies/sweep-<axis>.json and sweep/<axis>/, a run folder of each point.
 
     Raises:
         ProfileError: the profile has no such sweep.

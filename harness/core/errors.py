@@ -29,6 +29,18 @@ class HarnessError(Exception):
         return "\n".join(lines)
 
 
+class UsageError(HarnessError):
+    """A command line that names no command, no option, or a value that an option does not take."""
+
+    exit_code = 2
+    title = "invalid option"
+
+    def __init__(
+        self, cause: str, *, value: object = None, remedy: str = "the command's --help says what it takes"
+    ) -> None:
+        super().__init__(cause, value=value, remedy=remedy)
+
+
 class ProfileError(HarnessError):
     """A profile that cannot be used: unknown key, wrong type, bad value, unknown name."""
 

@@ -15,6 +15,7 @@ from harness.core.paths import ROOT
 from harness.core.provenance import provenance
 from harness.core.sheet import Cell, Row, Sheet, line, numeric
 from harness.cost.ratios import Bench, Evaluation, Ratio
+from harness.options import Update
 
 MEASURED = Path("runs") / "bench" / "pytest-benchmark.json"
 RESULTS = ROOT / "results" / "bench"
@@ -149,8 +150,9 @@ def watch(results: Path = RESULTS) -> list[str]:
     return faults(bench, read_committed(path) if path.is_file() else None)
 
 
-def run(*, update: bool, measured: Path = MEASURED, results: Path = RESULTS) -> None:
-    """Print the ratios of the last benchmark; compare them with the committed ones, or commit them.
+def run(*, update: Update = False, measured: Path = MEASURED, results: Path = RESULTS) -> None:
+    """Reads runs/bench/pytest-benchmark.json, which `nox -s bench` writes; with --update its ratios become
+    the committed ones.
 
     Raises:
         RegressionError: a ratio is below its floor or worse than the committed one.

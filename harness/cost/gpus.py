@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from harness.core.errors import ProfileError
+from harness.core.errors import UsageError
 
 
 class Gpu(NamedTuple):
@@ -43,10 +43,10 @@ def gpu(name: str) -> Gpu:
     """The device of a name.
 
     Raises:
-        ProfileError: the table does not have it.
+        UsageError: the table does not have it.
     """
     if name not in GPUS:
-        raise ProfileError(
+        raise UsageError(
             "no such GPU in the table", value=f"--gpu {name}", remedy=f"choose one of: {', '.join(GPUS)}"
         )
     return GPUS[name]

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import statistics
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from typer import Option
 
 from harness.arm import arm_module
 from harness.core.artefact import Artefact, write_json, write_text
 from harness.core.console import console
-from harness.core.errors import DamagedFileError, NotComparableError, ProfileError
+from harness.core.errors import DamagedFileError, NotComparableError, ProfileError, UsageError
 from harness.core.markdown_table import markdown
 from harness.core.paths import RESULTS, RunPaths
 from harness.core.results import Record, TrainResult
 from harness.core.sheet import Row, Sheet, line, numeric
-from harness.profiles.profile import Profile
+from harness.options import ProfileName, RunDir, Shrink
+from harness.profiles.profile import Profile, load_profile
 from harness.sources.synthetic.lengths import STATED
 from harness.sources.synthetic.variant import NOTE, is_random, random_variant
 from harness.stages.stage import run_stage
@@ -66,6 +69,23 @@ class Measured(Record):
     arms: dict[str, ArmCost]
 
 
+def measure(
+    profile: ProfileName = "gemma-2-2b",
+    steps: Annotated[int, Option(metavar="N", help="optimiser steps measured")] = 20,
+    warmup: Annotated[int, Option(metavar="N", help="steps before them, left out")] = 5,
+    shrink: Shrink = 1,
+    run_dir: RunDir = None,
+    results: Annotated[
+        Path,
+        Option(metavar="DIR", help="where results are written (default: results/)", show_default=False),
+    ] = RESULTS,
+) -> None:
+    """Trains every arm that trains on random weights and synthetic pairs of the exact shapes, and writes peak
+    memory and tokens/s to results/<profile>-random/<hardware>/.
+    """
+    run(load_profile(profile), steps=steps, warmup=warmup, shrink=shrink, run_dir=run_dir, results=results)
+
+
 def run(
     profile: Profile,
     *,
@@ -85,7 +105,8 @@ def run(
         The folder written.
 
     Raises:
-        ProfileError: fewer than one step to measure or to warm up.
+        ProfileError: no arm of the profile trains.
+        UsageError: fewer than one step to measure or to warm up.
         HarnessError: any error of the stages.
     """
     _refuse_nothing(profile, steps, warmup)
@@ -122,11 +143,7 @@ def run(
 
 def _refuse_nothing(profile: Profile, steps: int, warmup: int) -> None:
     if steps < 1 or warmup < 1:
-        raise ProfileError(
-            "--steps and --warmup must both be at least 1",
-            value=f"--steps {steps} --warmup {warmup}",
-            remedy="give both 1 or more",
-        )
+        raise UsageError(f"--steps and --warmup must both be at least 1 (got {steps} and {warmup})")
     if not any(arm_module(section).Arm.trains for section in profile.arms.values()):
         raise ProfileError(
             "the profile has no arm that trains",

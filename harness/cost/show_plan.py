@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from rich.console import Console
+from typer import Option
 
 from harness.core.sheet import Cell, Row, Sheet, line, numeric
+from harness.cost.gpus import GPUS
 from harness.cost.plan import DECODE_STEP_S, ROOM, SHARE, Phase, Plan
+from harness.cost.plan import plan as predicted
+from harness.options import ProfileName
+from harness.profiles.profile import load_profile
 from harness.report.screen_table import show_sheet
 from harness.sources.synthetic.lengths import STATED
 
 MINUTE = 60.0
+
+
+def plan(
+    profile: ProfileName = "gemma-2-2b",
+    gpu: Annotated[
+        str, Option(metavar="NAME", help=", ".join(GPUS), autocompletion=lambda: list(GPUS))
+    ] = "h200",
+    json: Annotated[bool, Option("--json", help="print the plan as JSON on stdout")] = False,
+) -> None:
+    """Builds the model from its bundled configuration without storage, counts parameters, and predicts peak
+    memory and time of each phase on a GPU, disk, and steps an epoch. Needs no weights, no network and no
+    GPU. The formulae are in docs/performance.md.
+    """
+    found = predicted(load_profile(profile), gpu)
+    if json:
+        print(found.model_dump_json(indent=2))
+    else:
+        show_plan(found, Console(highlight=False))
 
 
 def show_plan(plan: Plan, console: Console) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+from typer import Option
 
 from harness.core.artefact import Artefact, write_bytes, write_json, write_text
 from harness.core.console import console, screen_console
-from harness.core.errors import ProfileError
+from harness.core.errors import ProfileError, UsageError
 from harness.core.markdown_table import markdown
 from harness.core.measures import BASE
 from harness.core.paths import RESULTS, RunPaths
@@ -17,6 +19,7 @@ from harness.core.provenance import provenance
 from harness.core.results import PreferenceScores, PrepareResult
 from harness.findings import AblationResult, CompositionResult
 from harness.miniature.world import make_world
+from harness.options import ProfileName, RunDir, RunOptions, Save, parse_seeds
 from harness.planted.figure import figure
 from harness.planted.result import NAME, PlantedResult, Trial, assemble
 from harness.planted.reward import REWARDS, Planted, planted, write_root
@@ -28,7 +31,6 @@ from harness.sources.bundle.files import read_bundle
 from harness.stages.stage import run_stage
 from harness.stages.study import run_studies
 
-SUMMARY = "Train FSRL on style-heavy, mixed and truth-heavy rewards; do the analyses tell which was which?"
 STAGES = ("prepare", "train", "evaluate")
 DRAWS = 3
 """Random masks of each size in the ablation: a control beside the rule, which does not read it."""
@@ -45,13 +47,45 @@ class Made(NamedTuple):
     provenance: list[Mapping[str, Any]]
 
 
+def planted_truth(
+    profile: ProfileName = "miniature",
+    run_dir: RunDir = None,
+    seeds: Annotated[
+        str | None,
+        Option(
+            metavar="N,N,...", help="train each reward once for each seed (default: the profile's own seed)"
+        ),
+    ] = None,
+    reward: Annotated[
+        list[str] | None,
+        Option(
+            metavar="NAME",
+            help="only make the trials of this reward; the tables wait for all (repeatable)",
+            autocompletion=lambda: list(REWARDS),
+        ),
+    ] = None,
+    save: Save = False,
+) -> None:
+    """Ranks the miniature's pairs by a style-heavy, a mixed and a truth-heavy reward, trains the FSRL arm on
+    each, and reads Table 2 and the causal ablation by rules that were written before
+    (docs/decisions/0050-planted-truth.md): a confusion table, planted x recovered.
+
+    Reads the bundled miniature, or what extends it. Writes planted-truth/planted-truth.{json,md,svg,png} and
+    planted-truth/<reward>/seed-N/, a run folder each.
+
+    About two minutes a reward and seed on two cores; what is finished is reused.
+    """
+    chosen, paths = RunOptions(profile=profile, run_dir=run_dir).load()
+    run(chosen, paths, seeds=parse_seeds(seeds) if seeds else (), rewards=reward or (), save=save)
+
+
 def run(
     profile: Profile,
     paths: RunPaths,
     *,
     seeds: Sequence[int] = (),
     rewards: Sequence[str] = (),
-    commit: bool = False,
+    save: bool = False,
     results: Path = RESULTS,
 ) -> PlantedResult | None:
     """Make or reuse the trials, then write and print the tables.
@@ -59,10 +93,11 @@ def run(
     Args:
         seeds: of the training; none: the profile's own.
         rewards: make the trials of these only, without the tables; none: all of them.
-        commit: take the result over into `results`.
+        save: take the result over into `results`.
 
     Raises:
-        ProfileError: not the bundled miniature, no such reward, or a study that the profile does not have.
+        ProfileError: not the bundled miniature, or a study that the profile does not have.
+        UsageError: no such reward.
         HarnessError: any error of a stage or a study; finished trials are kept.
     """
     _refuse_unplanted(profile, rewards)
@@ -87,8 +122,8 @@ def run(
     )
     folder = home(paths)
     _write(result, folder)
-    if commit:
-        _commit(folder, results / profile.name / result.provenance["hardware"]["class"] / NAME)
+    if save:
+        _save(folder, results / profile.name / result.provenance["hardware"]["class"] / NAME)
     return result
 
 
@@ -183,7 +218,7 @@ def _refuse_unplanted(profile: Profile, rewards: Sequence[str]) -> None:
         )
     for name in rewards:
         if name not in REWARDS:
-            raise ProfileError("no such reward", value=name, remedy=f"choose of: {', '.join(REWARDS)}")
+            raise UsageError("no such reward", value=name, remedy=f"choose of: {', '.join(REWARDS)}")
     for rule in RULES.values():
         profile.study(rule.study)
 
@@ -205,7 +240,7 @@ def _write(result: PlantedResult, folder: Path) -> None:
     screen_console().print(f"written: {folder / NAME}.{{json,md,svg,png}}", markup=False, soft_wrap=True)
 
 
-def _commit(folder: Path, target: Path) -> None:
+def _save(folder: Path, target: Path) -> None:
     files = sorted(folder.glob(f"{NAME}.*"))
     for path in files:
         write_bytes(target / path.name, path.read_bytes())

@@ -17,9 +17,6 @@ from harness.findings.outcome import AnalyseResult, Differences
 from harness.profiles.profile import Profile
 from harness.stages.stage import Work, command, finished
 
-SUMMARY = "Compare the arms item by item: effects, intervals, p values."
-READS = "evaluate.json and samples/*.jsonl of every arm"
-WRITES = "analyse.json"
 PER_ARM = False
 
 TOLERANCE = 1e-6

@@ -21,9 +21,6 @@ from harness.report.screen_table import show_sheet
 from harness.report.tables import verdict_summary
 from harness.stages.stage import Work, command, finished
 
-SUMMARY = "Check the properties that every run must have; then the verdict on each claim of the paper."
-READS = "report/table1.json, results/paper.json, results/<profile>/prompts.json where it is committed"
-WRITES = "check.json"
 PER_ARM = False
 Test = Callable[[Outcome], Iterator[str]]
 

@@ -12,9 +12,6 @@ from harness.evaluation.tasks import digest_tasks
 from harness.profiles.profile import Profile
 from harness.stages.stage import Work, finished, prepared_inputs
 
-SUMMARY = "Score each arm on the test pairs (SimPO) and with lm-eval (MMLU, TruthfulQA, GSM8K)."
-READS = "prepare.json, <arm>/train.json, <arm>/weights/, the test pairs and the evaluation rows"
-WRITES = "<arm>/evaluate.json, <arm>/samples/*.jsonl (one file a task, and preference.jsonl)"
 PER_ARM = True
 
 UNFINISHED = "unfinished-"

@@ -18,11 +18,6 @@ from harness.sources.hub.repositories import repositories
 from harness.sources.layout import row_files
 from harness.stages.stage import Work
 
-SUMMARY = (
-    "Find or fetch the model, the SAE and the rows; check every file; train the SAE where none is published."
-)
-READS = "the profile and what it names: the bundled miniature, a package's GGUF file, the hub, the data root"
-WRITES = "prepare.json, assets/{model,sae,data} (links to the files), the profile's lock file for the hub"
 PER_ARM = False
 PINS = True
 

@@ -22,9 +22,6 @@ from harness.report.times_table import times_table
 from harness.stages.gather import gather, gathered_digests
 from harness.stages.stage import Work
 
-SUMMARY = "Render Table 1, costs, times, verdicts and the picture."
-READS = "train.json and evaluate.json of every arm, analyse.json, results/paper.json"
-WRITES = "report.json, report/: table1.json, {table1,cost,times,verdicts}.{md,csv,tex}, differences.{svg,png}"
 PER_ARM = False
 
 LAYOUT = 3

@@ -59,9 +59,6 @@ class Stage(Protocol):
     """A module of `harness.stages`. `show(artefact, paths)`, where there is one, prints the result for a
     person. `PINS = True` says that its work pins its own inputs: they are digested once more afterwards."""
 
-    SUMMARY: str
-    READS: str
-    WRITES: str
     PER_ARM: bool
 
     def needs(self, profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]: ...

@@ -16,19 +16,12 @@ from harness.stages import train
 from harness.stages.stage import STUDIES, Work, finished, held, prepared_inputs, run_one
 from harness.study import Study, StudyScene, in_order, study_config, study_module
 
-SUMMARY = "Study the trained arms: the paper's other tables and figures, one artefact each."
-READS = "prepare.json, <arm>/train.json, <arm>/evaluate.json, <arm>/weights/, the test pairs, the SAE"
-WRITES = "studies/<name>.json, and files beside it"
-
 
 @dataclass
 class One:
     """One study of a profile, in the shape of a stage."""
 
     name: str
-    SUMMARY: str = SUMMARY
-    READS: str = READS
-    WRITES: str = WRITES
     PER_ARM: bool = False
 
     def needs(self, profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:  # noqa: ARG002

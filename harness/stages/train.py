@@ -24,9 +24,6 @@ from harness.stages.stage import Work, command, prepared_inputs
 from harness.training.exchange import Exchange, TrainSpec
 from harness.training.launch import engine_settings, launch, threads_per_rank
 
-SUMMARY = "Train each arm with SimPO on the preference pairs, under DeepSpeed ZeRO-1."
-READS = "prepare.json, the base model, the SAE where the arm uses one, preference pairs"
-WRITES = "<arm>/train.json, <arm>/weights/"
 PER_ARM = True
 
 FAILED_LOG, ARM_FILES = "train.log", "arms"

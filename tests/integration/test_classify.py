@@ -138,7 +138,7 @@ def test_a_fault_that_stays(
     assert "2 questions have no allowed answer" in said
     assert message in " ".join(said.split())
     server.faults, before = {TEXTS[1]: [fault] * 6}, server.requests
-    assert classify(tmp_path, export, "--may-miss", "2") == 0
+    assert classify(tmp_path, export, "--max-unanswered", "2") == 0
     result = found(tmp_path)
     assert result.unanswered == {"alignment": (1,), "style": (1,)}
     features = read_features(tmp_path / "run" / "classification" / "endpoint.features.jsonl")

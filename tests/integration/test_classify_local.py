@@ -182,7 +182,7 @@ def test_a_prompt_that_does_not_fit_stays_unanswered(
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert classify(tmp_path, path) == 8
     assert "the model's context has 2048" in " ".join("".join(capsys.readouterr()).split())
-    assert classify(tmp_path, path, "--may-miss", "2") == 0
+    assert classify(tmp_path, path, "--max-unanswered", "2") == 0
     assert found(tmp_path).unanswered == {"alignment": (0,), "style": (0,)}
 
 

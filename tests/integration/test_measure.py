@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.errors import ProfileError
+from harness.core.errors import ProfileError, UsageError
 from harness.core.paths import RunPaths
 from harness.cost import measure
 from harness.profiles.profile import Profile, load_profile, parse_profile
@@ -26,7 +26,7 @@ def small() -> Profile:
 
 
 def test_without_steps_there_is_nothing_to_measure(small: Profile, tmp_path: Path) -> None:
-    with pytest.raises(ProfileError, match="must both be at least 1"):
+    with pytest.raises(UsageError, match="both be at least 1"):
         measure.run(small, steps=0, warmup=1, shrink=SHRINK, run_dir=tmp_path, results=tmp_path)
 
 

@@ -46,7 +46,7 @@ def made(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     for name, result in findings().items():
         put(run, name, result)
     write_artefact(run.paths.classification / "local.json", classified_by(run, "local"))
-    page.run(run.profile, run.paths, committed=False, commit=False)
+    page.run(run.profile, run.paths, committed=False, save=False)
     return run
 
 

@@ -24,12 +24,12 @@ def test_the_same_bytes_again(made: Run, tmp_path: Path) -> None:
     for old in again.paths.report.glob("*.png"):
         old.unlink()
     (again.paths.report / "index.html").unlink()
-    page.run(again.profile, again.paths, committed=False, commit=False)
+    page.run(again.profile, again.paths, committed=False, save=False)
     assert digest_tree(again.paths.report) == digest_tree(made.paths.report)
 
 
 def test_committed_results_are_enough_for_the_same_page(made: Run, tmp_path: Path) -> None:
-    page.run(made.profile, made.paths, committed=False, commit=True, results=tmp_path)
+    page.run(made.profile, made.paths, committed=False, save=True, results=tmp_path)
     (folder,) = (tmp_path / "miniature").iterdir()
     before = digest_tree(folder / "report")
     assert [path.name for path in (folder / "classification").iterdir()] == ["local.json"]
@@ -38,23 +38,23 @@ def test_committed_results_are_enough_for_the_same_page(made: Run, tmp_path: Pat
         "sweep-layer.png", "training-loss.png",
     }  # fmt: skip
     shutil.rmtree(folder / "report")
-    page.run(made.profile, made.paths, committed=True, commit=False, results=tmp_path)
+    page.run(made.profile, made.paths, committed=True, save=False, results=tmp_path)
     assert digest_tree(folder / "report") == before
 
 
 def test_a_page_that_cannot_be_made_leaves_what_was_committed(
     made: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page.run(made.profile, made.paths, committed=False, commit=True, results=tmp_path)
+    page.run(made.profile, made.paths, committed=False, save=True, results=tmp_path)
     (folder,) = (tmp_path / "miniature").iterdir()
     (folder / "cost.md").write_text("of regress --update")
     before = digest_tree(tmp_path)
     monkeypatch.setattr(page, "_committed_page", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        page.run(made.profile, made.paths, committed=False, commit=True, results=tmp_path)
+        page.run(made.profile, made.paths, committed=False, save=True, results=tmp_path)
     assert digest_tree(tmp_path) == before
     monkeypatch.undo()
-    page.run(made.profile, made.paths, committed=False, commit=True, results=tmp_path)
+    page.run(made.profile, made.paths, committed=False, save=True, results=tmp_path)
     assert digest_tree(tmp_path) == before
 
 
@@ -72,7 +72,7 @@ def test_the_committed_page_is_what_its_artefacts_give(path: Path, tmp_path: Pat
         load_profile(source.parent.name),
         RunPaths(root=tmp_path),
         committed=True,
-        commit=False,
+        save=False,
         results=tmp_path,
     )
     assert digest_tree(folder / "report") == digest_tree(source / "report")
@@ -83,7 +83,7 @@ def test_a_study_that_has_not_run_is_named(
     reported: Run, capsys: pytest.CaptureFixture[str], html: str
 ) -> None:
     put(reported, "table3", findings()["table3"])
-    page.run(reported.profile, reported.paths, committed=False, commit=False)
+    page.run(reported.profile, reported.paths, committed=False, save=False)
     assert "not finished or outdated: census, table2, table4" in capsys.readouterr().out
     text = (reported.paths.report / "index.html").read_text()
     assert "Table 3." in text
@@ -92,12 +92,12 @@ def test_a_study_that_has_not_run_is_named(
 
 def test_without_a_report_there_is_no_page(made_run: Run) -> None:
     with pytest.raises(MissingInputError, match="harness report"):
-        page.run(made_run.profile, made_run.paths, committed=False, commit=False)
+        page.run(made_run.profile, made_run.paths, committed=False, save=False)
 
 
 def test_nothing_committed(made_run: Run, tmp_path: Path) -> None:
-    with pytest.raises(MissingInputError, match="--commit"):
-        page.run(made_run.profile, made_run.paths, committed=True, commit=False, results=tmp_path)
+    with pytest.raises(MissingInputError, match="--save"):
+        page.run(made_run.profile, made_run.paths, committed=True, save=False, results=tmp_path)
 
 
 def test_a_study_of_other_weights_is_not_on_the_page(
@@ -108,7 +108,7 @@ def test_a_study_of_other_weights_is_not_on_the_page(
 
     put(reported, "table3", findings()["table3"], **arm_inputs(reported.profile, reported.paths, "fsrl"))
     put(reported, "table4", findings()["table4"], **{"arm fsrl": "of another adapter"})
-    page.run(reported.profile, reported.paths, committed=False, commit=False)
+    page.run(reported.profile, reported.paths, committed=False, save=False)
     assert "outdated: census, table2, table4" in capsys.readouterr().out
     text = (reported.paths.report / "index.html").read_text()
     assert "Table 3." in text
@@ -116,7 +116,7 @@ def test_a_study_of_other_weights_is_not_on_the_page(
 
 
 def test_accepting_a_report_leaves_the_page_where_it_is(made: Run, tmp_path: Path) -> None:
-    """`regress --update` takes the tables; the page is `page --commit`'s, since its links are relative."""
+    """`regress --update` takes the tables; the page is `page --save`'s, since its links are relative."""
     regress.run(made.profile, made.paths, True, tmp_path)
     names = {path.name for path in (tmp_path / "miniature").rglob("*")}
     assert {"table1.json", "cost.md"} <= names
@@ -130,7 +130,7 @@ def test_a_finding_of_another_layout_is_refused(reported: Run) -> None:
 
     put(reported, "table3", Other())
     with pytest.raises(DamagedFileError, match="layout"):
-        page.run(reported.profile, reported.paths, committed=False, commit=False)
+        page.run(reported.profile, reported.paths, committed=False, save=False)
 
 
 def test_the_page_needs_no_torch(made: Run) -> None:

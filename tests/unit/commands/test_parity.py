@@ -9,7 +9,7 @@ import pytest
 
 from harness.__main__ import main
 from harness.commands.parity import Agreement, TaskParity, agreement, cut, faults
-from harness.core.errors import EvaluationError, ProfileError
+from harness.core.errors import EvaluationError, UsageError
 from harness.profiles.profile import Profile
 
 
@@ -105,10 +105,10 @@ def test_a_profile_is_cut_to_the_limits(profile: Profile) -> None:
     assert not few.share_prefix
     assert few.batch_size == profile.evaluation.batch_size
     for limits in ({"gsm9k": 1}, {"gsm8k": 0}):
-        with pytest.raises(ProfileError, match="no such number of items"):
+        with pytest.raises(UsageError, match="no such number of items"):
             cut(profile, limits)
 
 
 def test_a_limit_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["parity", "--limit", "gsm8k"]) == ProfileError.exit_code
+    assert main(["parity", "--limit", "gsm8k"]) == UsageError.exit_code
     assert "TASK=N" in capsys.readouterr().err

@@ -13,18 +13,18 @@ from harness.commands.seeds import (
     RESULTS,
     SeedResult,
     over_seeds,
-    parse_seeds,
     report,
-    run_all,
+    run,
     seed_paths,
     seed_table,
     with_seed,
 )
-from harness.core.errors import CheckFailedError, DataError, NotComparableError, ProfileError
+from harness.core.errors import CheckFailedError, DataError, NotComparableError, UsageError
 from harness.core.paths import RunPaths
 from harness.core.results import Score
 from harness.core.statistics import seed_difference
 from harness.findings.outcome import Outcome, outcome_path
+from harness.options import parse_seeds
 from harness.profiles.profile import Profile, load_profile
 from harness.stages.stage import STAGES
 
@@ -55,7 +55,7 @@ def test_fewer_than_two_pairs_of_seeds_are_refused(arm: list[float], reference: 
 
 @pytest.mark.parametrize("text", ["", "1", "1,1", "1,x", "1,,2", "-1,2", "1.5,2"])
 def test_seeds_that_are_none_are_refused(text: str) -> None:
-    with pytest.raises(ProfileError, match="1,2,3"):
+    with pytest.raises(UsageError, match="1,2,3"):
         parse_seeds(text)
 
 
@@ -146,7 +146,7 @@ def test_all_stages_run_for_each_seed_and_the_table_is_taken_over(
     monkeypatch.setattr(
         seeds, "run_stage", lambda stage, one, where: ran.append((stage, one.training.seed, where.root.name))
     )
-    run_all(profile, paths, (1, 2), commit=True, results=tmp_path / "results")
+    run(profile, paths, "1,2", save=True, results=tmp_path / "results")
     made = [(stage, seed, f"seed-{seed}") for seed in (1, 2) for stage in STAGES if stage != "check"]
     assert ran == [*made, ("check", 1, "seed-1"), ("check", 2, "seed-2")]
     taken = tmp_path / "results" / profile.name / outcome.hardware
@@ -165,7 +165,7 @@ def test_a_seed_that_fails_its_check_is_in_the_table_and_not_taken_over(
 
     monkeypatch.setattr(seeds, "run_stage", run_stage)
     with pytest.raises(CheckFailedError):
-        run_all(profile, paths, (1, 2), commit=True, results=tmp_path / "results")
+        run(profile, paths, "1,2", save=True, results=tmp_path / "results")
     assert "2 training seeds an arm (1, 2)" in (paths.report / "seeds.md").read_text()
     assert not (tmp_path / "results").exists()
 

@@ -12,7 +12,7 @@ import pytest
 
 from fsrl.adapter import Adapter
 from harness.__main__ import main
-from harness.core.errors import ProfileError
+from harness.core.errors import ProfileError, UsageError
 from harness.cost.formulae import Batch, Options, full_memory, full_step_flops, steered_step_flops
 from harness.cost.gpus import GPUS
 from harness.cost.plan import plan
@@ -152,6 +152,6 @@ def test_the_screen_says_that_numbers_are_predicted(capsys: pytest.CaptureFixtur
 
 
 def test_an_unknown_gpu_lists_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["plan", "--gpu", "abacus"]) == ProfileError.exit_code
+    assert main(["plan", "--gpu", "abacus"]) == UsageError.exit_code
     shown = capsys.readouterr().err
     assert all(name in shown for name in GPUS)

@@ -38,7 +38,7 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
         file.write_text(f"{arm}")
         return Work(Counted(runs=int(state["runs"])), [file])
 
-    vars(module).update(SUMMARY="", READS="", WRITES="", PER_ARM=True, needs=needs, work=work, state=state)
+    vars(module).update(PER_ARM=True, needs=needs, work=work, state=state)
     monkeypatch.setitem(sys.modules, "harness.stages.toy", module)
     return module
 
