@@ -70,7 +70,7 @@ def test_a_difference_is_counted(theirs: list[dict[str, Any]], wanted: tuple[Any
 
 def test_other_items_are_refused() -> None:
     for theirs in (THEIRS[1:], changed(0, prompt_hash="another prompt")):
-        with pytest.raises(EvaluationError, match="other items"):
+        with pytest.raises(EvaluationError, match="different items"):
             agreement(OURS, theirs)
 
 
