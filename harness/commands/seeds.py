@@ -25,7 +25,7 @@ from harness.options import Save, parse_seeds
 from harness.profiles.profile import Profile
 from harness.report.latex_table import latex
 from harness.report.screen_table import show_sheet
-from harness.report.tables import commits, effect, limits, mean, sizes
+from harness.report.tables import commits, heading, limits, mean, origin, sizes, starred
 from harness.stages.stage import STAGES, command, refuse_stale, run_stage
 
 SEEDS = "seeds"
@@ -234,19 +234,17 @@ def seed_table(result: SeedResult, outcome: Outcome, again: str) -> Sheet:
         rows.append(line(outcome.arms[arm].title, *cells, group=True))
         if arm in result.differences:
             to_base, at = result.differences[arm], f"/differences/{arm}"
-            cells = (effect(to_base[c.name], c, f"{at}/{c.name}") for c in columns)
+            cells = (starred(to_base[c.name], c, f"{at}/{c.name}") for c in columns)
             rows.append(line("  vs. base [95 % CI]", *cells))
     n = len(result.seeds)
-    shown = commits(outcome.model_copy(update={"commits": result.commits, "dirty": result.dirty}))
-    headings = ("Arm", *(f"{c.title} {'↓' if c.lower_is_better else '↑'} ({c.unit})" for c in columns))
+    headings = ("Arm", *map(heading, columns))
     remarks = (
         outcome.note,
         f"{n} training seeds an arm ({', '.join(map(str, result.seeds))}): mean ± standard deviation over "
         f"seeds, n = {n}. Difference to base: paired by seed, 95 % interval of Student's t with {n - 1} "
         f"degrees of freedom; * p < {LEVEL:g}, Holm-corrected over {result.family} tests. The base is not "
         "trained: its scores do not depend on the seed.",
-        f"profile {outcome.profile} · protocol {outcome.protocol} · hardware {outcome.hardware} "
-        f"({outcome.device}) · {outcome.dtype} · commit {shown} · `{again}`",
+        f"{origin(outcome, commits(result.commits, result.dirty))} · `{again}`",
         f"n of each seed: {sizes(outcome)} · limits: {limits(outcome)}",
     )
     return Sheet(SEEDS, f"Seeds. {outcome.title}", headings, tuple(rows), remarks)

@@ -77,3 +77,15 @@ def numeric(
         missing: what stands there instead of None.
     """
     return Cell(missing) if value is None else Cell(f"{scale * value:{spec}}", pointer, scale * value)
+
+
+def plus_minus(value: float, error: float, spec: str, pointer: str = "", scale: float = 1) -> Cell:
+    """`4.668 ±0.165`: a number with its error; the rest as in `numeric`."""
+    shown = f"{scale * value:{spec}} ±{scale * error:{spec.removeprefix('+')}}"
+    return Cell(shown, pointer, scale * value)
+
+
+def bounded(value: float, low: float, high: float, spec: str, pointer: str = "", scale: float = 1) -> Cell:
+    """`-1.5 [-3.0, -0.2]`: a number with its interval; the rest as in `numeric`."""
+    shown, least, largest = (f"{scale * one:{spec}}" for one in (value, low, high))
+    return Cell(f"{shown} [{least}, {largest}]", pointer, scale * value)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from harness.core.sheet import Cell, Row, Sheet, line, numeric
+from harness.core.sheet import Cell, Row, Sheet, bounded, line, numeric
 from harness.findings import CONTEXTS, Composition
 from harness.planted.result import NAME, PlantedResult, Trial
 from harness.planted.rule import LABELS, RULES
 from harness.report.page.blocks import interval
-from harness.report.tables import COMMIT_DIGITS
+from harness.report.tables import commits
 
 
 def sheets(result: PlantedResult) -> list[Sheet]:
@@ -65,11 +65,9 @@ def _trial_row(result: PlantedResult, place: int) -> Row:
 
 def _harm(trial: Trial, category: str, pointer: str) -> Cell:
     one = trial.harm[category]
-    text = (
-        f"{one.value:+.4f} [{one.low:+.4f}, {one.high:+.4f}], {trial.masked[category]} features "
-        f"(random: {trial.random_harm[category].value:+.4f})"
-    )
-    return Cell(text, pointer, one.value)
+    harm = bounded(one.value, one.low, one.high, "+.4f", pointer)
+    beside = f"{trial.masked[category]} features (random: {trial.random_harm[category].value:+.4f})"
+    return harm._replace(text=f"{harm.text}, {beside}")
 
 
 def share_sheet(result: PlantedResult) -> Sheet:
@@ -100,12 +98,11 @@ def _notes(result: PlantedResult) -> tuple[str, ...]:
         for name, found in result.order.items()
     )
     seeds = ", ".join(map(str, result.seeds))
-    commits = ", ".join(commit[:COMMIT_DIGITS] for commit in result.commits)
-    changes = " with uncommitted changes" if result.dirty else ""
     hardware = result.provenance["hardware"]["class"]
     return (
         f"{len(result.trials)} trainings: one for each reward and each of {len(result.seeds)} training "
         f"seed(s) ({seeds}). The rules were written before the first of them.",
         f"Contrasts in the planted order, style-heavy > mixed > truth-heavy: {order}.",
-        f"profile {result.profile} · hardware {hardware} · commit {commits}{changes} · `{result.command}`",
+        f"profile {result.profile} · hardware {hardware} · commit "
+        f"{commits(result.commits, result.dirty)} · `{result.command}`",
     )

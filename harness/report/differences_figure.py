@@ -74,6 +74,6 @@ def _arm(axes: Axes, columns: list[Measure], outcome: Outcome, name: str, place:
 
 def _caption(outcome: Outcome) -> str:
     return (
-        f"{outcome.note}\nprotocol {outcome.protocol}, {outcome.hardware}, commit {commits(outcome)}, "
-        f"seed {outcome.seed}, one run an arm"
+        f"{outcome.note}\nprotocol {outcome.protocol}, {outcome.hardware}, commit "
+        f"{commits(outcome.commits, outcome.dirty)}, seed {outcome.seed}, one run an arm"
     )

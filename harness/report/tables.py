@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 
 from harness.core.measures import BASE, PENALISED_LOSS, PERCENT, Measure
-from harness.core.sheet import Cell, Row, Sheet, line, numeric
+from harness.core.sheet import Cell, Row, Sheet, bounded, line, numeric, plus_minus
 from harness.core.statistics import LEVEL, Difference, SeedDifference
 from harness.findings.outcome import ArmOutcome, Outcome, SaeFacts
 from harness.paper.claims import Paper
@@ -25,7 +26,7 @@ def table1(outcome: Outcome, paper: Paper) -> Sheet:
     Args:
         paper: for the values that it prints.
     """
-    headings = ("Arm", *(_heading(outcome, column) for column in outcome.columns))
+    headings = ("Arm", *(heading(column, _common_n(outcome, column)) for column in outcome.columns))
     rows: list[Row] = []
     for name, arm in outcome.arms.items():
         scores = (_score(outcome, name, column) for column in outcome.columns)
@@ -101,8 +102,8 @@ def verdict_summary(outcome: Outcome, verdicts: list[Verdict]) -> Sheet:
     return full._replace(headings=headings, rows=rows, notes=(*full.notes, rest))
 
 
-def _heading(outcome: Outcome, column: Measure) -> str:
-    n = _common_n(outcome, column)
+def heading(column: Measure, n: int | None = None) -> str:
+    """A measure with its better direction and unit; `n` items where all arms have as many."""
     arrow = "↓" if column.lower_is_better else "↑"
     size = f", n = {n}" if n is not None else ""
     return f"{column.title} {arrow} ({column.unit}{size})"
@@ -114,37 +115,37 @@ def _common_n(outcome: Outcome, column: Measure) -> int | None:
     return sizes.pop() if len(sizes) == 1 else None
 
 
-def number(value: float, column: Measure, sign: str = "") -> str:
-    """A value in the measure's unit, with its decimals."""
-    return f"{value * column.scale:{sign}.{column.decimals}f}"
-
-
-def mean(value: float, error: float, column: Measure, pointer: str, size: str = "") -> Cell:
+def mean(value: float, error: float, column: Measure, pointer: str) -> Cell:
     """A mean with its standard error or deviation, in the measure's unit."""
-    text = f"{number(value, column)} ±{number(error, column)}{size}"
-    return Cell(text, pointer, column.scale * value)
+    return plus_minus(value, error, f".{column.decimals}f", pointer, column.scale)
 
 
-def effect(one: Difference | SeedDifference, column: Measure, pointer: str, *, starred: bool = True) -> Cell:
-    """A difference with its interval; `starred`: with a star where the corrected p value is below 0.05."""
-    value, low, high = (number(part, column, "+") for part in (one.effect, one.low, one.high))
-    mark = " *" if starred and one.p_holm is not None and one.p_holm < LEVEL else ""
-    return Cell(f"{value} [{low}, {high}]{mark}", f"{pointer}/effect", column.scale * one.effect)
+def effect(one: Difference | SeedDifference, column: Measure, pointer: str) -> Cell:
+    """A difference with its interval, in the measure's unit."""
+    spec, at = f"+.{column.decimals}f", f"{pointer}/effect"
+    return bounded(one.effect, one.low, one.high, spec, at, column.scale)
+
+
+def starred(one: Difference | SeedDifference, column: Measure, pointer: str) -> Cell:
+    """The same with a star where the corrected p value is below 0.05."""
+    cell = effect(one, column, pointer)
+    return cell._replace(text=f"{cell.text} *") if one.p_holm is not None and one.p_holm < LEVEL else cell
 
 
 def _score(outcome: Outcome, arm: str, column: Measure) -> Cell:
     score = outcome.arms[arm].scores.get(column.name)
     if score is None:
         return Cell("n/a (not scored)")
-    size = "" if _common_n(outcome, column) is not None else f" (n = {score.n})"
-    return mean(score.value, score.stderr, column, f"/arms/{arm}/scores/{column.name}/value", size)
+    cell = mean(score.value, score.stderr, column, f"/arms/{arm}/scores/{column.name}/value")
+    same = _common_n(outcome, column) is not None
+    return cell if same else cell._replace(text=f"{cell.text} (n = {score.n})")
 
 
 def _to_base(outcome: Outcome, arm: str, column: Measure) -> Cell:
     one = outcome.difference(arm, BASE, column.name)
     if one is None:
         return Cell("n/a (not compared)")
-    return effect(one, column, f"/comparisons/differences/{arm}/{BASE}/{column.name}")
+    return starred(one, column, f"/comparisons/differences/{arm}/{BASE}/{column.name}")
 
 
 def _printed(paper: Paper, cell: str) -> Cell:
@@ -184,10 +185,18 @@ def _deciding(one: Verdict) -> Cell:
     return Cell("") if one.answer != "inconclusive" else numeric(one.deciding_n, ",")
 
 
-def commits(outcome: Outcome) -> str:
-    """The run's commits, shortened, and whether there were uncommitted changes."""
-    shown = ", ".join(commit[:COMMIT_DIGITS] for commit in outcome.commits)
-    return f"{shown} with uncommitted changes" if outcome.dirty else shown
+def commits(shas: Iterable[str], dirty: bool | None) -> str:
+    """Commits, shortened, and whether there were uncommitted changes."""
+    shown = ", ".join(sha[:COMMIT_DIGITS] for sha in shas)
+    return f"{shown} with uncommitted changes" if dirty else shown
+
+
+def origin(outcome: Outcome, made: str) -> str:
+    """What the numbers were made with; `made` is the commits."""
+    return (
+        f"profile {outcome.profile} · protocol {outcome.protocol} · hardware {outcome.hardware} "
+        f"({outcome.device}) · {outcome.dtype} · commit {made}"
+    )
 
 
 def limits(outcome: Outcome) -> str:
@@ -212,8 +221,7 @@ def notes(outcome: Outcome) -> tuple[str, ...]:
     """What every table names."""
     return (
         outcome.note,
-        f"profile {outcome.profile} · protocol {outcome.protocol} · hardware {outcome.hardware} "
-        f"({outcome.device}) · {outcome.dtype} · commit {commits(outcome)} · training seed {outcome.seed} "
+        f"{origin(outcome, commits(outcome.commits, outcome.dirty))} · training seed {outcome.seed} "
         "(one run an arm)",
         f"n: {sizes(outcome)} · limits: {limits(outcome)}",
     )

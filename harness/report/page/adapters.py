@@ -44,7 +44,7 @@ def _score_row(outcome: Outcome, first: str, second: str, one: Measure) -> Row:
             mean(score.value, score.stderr, one, f"/arms/{arm}/scores/{one.name}/value")
             for arm, score in scores.items()
         ),
-        effect(gap, one, at, starred=False),
+        effect(gap, one, at),
         numeric(gap.p_holm, ".3g", f"{at}/p_holm", missing="not tested"),
     )
 

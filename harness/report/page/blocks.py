@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from harness.core.sheet import Cell, Sheet
+from harness.core.sheet import Cell, Sheet, bounded, plus_minus
 from harness.findings import Interval
 
 
@@ -46,16 +46,11 @@ class Section(NamedTuple):
 NOT_PRINTED = Cell("not printed")
 
 
-def percent(value: float, decimals: int = 2, sign: str = "") -> str:
-    return f"{100 * value:{sign}.{decimals}f}"
-
-
 def interval(one: Interval, pointer: str, sign: str = "") -> Cell:
     """`17.59 [17.50, 17.68]`, in percent."""
-    text = f"{percent(one.value, 2, sign)} [{percent(one.low, 2, sign)}, {percent(one.high, 2, sign)}]"
-    return Cell(text, f"{pointer}/value", 100 * one.value)
+    return bounded(one.value, one.low, one.high, f"{sign}.2f", f"{pointer}/value", 100)
 
 
 def plain_error(one: Interval, pointer: str, sign: str = "") -> Cell:
-    text = f"{percent(one.value, 2, sign)} ±{percent(one.stderr)}"
-    return Cell(text, f"{pointer}/value", 100 * one.value)
+    """`17.59 ±0.03`, in percent."""
+    return plus_minus(one.value, one.stderr, f"{sign}.2f", f"{pointer}/value", 100)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from harness.core.artefact import Artefact
-from harness.core.sheet import Cell, Row, Sheet, line, numeric
+from harness.core.sheet import Cell, Row, Sheet, bounded, line, numeric
 from harness.findings import ClassificationResult, Validated, parse_finding
 from harness.findings.features import CATEGORIES
 from harness.paper.printed import Printed
@@ -99,11 +99,11 @@ def _classifier_rows(kind: str, artefact: Artefact, href: str, printed: Printed)
 def _agreement(row: Validated, at: str) -> tuple[Cell, Cell, Cell]:
     """Accuracy, counts and coefficient."""
     counts = ", ".join(str(getattr(row.confusion, name)) for name in ("tp", "tn", "fp", "fn"))
-    shown = f"{row.mcc.value:.3f} [{row.mcc.low:.3f}, {row.mcc.high:.3f}]"
+    mcc = row.mcc
     return (
         numeric(row.accuracy, ".3f", f"{at}/accuracy"),
         Cell(f"({counts})", f"{at}/confusion"),
-        Cell(shown, f"{at}/mcc/value", row.mcc.value),
+        bounded(mcc.value, mcc.low, mcc.high, ".3f", f"{at}/mcc/value"),
     )
 
 

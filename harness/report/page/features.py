@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.core.sheet import Cell, Row, Sheet, line, numeric
+from harness.core.sheet import Cell, Row, Sheet, line, numeric, plus_minus
 from harness.findings import (
     CONTEXTS,
     Composition,
@@ -64,8 +64,8 @@ def _share_row(i: int, row: Composition, other: tuple[int, Composition] | None, 
         cells += [plain_error(other[1].sae, f"{at}/sae"), plain_error(other[1].change, f"{at}/change", "+")]
     if paper is None:
         return line(*cells, NOT_PRINTED, NOT_PRINTED)
-    sae, change = f"{paper.sae:.2f} ±{paper.sae_error:.2f}", f"{paper.change:+.2f} ±{paper.change_error:.2f}"
-    return line(*cells, Cell(sae, number=paper.sae), Cell(change, number=paper.change))
+    sae = plus_minus(paper.sae, paper.sae_error, ".2f")
+    return line(*cells, sae, plus_minus(paper.change, paper.change_error, "+.2f"))
 
 
 def ranking(result: RankingResult, name: str, href: str, printed: Printed) -> Sheet:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.core.sheet import Cell, Sheet, line, numeric
+from harness.core.sheet import Sheet, bounded, line, numeric, plus_minus
 from harness.findings import TopKResult
 
 
@@ -13,12 +13,8 @@ def top_k(result: TopKResult, href: str) -> Sheet:
             {"dynamic": "top k of each position", "static": "the same k everywhere"}[p.policy],
             numeric(p.fraction, ".1f", f"/result/points/{i}/fraction", 100),
             numeric(p.kept, "d", f"/result/points/{i}/kept"),
-            Cell(f"{p.loss:.3f} ±{p.stderr:.3f}", f"/result/points/{i}/loss", p.loss),
-            Cell(
-                f"{p.difference:+.3f} [{p.low:+.3f}, {p.high:+.3f}]",
-                f"/result/points/{i}/difference",
-                p.difference,
-            ),
+            plus_minus(p.loss, p.stderr, ".3f", f"/result/points/{i}/loss"),
+            bounded(p.difference, p.low, p.high, "+.3f", f"/result/points/{i}/difference"),
             numeric(p.mean_l0, ".1f", f"/result/points/{i}/mean_l0"),
         )
         for i, p in enumerate(result.points)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.core.measures import measure
-from harness.core.sheet import Cell, Row, Sheet, line, numeric
+from harness.core.sheet import Cell, Row, Sheet, bounded, line, numeric, plus_minus
 from harness.findings import Ablated, AblationResult, Contrast
 from harness.report.page.blocks import Block, Conversations, Section
 
@@ -38,17 +38,14 @@ def contrasts(result: AblationResult, href: str) -> Sheet:
 
 def _contrast_row(one: Contrast, at: str) -> Row:
     title, scale, decimals = _written(one.measure)
-    effect, middle, low, high = (
-        f"{scale * value:+.{decimals}f}"
-        for value in (one.effect, one.random.value, one.random.low, one.random.high)
-    )
-    outside = not one.random.low <= one.effect <= one.random.high
+    spec, other = f"+.{decimals}f", one.random
+    outside = not other.low <= one.effect <= other.high
     return line(
         one.masked,
         title,
         numeric(one.items, "d", f"{at}/items"),
-        Cell(effect, f"{at}/effect", scale * one.effect),
-        Cell(f"{middle} [{low}, {high}]", f"{at}/random/value", scale * one.random.value),
+        numeric(one.effect, spec, f"{at}/effect", scale),
+        bounded(other.value, other.low, other.high, spec, f"{at}/random/value", scale),
         "yes" if outside else "no",
     )
 
@@ -78,7 +75,6 @@ def under_masks(result: AblationResult, href: str) -> Sheet:
     rows = []
     for i, row in enumerate(result.rows):
         at = f"/result/rows/{i}"
-        gap = f"{row.difference:+.3f} [{row.low:+.3f}, {row.high:+.3f}]"
         scores = (
             numeric(row.scores.get(name), ".1f", f"{at}/scores/{name}", 100, "n/a (not scored)")
             for name in names
@@ -87,8 +83,8 @@ def under_masks(result: AblationResult, href: str) -> Sheet:
             line(
                 row.masked if row.draw is None else f"{row.masked} ({row.draw + 1})",
                 numeric(row.features, "d", f"{at}/features"),
-                Cell(f"{row.loss:.3f} ±{row.stderr:.3f}", f"{at}/loss", row.loss),
-                Cell(gap, f"{at}/difference", row.difference),
+                plus_minus(row.loss, row.stderr, ".3f", f"{at}/loss"),
+                bounded(row.difference, row.low, row.high, "+.3f", f"{at}/difference"),
                 numeric(row.mean_l0, ".1f", f"{at}/mean_l0"),
                 *scores,
                 *_answer_cells(row, at),

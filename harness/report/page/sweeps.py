@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.core.picture import blank
-from harness.core.sheet import Cell, Sheet, line, numeric
+from harness.core.sheet import Cell, Sheet, bounded, line, numeric, plus_minus
 from harness.findings import SweepPoint, SweepResult
 from harness.paper.printed import Printed, PrintedPoint
 
@@ -103,13 +103,12 @@ def numbers(result: SweepResult, name: str, href: str, printed: Printed) -> Shee
 def _measured(i: int, point: SweepPoint, result: SweepResult) -> tuple[Cell, ...]:
     at, gap = f"/result/points/{i}", point.above
     mark = " (this run's own arm)" if point.own else ""
-    least = point.value == result.least
-    shown = "the least" if least else f"{gap.value:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]"
+    above = bounded(gap.value, gap.low, gap.high, "+.3f", f"{at}/above/value")
     return (
         Cell(f"{point.value:g}{mark}", f"{at}/value", point.value),
-        Cell(f"{point.loss:.3f} ±{point.stderr:.3f}", f"{at}/loss", point.loss),
+        plus_minus(point.loss, point.stderr, ".3f", f"{at}/loss"),
         numeric(point.penalised_loss, ".3f", f"{at}/penalised_loss"),
-        Cell(shown, f"{at}/above/value", gap.value),
+        above._replace(text="the least") if point.value == result.least else above,
         numeric(point.mean_l0, ".1f", f"{at}/mean_l0"),
         numeric(point.train_s, ".1f", f"{at}/train_s"),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.core.markdown_table import grid, markdown
-from harness.core.sheet import Cell, Row, Sheet, line, numeric
+from harness.core.sheet import Cell, Row, Sheet, bounded, line, numeric, plus_minus
 
 
 def test_a_cell_keeps_the_number_that_it_shows() -> None:
@@ -37,3 +37,9 @@ def test_markdown_is_title_table_and_notes() -> None:
 
 def test_the_grid_alone_leaves_markdown_in_its_cells() -> None:
     assert grid(("k",), [("`a|b` **assumed**",)]).splitlines()[-1] == "| `a\\|b` **assumed** |"
+
+
+def test_a_number_with_its_error_or_its_interval() -> None:
+    assert plus_minus(0.125, 0.01, ".1f", "/a", 100) == Cell("12.5 ±1.0", "/a", 12.5)
+    assert plus_minus(0.5, 0.25, "+.2f") == Cell("+0.50 ±0.25", number=0.5)
+    assert bounded(-0.5, -1.0, 0.25, "+.2f", "/b") == Cell("-0.50 [-1.00, +0.25]", "/b", -0.5)
