@@ -86,7 +86,10 @@ def read_pairs(path: Path, limit: int) -> list[Pair]:
         MissingInputError: the file is not there.
         DataError: a row is malformed or has an empty response, or there are fewer rows than asked for.
     """
-    remedy = "correct or remove that row; where there is no file, run `prepare` first"
+    remedy = (
+        "each line needs `prompt`, `chosen` and `rejected` as lists of messages (docs/data-root.md): correct "
+        "or remove it; if there is no file, run `prepare` first"
+    )
     found = rows(path, _pair, what="the preference pairs", remedy=remedy, refusal=DataError)
     pairs = list(islice(found, limit or None))
     if len(pairs) < max(limit, 1):
