@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,15 @@ def test_every_room_has_a_line_in_contributing() -> None:
     listed = set(re.findall(r"`harness/([\w.]+)/?`", table))
     entries = {path.name for path in (ROOT / "harness").iterdir()} - {"__init__.py", "__pycache__"}
     assert listed == entries
+
+
+def test_the_picture_of_the_floors_has_every_room() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    floors = next(one["layers"] for one in settings["tool"]["importlinter"]["contracts"] if "layers" in one)
+    rooms = {room for floor in floors for room in floor.split(" : ")}
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    drawn = re.findall(r'^    \w+\["([\w ·]+)<br/>', page, re.M)
+    assert {room for box in drawn for room in box.split(" · ")} == rooms
 
 
 def is_module(name: str) -> bool:
