@@ -246,7 +246,7 @@ def _inside(ids_NxK: Tensor, start: int, size: int) -> Tensor:
 
 
 def _split(tensor: Tensor | None, size: int, dim: int = 0) -> Iterable[Tensor | None]:
-    """Parts along a dimension; of nothing, as many nothings as are asked for."""
+    """Parts of a tensor along a dimension; None over and over for None."""
     return repeat(None) if tensor is None else torch.split(tensor, size, dim=dim)
 
 

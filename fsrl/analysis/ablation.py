@@ -73,7 +73,7 @@ class Mask(NamedTuple):
 
     @property
     def key(self) -> str:
-        """Unlike that of every other mask."""
+        """A key that no other mask has."""
         return self.name if self.draw is None else f"{self.name} ({self.draw + 1})"
 
 

@@ -37,7 +37,7 @@ def contrasts(rows: Sequence[Ablated], items: Mapping[str, int]) -> tuple[Contra
 
 
 def like(category: str) -> str:
-    """How the rows of random masks of a category's size are called."""
+    """Name of the rows of random masks of a category's size."""
     return f"random, as many as {category}"
 
 

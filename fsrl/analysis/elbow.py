@@ -16,7 +16,7 @@ def elbow(
     alphas: Sequence[float], l0s: Sequence[float], losses: Sequence[float], sensitivity: float
 ) -> Elbow:
     """Kneedle (Satopää et al. 2011) on loss against mean L0: the loss falls as more features are steered,
-    first steeply, then hardly; the elbow is the sparsest policy behind which little is gained.
+    first steeply, then hardly; the elbow is the sparsest policy beyond which little is gained.
 
     Args:
         alphas, l0s, losses: one of each for every point, in any order.

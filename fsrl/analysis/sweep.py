@@ -87,7 +87,7 @@ class Made(NamedTuple):
 
 
 def run(config: Config, scene: StudyScene) -> Found:
-    """Train and score every point; finished ones are reused, an interrupted one goes on as an arm does."""
+    """Train and score every point; finished ones are reused, an interrupted one resumes like an arm."""
     made = []
     for number, value in enumerate(config.points, start=1):
         console.print(

@@ -20,7 +20,7 @@ SCHEMA_VERSION = 1
 
 
 class Artefact(BaseModel):
-    """What one stage leaves behind.
+    """The record that one stage writes.
 
     Attributes:
         schema_version: the version of this layout.

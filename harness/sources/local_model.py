@@ -24,7 +24,7 @@ class LocalModel(NamedTuple):
 
     @property
     def digest(self) -> str:
-        """Of its files and of how they are loaded."""
+        """Digest of its files and of how they are loaded."""
         return digest_json([digest_tree(self.folder), self.section.dtype, self.section.attention])
 
 

@@ -60,7 +60,7 @@ def write_record(folder: Path, steps: Sequence[Step], wall_s: float) -> None:
 
 
 def last_checkpoint(folder: Path) -> Taken | None:
-    """The whole checkpoint with the most steps; one with a missing, added or changed file is passed over."""
+    """The whole checkpoint with the most steps; one with a missing, added or changed file is skipped."""
     found = sorted(folder.glob(f"checkpoint-*/{RECORD}"), key=lambda path: _number(path.parent), reverse=True)
     for record in found:
         taken = _read(record)
@@ -86,7 +86,7 @@ def _read(record: Path) -> Taken | None:
 
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Hold a folder of checkpoints; the worker of a killed run, which ends by itself, is waited for.
+    """Lock a folder of checkpoints; wait for the worker of a killed run, which ends by itself.
 
     Raises:
         RunFolderError: another worker does not end.
@@ -127,7 +127,7 @@ def without_code() -> None:
 
 
 def load_tensors(path: str | os.PathLike[str], map_location: Any, allowed: list[Any]) -> Any:
-    """A file of torch.save, without running what it says.
+    """Read a file of torch.save without running code from it.
 
     Raises:
         DamagedFileError: it wants to run or build anything else, or cannot be read.

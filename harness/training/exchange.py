@@ -1,4 +1,4 @@
-"""What passes between the stage and the process that trains: order, progress, result, error."""
+"""What the stage and the training process exchange: order, progress, result, error."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class TrainSpec(BaseModel):
 
 
 class Exchange:
-    """The files in a training folder through which parent and worker speak."""
+    """The files in a training folder through which parent and worker communicate."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -151,7 +151,7 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
 
 
 def _train_alone(trainer: SimpoTrainer, checkpoints: Path) -> int:
-    """Train while the rank that writes holds the checkpoints; the number of steps that were there."""
+    """Train while the writing rank locks the checkpoints; returns the steps done before."""
     holds = bool(trainer.section.checkpoint_steps) and is_main_rank()
     with alone(checkpoints) if holds else contextlib.nullcontext():
         trainer.accelerator.wait_for_everyone()
@@ -159,7 +159,7 @@ def _train_alone(trainer: SimpoTrainer, checkpoints: Path) -> int:
 
 
 def training_rows(spec: TrainSpec, profile: Profile, tokenizer: PreTrainedTokenizerBase) -> Rows:
-    """Read, tokenise and order the training pairs; their order depends on nothing of the arm."""
+    """Read, tokenise and order the training pairs; their order does not depend on the arm."""
     data, training = profile.data, profile.training
     pairs = read_pairs(Path(spec.train_file), data.train_pairs)
     tokens, truncation = tokenise_pairs(pairs, tokenizer, data.max_length, data.max_prompt_length)
@@ -237,7 +237,7 @@ def make_trainer(
 def save(
     spec: TrainSpec, profile: Profile, arm: Arm, model: PreTrainedModel, start: dict[str, Tensor], rows: Rows
 ) -> WeightsMoved:
-    """Save the arm, load it into a fresh base model, and check that it is what was trained and not the start.
+    """Save the arm, load it into a fresh base model, and check that it equals the trained arm, not the start.
 
     Raises:
         RunFolderError: the weights cannot be written.
