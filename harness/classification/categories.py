@@ -6,10 +6,10 @@ from pathlib import Path
 
 from pydantic import model_validator
 
+from harness.core.documents import RESTORE, read_model
 from harness.core.paths import ROOT
 from harness.core.results import Record
 from harness.findings.features import CATEGORIES
-from harness.paper.paper_file import read_paper_file
 
 PROMPTS = ROOT / "results" / "paper-prompts.json"
 
@@ -53,4 +53,4 @@ def read_categories(path: Path = PROMPTS) -> tuple[Category, ...]:
     Raises:
         MissingInputError, DamagedFileError: the file is missing or invalid.
     """
-    return read_paper_file(path, "prompts", PaperPrompts).prompts
+    return read_model(path, PaperPrompts, what="the paper's prompts", remedy=RESTORE).prompts

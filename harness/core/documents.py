@@ -15,6 +15,8 @@ from pydantic import BaseModel, ValidationError
 from harness.core.errors import DamagedFileError, HarnessError, MissingInputError
 
 Model = TypeVar("Model", bound=BaseModel)
+RESTORE = "restore the file from the repository"
+"""The remedy for a file that is committed."""
 FAULTS = (
     ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError,
     OSError, EOFError, zlib.error,

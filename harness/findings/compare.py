@@ -8,7 +8,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field, model_validator
 
-from harness.core.documents import read_model
+from harness.core.documents import RESTORE, read_model
 from harness.core.errors import NotComparableError
 from harness.core.measures import PREFERENCE
 from harness.core.results import Record, Score, Usage
@@ -90,7 +90,7 @@ def read_tolerances(path: Path = TOLERANCES) -> Tolerances:
     Raises:
         DamagedFileError: a kind without a rule, an unknown kind or a bad rule.
     """
-    return read_model(path, Tolerances, what="the tolerances", remedy="restore the file from the repository")
+    return read_model(path, Tolerances, what="the tolerances", remedy=RESTORE)
 
 
 def require_comparable(new: Outcome, old: Outcome, where: Path) -> None:

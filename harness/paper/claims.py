@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from harness.core.artefact import digest_file
+from harness.core.documents import RESTORE, read_model
 from harness.core.paths import ROOT
 from harness.core.results import Record
-from harness.paper.paper_file import read_paper_file
 
 PAPER = ROOT / "results" / "paper.json"
 
@@ -234,7 +234,7 @@ def read_paper(path: Path = PAPER) -> Paper:
     Raises:
         MissingInputError, DamagedFileError: the file is missing or invalid.
     """
-    return read_paper_file(path, "claims", Paper)
+    return read_model(path, Paper, what="the paper's claims", remedy=RESTORE)
 
 
 def paper_digest(path: Path = PAPER) -> str:

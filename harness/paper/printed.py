@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.core.documents import RESTORE, read_model
 from harness.core.paths import ROOT
 from harness.core.results import Record
-from harness.paper.paper_file import read_paper_file
 
 PRINTED = ROOT / "results" / "paper-tables.json"
 
@@ -80,4 +80,4 @@ def read_printed(path: Path = PRINTED) -> Printed:
     Raises:
         MissingInputError, DamagedFileError: the file is missing or invalid.
     """
-    return read_paper_file(path, "tables", Printed)
+    return read_model(path, Printed, what="the paper's tables", remedy=RESTORE)
