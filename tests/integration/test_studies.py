@@ -14,7 +14,7 @@ import torch
 from harness.__main__ import main
 from harness.arm import load_arm, scene
 from harness.core.artefact import Artefact, digest_file, read_artefact, write_artefact
-from harness.core.errors import MissingInputError, ProfileError
+from harness.core.errors import DamagedFileError, MissingInputError, ProfileError
 from harness.core.paths import RunPaths
 from harness.core.provenance import provenance
 from harness.core.results import PrepareResult, TrainResult
@@ -208,6 +208,17 @@ def test_another_adapter_makes_all_stale(copy: RunPaths, capsys: pytest.CaptureF
     said = capsys.readouterr().err
     assert "studies/census: running again (changed: arm fsrl, scores fsrl)" in said
     assert "studies/table3: running again" in said
+
+
+@pytest.mark.parametrize("line", [b"\xff\n", b"[" * 100_000, b'{"feature": 1e999, "label": "style"}'])
+def test_a_file_of_features_that_cannot_be_read_is_refused(
+    copy: RunPaths, tmp_path: Path, line: bytes
+) -> None:
+    (tmp_path / "features.jsonl").write_bytes(line)
+    section = {"source": "data_root", "file": "features.jsonl"}
+    profile = parse_profile({**small().model_dump(mode="json"), "features": section}, where="test")
+    with pytest.raises(DamagedFileError, match="line 1 of the feature descriptions"):
+        run_studies(profile, RunPaths(root=copy.root, data_root=tmp_path), ["table3"])
 
 
 def test_before_the_training_there_is_nothing_to_study(tmp_path: Path) -> None:
