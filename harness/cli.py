@@ -28,19 +28,19 @@ COMMANDS = {
     "evaluate": "Score each arm on the test pairs (SimPO) and with lm-eval (MMLU, TruthfulQA, GSM8K).",
     "analyse": "Compare the arms item by item: effects, intervals, p values.",
     "report": "Render Table 1, costs, times, verdicts and the picture.",
-    "check": "Check the properties that every run must have; then the verdict on each claim of the paper.",
+    "check": "Run the sanity checks that every run must pass; then judge each claim of the paper.",
     "study": "Study the trained arms: the paper's other tables and figures, one artefact each.",
     "sweep": "Train and score one adapter for each alpha and each layer that the profile sweeps (Figure 4).",
     "page": "Render the page: every table and figure of the run, with the paper's values.",
     "regress": "Compare a run with the committed results.",
     "prompts": "Compare a run with the committed prompts.",
     "seeds": "Run every stage for each training seed: means, standard deviations, tests over seeds.",
-    "parity": "Hold the base arm's scores against lm-eval's own command line, item by item.",
-    "planted-truth": "Train FSRL on rewards of known weights and see whether the analyses recover them.",
+    "parity": "Compare the base arm's scores with lm-eval's own command line, item by item.",
+    "planted-truth": "Train FSRL on rewards with known weights: do the analyses recover them?",
     "classify": "Classify the SAE's features as alignment and style from their explanations (appendix E).",
     "plan": "Predict memory, time, disk and steps of a profile on a named GPU, from shapes alone.",
     "measure": "Measure memory and step time of training at a profile's shapes, with random weights.",
-    "bench": "Print the last benchmark's ratios and hold them against the committed ones.",
+    "bench": "Print the last benchmark's ratios and compare them with the committed ones.",
 }
 STAGES = ("prepare", "train", "evaluate", "analyse", "report", "check", "study")
 FUNCTIONS = {name: f"commands.stage:{name}" for name in STAGES} | {

@@ -45,7 +45,7 @@ Shrink = Annotated[
     number("divide widths, blocks, vocabulary, features and lengths by N (with random weights only)", 1),
 ]
 Save = Annotated[bool, Option("--save", help="also copy the result into results/, so that you can commit it")]
-Update = Annotated[bool, Option("--update", help="accept what was found as the committed one")]
+Update = Annotated[bool, Option("--update", help="accept this result as the committed one")]
 
 
 @dataclass(frozen=True, kw_only=True)

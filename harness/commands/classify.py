@@ -102,16 +102,15 @@ class Options:
 
 
 def run(profile: Profile, paths: RunPaths, options: Options) -> Artefact | None:
-    """With --by endpoint a language model is asked, with the system prompts that the paper prints,
-    temperature 0 and structured output. The environment says which: OPENAI_BASE_URL, OPENAI_MODEL,
-    OPENAI_API_KEY. With --by local a model on this machine gets the same prompts, and the likelier of the two
-    allowed labels is its answer; it needs no network. Questions, tokens and cost are told before the first
-    one; --estimate stops there. Answers are kept by the content of the question, so that an interrupted run
-    goes on and nothing is paid for twice. With --by nearest the nearest explanations of the labelled ones
-    decide; it needs --labels and no network.
+    """--by endpoint asks a language model behind an OpenAI-compatible endpoint, with the paper's system
+    prompts, temperature 0 and structured output; set OPENAI_BASE_URL, OPENAI_MODEL and OPENAI_API_KEY. --by
+    local gives the same prompts to a model on this machine and takes the likelier of the two allowed labels;
+    it needs no network. The numbers of questions and tokens and the cost are printed first; --estimate stops
+    there. Answers are kept by the content of the question, so that an interrupted run resumes and pays for
+    nothing twice. --by nearest lets the nearest labelled explanations vote; it needs --labels and no network.
 
-    Where there are labels, all are validated: accuracy, confusion, Matthews correlation with its interval;
-    the page (`python -m harness page`) has them beside the paper's.
+    If there are labels, the result is validated: accuracy, confusion, Matthews correlation with its interval;
+    the page (`python -m harness page`) shows them beside the paper's.
 
     Reads explanations: Neuronpedia's export, or JSON lines with feature and description, also gzipped. Reads
     labels: JSON lines with feature and label, or with alignment and style true or false. The option --model
@@ -126,7 +125,7 @@ def run(profile: Profile, paths: RunPaths, options: Options) -> Artefact | None:
     Raises:
         MissingInputError: no explanations, no labels where they are needed, or no endpoint or model.
         EvaluationError: more questions without an allowed answer than `max_unanswered`.
-        HarnessError: whatever an input, the endpoint or the model is refused for.
+        HarnessError: any error of an input, the endpoint or the model.
     """
     started, folder = time.monotonic(), paths.classification
     source, labels_file = _sources(profile, paths, options)
