@@ -64,12 +64,18 @@ class Asked(NamedTuple):
     spent: Spent
 
 
-Prices = tuple[float, float] | None
+class Prices(NamedTuple):
+    """Of a million tokens, in any currency."""
+
+    input: float
+    output: float
+
+
 """Of a million input tokens and of a million output tokens."""
 
 
 def estimate(
-    questions: Iterable[Question], endpoint: Endpoint, answers: Answers, prices: Prices = None
+    questions: Iterable[Question], endpoint: Endpoint, answers: Answers, prices: Prices | None = None
 ) -> Estimate:
     """Count what is left to ask, in requests, tokens and money."""
     every = list(dict.fromkeys(questions))
@@ -80,9 +86,9 @@ def estimate(
     return Estimate(len(every) - len(left), len(left), tokens, output, cost(tokens, output, prices))
 
 
-def cost(input_tokens: int, output_tokens: int, prices: Prices) -> float | None:
+def cost(input_tokens: int, output_tokens: int, prices: Prices | None) -> float | None:
     """Tokens times prices; None without prices."""
-    return None if prices is None else (input_tokens * prices[0] + output_tokens * prices[1]) / 1e6
+    return None if prices is None else (input_tokens * prices.input + output_tokens * prices.output) / 1e6
 
 
 def ask_all(questions: Sequence[Question], endpoint: Endpoint, answers: Answers, concurrency: int) -> Asked:

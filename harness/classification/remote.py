@@ -15,7 +15,7 @@ class Remote(NamedTuple):
     """An endpoint, what it costs, and how many questions it gets at a time."""
 
     endpoint: Endpoint
-    prices: Prices
+    prices: Prices | None
     concurrency: int
 
     @property

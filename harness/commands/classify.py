@@ -31,6 +31,16 @@ ASKED = "--by endpoint and --by local"
 LOCAL, ENDPOINT, NEAREST = "--by local", "--by endpoint", "--by nearest"
 
 
+def _prices(text: str) -> Prices:
+    try:
+        prices = Prices(*map(float, text.split(",")))
+    except (TypeError, ValueError):
+        prices = Prices(-1.0, -1.0)
+    if not all(0 <= price < float("inf") for price in prices):
+        raise UsageError(f"--prices needs two numbers from 0 up, such as 0.27,1.10 (got {text})")
+    return prices
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """The command's own options."""
@@ -67,9 +77,10 @@ class Options:
     ] = ""
     batch: Annotated[int, number("explanations per forward pass", 1, LOCAL)] = 8
     prices: Annotated[
-        str | None,
+        Prices | None,
         Option(
             metavar="IN,OUT",
+            parser=_prices,
             help="price of a million input and output tokens, such as 0.27,1.10",
             rich_help_panel=ENDPOINT,
         ),
@@ -83,22 +94,6 @@ class Options:
     ] = "tfidf"
     neighbours: Annotated[int, number("labelled neighbours that vote", 1, NEAREST)] = 5
     folds: Annotated[int, number("cross-validation folds", 2, NEAREST)] = 5
-
-    def both_prices(self) -> Prices:
-        """The prices as numbers.
-
-        Raises:
-            UsageError: not two of them from 0 up.
-        """
-        if self.prices is None:
-            return None
-        try:
-            first, second = (float(part) for part in self.prices.split(","))
-        except ValueError:
-            first = second = -1.0
-        if not (0 <= first < float("inf") and 0 <= second < float("inf")):
-            raise UsageError(f"--prices needs two numbers from 0 up, such as 0.27,1.10 (got {self.prices})")
-        return first, second
 
 
 def run(profile: Profile, paths: RunPaths, options: Options) -> Artefact | None:
@@ -173,7 +168,7 @@ def _judged(
     judge: Judge
     if options.by == "endpoint":
         endpoint = endpoint_from(timeout_s=options.timeout, retries=options.retries)
-        judge = Remote(endpoint, options.both_prices(), options.concurrency)
+        judge = Remote(endpoint, options.prices, options.concurrency)
     else:
         judge = _local(profile, paths, options)
     return judge_all(

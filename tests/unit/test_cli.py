@@ -145,6 +145,13 @@ def test_every_function_belongs_to_a_command() -> None:
         (("classify", "--retries", "-1"), "--retries must be at least 0 (got -1)"),
         (("classify", "--max-unanswered", "-1"), "--max-unanswered must be at least 0 (got -1)"),
         (("classify", "--timeout", "0"), "--timeout must be at least 0.001 (got 0.0)"),
+        *(
+            (
+                ("classify", "--prices", text),
+                f"--prices needs two numbers from 0 up, such as 0.27,1.10 (got {text})",
+            )
+            for text in ("1", "1,2,3", "1,x", "-1,2", "1,inf", "nan,1")
+        ),
         (("classify", "--timeout", "nan"), "--timeout must be at least 0.001 (got nan)"),
     ],
 )
@@ -185,6 +192,11 @@ def test_a_value_with_brackets_is_shown_as_it_is(capsys: pytest.CaptureFixture[s
 )
 def test_an_option_works_by_its_old_name(command: str, old: list[str], new: str) -> None:
     assert parsed(command, *old)[new] in (True, 3)
+
+
+def test_prices_are_two_numbers() -> None:
+    assert parsed("classify", "--prices", "0.27,1.10")["prices"] == (0.27, 1.10)
+    assert parsed("classify")["prices"] is None
 
 
 def test_the_data_root_is_taken_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
