@@ -34,8 +34,7 @@ def number(help: str, least: float, panel: str | None = None) -> Any:
 
 
 ProfileName = Annotated[
-    str,
-    Option(metavar="NAME", help="bundled profile or .toml file", autocompletion=profile_names),
+    str, Option(metavar="NAME", help="bundled profile or .toml file", autocompletion=profile_names)
 ]
 RunDir = Annotated[
     Path | None, Option(metavar="DIR", help="where the run keeps its files (default: runs/<profile>)")

@@ -52,9 +52,7 @@ def planted_truth(
     run_dir: RunDir = None,
     seeds: Annotated[
         str | None,
-        Option(
-            metavar="N,N,...", help="train each reward once for each seed (default: the profile's own seed)"
-        ),
+        Option(metavar="N,N,...", help="train each reward once a seed (default: the profile's own seed)"),
     ] = None,
     reward: Annotated[
         list[str] | None,
