@@ -256,13 +256,13 @@ def _block(model: PreTrainedModel, layer: int) -> nn.Module:
         raise ProfileError(
             "the model does not keep its blocks in model.layers",
             value=type(model).__name__,
-            remedy="use a decoder",
+            remedy="use a decoder-only model with its blocks in model.layers, such as Llama, Gemma or Qwen",
         )
     if layer >= len(layers):
         raise ProfileError(
             f"the model has {len(layers)} blocks",
             value=f"sae.layer = {layer}",
-            remedy="name one of 0 ... the last",
+            remedy=f"choose one from 0 to {len(layers) - 1}",
         )
     if hasattr(model, NAME):
         raise ProfileError(

@@ -59,7 +59,7 @@ def _check_row(row: dict[str, Any], shape: dict[str, type]) -> None:
 
 def _check_choice(choices: list[Any], answer: int) -> None:
     if len(choices) != 4 or not all(isinstance(choice, str) and choice.strip() for choice in choices):
-        raise ValueError("`choices` must be four texts")
+        raise ValueError("`choices` beside a whole number `answer` is MMLU's layout, and must be four texts")
     if not 0 <= answer < len(choices):
         raise ValueError(f"`answer` is {answer}, there are {len(choices)} choices")
 

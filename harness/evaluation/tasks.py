@@ -49,7 +49,7 @@ def task_file(name: str) -> Path:
         raise MissingInputError(
             f"there is no task file for evaluation.tasks.{name}",
             value=path,
-            remedy=f"choose one of: {', '.join(task_names())}; or write that file (docs: adding a task)",
+            remedy=f"choose one of: {', '.join(task_names())}; or write that file (see CONTRIBUTING.md)",
         )
     return path
 

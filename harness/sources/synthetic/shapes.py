@@ -92,7 +92,8 @@ def model_config(profile: Profile) -> dict[str, Any]:
         raise ProfileError(
             "no configuration of this model is bundled, so that its shapes are not known",
             value=f"model.id = {profile.model.id}",
-            remedy=f"plan one of {', '.join(BUNDLED)}, or add its config.json to harness/synthetic/configs",
+            remedy=f"plan one of {', '.join(BUNDLED)}, or add its config.json to "
+            "harness/sources/synthetic/configs",
         )
     if not path.is_file():
         raise MissingInputError("a bundled file is missing", value=path, remedy="install the harness again")

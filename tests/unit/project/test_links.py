@@ -49,6 +49,13 @@ def test_what_a_page_names_is_there(page: Path) -> None:
     assert sorted(set(missing) - WRITTEN_BY_THE_READER) == []
 
 
+def test_every_path_in_a_message_or_docstring_is_there() -> None:
+    sources = [path for room in ("harness", "baselines", "fsrl") for path in (ROOT / room).rglob("*.py")]
+    named = {path for source in sources for path in PATH.findall(source.read_text(encoding="utf-8"))}
+    assert len(named) > 10
+    assert sorted(path for path in named if not [*ROOT.glob(f"{path}*")]) == []  # also docs/decisions/0075
+
+
 def test_every_room_has_a_line_in_contributing() -> None:
     guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     table = guide.split("\n## Where does it go?\n")[1].split("\n## ")[0]
