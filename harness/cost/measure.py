@@ -18,6 +18,7 @@ from harness.core.results import Record, TrainResult
 from harness.core.sheet import Row, Sheet, line, numeric
 from harness.options import ProfileName, RunDir, Shrink
 from harness.profiles.profile import Profile, load_profile
+from harness.report.tables import PEAKS
 from harness.sources.synthetic.lengths import STATED
 from harness.sources.synthetic.variant import NOTE, is_random, random_variant
 from harness.stages.stage import run_stage
@@ -218,13 +219,12 @@ def sheet(measured: Measured) -> Sheet:
 
 def _row(name: str, cost: ArmCost) -> Row:
     at = f"/arms/{name}"
-    peaks = ("peak_allocated_gib", "peak_reserved_gib", "peak_rss_gib")
     return line(
         name,
         numeric(cost.trainable_parameters, ",", f"{at}/trainable_parameters"),
         numeric(cost.step_s, ".3f", f"{at}/step_s"),
         f"{cost.step_s_min:.3f} to {cost.step_s_max:.3f}",
         numeric(cost.tokens_per_s, ",.0f", f"{at}/tokens_per_s"),
-        *(numeric(getattr(cost, peak), ".2f", f"{at}/{peak}", missing="n/a (no GPU)") for peak in peaks),
+        *(numeric(getattr(cost, peak), ".2f", f"{at}/{peak}", missing="n/a (no GPU)") for peak in PEAKS),
         numeric(cost.epoch_min, ",.1f", f"{at}/epoch_min", missing="n/a (divided)"),
     )

@@ -11,7 +11,7 @@ from harness.core.measures import BASE
 from harness.findings.outcome import ArmOutcome, Outcome
 from harness.paper.claims import Paper
 from harness.paper.verdict import Verdict
-from harness.report.tables import limits
+from harness.report.tables import PEAKS, limits
 
 Cell = str | int | float | None
 
@@ -28,9 +28,7 @@ def table1_csv(outcome: Outcome, paper: Paper) -> str:
                     **_run(outcome),
                     "arm": name,
                     "measure": column.name,
-                    "value": score.value if score else None,
-                    "stderr": score.stderr if score else None,
-                    "n": score.n if score else None,
+                    **{name: getattr(score, name, None) for name in ("value", "stderr", "n")},
                     "difference_to_base": one.effect if one else None,
                     "low_95": one.low if one else None,
                     "high_95": one.high if one else None,
@@ -87,13 +85,9 @@ def _cost(name: str, arm: ArmOutcome, paper: Paper) -> dict[str, Cell]:
         "epoch_s": arm.epoch_s,
         "training_s": usage.wall_s if usage else None,
         "training_startup_s": usage.startup_s if usage else None,
-        "training_peak_allocated_gib": usage.peak_allocated_gib if usage else None,
-        "training_peak_reserved_gib": usage.peak_reserved_gib if usage else None,
-        "training_peak_rss_gib": usage.peak_rss_gib if usage else None,
+        **{f"training_{peak}": getattr(usage, peak, None) for peak in PEAKS},
         "evaluation_s": arm.evaluation_usage.wall_s,
-        "evaluation_peak_allocated_gib": arm.evaluation_usage.peak_allocated_gib,
-        "evaluation_peak_reserved_gib": arm.evaluation_usage.peak_reserved_gib,
-        "evaluation_peak_rss_gib": arm.evaluation_usage.peak_rss_gib,
+        **{f"evaluation_{peak}": getattr(arm.evaluation_usage, peak) for peak in PEAKS},
         "paper_memory": paper.printed(f"{name}/memory"),
         "paper_epoch": paper.printed(f"{name}/epoch"),
     }

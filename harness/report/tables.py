@@ -17,6 +17,7 @@ from harness.paper.claims import Paper
 from harness.paper.verdict import Verdict
 
 MINUTE = 60.0
+PEAKS = ("peak_allocated_gib", "peak_reserved_gib", "peak_rss_gib")
 COMMIT_DIGITS = 12
 
 
@@ -163,7 +164,6 @@ def _cost_row(name: str, arm: ArmOutcome, paper: Paper) -> Row:
         untrained = ("n/a (not trained)",) * 3
         return line(arm.title, numeric(0, "d"), *untrained, evaluation, *untrained, *printed, group=True)
     rate = usage.tokens_per_s if usage.tokens and usage.wall_s else None
-    peaks = ("peak_allocated_gib", "peak_reserved_gib", "peak_rss_gib")
     return line(
         arm.title,
         numeric(usage.trainable_parameters, ",", f"{at}/trainable_parameters"),
@@ -171,7 +171,7 @@ def _cost_row(name: str, arm: ArmOutcome, paper: Paper) -> Row:
         _minutes(arm.epoch_s, at),
         _minutes(usage.wall_s + usage.startup_s, at),
         evaluation,
-        *(numeric(getattr(usage, peak), ".2f", f"{at}/{peak}", missing="n/a (no GPU)") for peak in peaks),
+        *(numeric(getattr(usage, peak), ".2f", f"{at}/{peak}", missing="n/a (no GPU)") for peak in PEAKS),
         *printed,
         group=True,
     )
