@@ -12,6 +12,7 @@ PYTHON = str(Path(__file__).parent / ".nox" / "shared" / "bin" / "python")
 STAGES = ("prepare", "train", "evaluate", "analyse", "report", "check")
 BENCH_JSON = "--benchmark-json=runs/bench/pytest-benchmark.json"
 ARMS = ("prepare", "train", "evaluate")
+BUILD = "harness.commands.build_miniature"
 SMOKE = ("--profile", "miniature-smoke")
 
 
@@ -72,7 +73,7 @@ simple("sweep", "A training for each alpha and each layer (`-- --axis alpha`).",
 simple("planted-truth", "FSRL on rewards of known weights: are they recovered?", "harness", "planted-truth")
 simple("report", "The page again, from finished artefacts (`-- --committed`).", "harness", "page")
 simple("measure", "Memory and step time at the paper's shapes, random weights.", "harness", "measure")
-simple("build-miniature", "Rebuild the bundled miniature from its seed.", "harness.miniature.build")
+simple("build-miniature", "Rebuild the bundled miniature from its seed.", BUILD)
 simple("tests", "The fast tests, in two processes.", "pytest", "--numprocesses=2", "--dist=loadfile")
 simple("tests-slow", "The tests with the marker `slow`.", "pytest", "-m", "slow")
 simple("tests-gpu", "The tests that need a CUDA GPU; skipped without one.", "pytest", "-m", "gpu")

@@ -20,6 +20,7 @@ from harness.core.artefact import digest_file, write_json
 from harness.core.documents import read_model
 from harness.core.errors import DamagedFileError, MissingInputError, ProfileError
 from harness.core.folders import FREE, writing
+from harness.models.residual import hook_name
 
 if TYPE_CHECKING:
     from fsrl.config import Config
@@ -95,7 +96,7 @@ def describe(steering: Steering, config: Config, scene: Scene, mask_sha256: str 
         "fusion_relu": steering.fusion_relu,
         "feature_mask": _mask_card(adapter, config, mask_sha256),
         "layer": layer,
-        "hook_name": f"blocks.{layer}.hook_resid_post",
+        "hook_name": hook_name(layer),
         "path": steering.path,
         "adapter_dtype": str(adapter.weight.dtype).removeprefix("torch."),
         "residual_dtype": str(steering.residual_dtype).removeprefix("torch."),

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from harness.core.documents import read_document
 from harness.core.errors import DamagedFileError, MissingInputError, ProfileError
+from harness.models.residual import hook_name
 
 CONFIG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
 PICKLES = (".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt")
@@ -122,7 +123,7 @@ class Sae(nn.Module):
                 value=self.hook_name,
                 remedy="name the SAE that was trained on this model ([sae] in the profile)",
             )
-        wanted = f"blocks.{layer}.hook_resid_post"
+        wanted = hook_name(layer)
         if self.hook_name not in (None, wanted):
             raise ProfileError(
                 f"the SAE was not trained at {wanted}",

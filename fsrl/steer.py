@@ -16,6 +16,7 @@ from fsrl.adapter import L0_FLOOR, Activation, Adapter
 from fsrl.lean import LeanRelu
 from fsrl.sae import Sae, gated_relu
 from harness.core.errors import ProfileError
+from harness.models.residual import blocks_to, hook_residual
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -105,18 +106,21 @@ class Steering(nn.Module):
         self._handle: RemovableHandle | None = None
 
     def attach(self, model: PreTrainedModel, layer: int) -> None:
-        """Hook the output of `model.model.layers[layer]` (the residual stream after that block).
+        """Steer the residual stream after block `layer`.
 
         Raises:
             ProfileError: the model has no such block, is steered already, or the SAE does not fit it.
         """
-        block = _block(model, layer)
+        block = blocks_to(model, layer)[-1]
+        if hasattr(model, NAME):
+            raise ProfileError(
+                "the model is steered already", value=type(model).__name__, remedy="load a fresh base model"
+            )
         self.sae.check_fits(hidden_size=model.config.hidden_size, layer=layer)
         device = next(block.parameters()).device
         self.residual_dtype = model.dtype
         model.add_module(NAME, self.to(device))
-        # First among the block's hooks: others' (recorded hidden states) see what the next block reads.
-        self._handle = block.register_forward_hook(self._hook, prepend=True)
+        self._handle = hook_residual(model, layer, self)
 
     def remove(self, model: PreTrainedModel) -> None:
         """Take the hook and the submodule off again; the model is then the base model, bit for bit."""
@@ -124,11 +128,6 @@ class Steering(nn.Module):
             self._handle.remove()
             self._handle = None
             delattr(model, NAME)
-
-    def _hook(self, _module: nn.Module, _args: Any, output: Any) -> Any:
-        if isinstance(output, tuple):
-            return self(output[0]), *output[1:]
-        return self(output)
 
     def forward(self, x: Tensor) -> Tensor:
         """Steer: (batch, position, d_in) -> the same shape and dtype. Where v is 0 the result is x."""
@@ -248,24 +247,3 @@ def _inside(ids_NxK: Tensor, start: int, size: int) -> Tensor:
 def _split(tensor: Tensor | None, size: int, dim: int = 0) -> Iterable[Tensor | None]:
     """Parts of a tensor along a dimension; None over and over for None."""
     return repeat(None) if tensor is None else torch.split(tensor, size, dim=dim)
-
-
-def _block(model: PreTrainedModel, layer: int) -> nn.Module:
-    layers = getattr(getattr(model, "model", None), "layers", None)
-    if not isinstance(layers, nn.ModuleList):
-        raise ProfileError(
-            "the model does not keep its blocks in model.layers",
-            value=type(model).__name__,
-            remedy="use a decoder-only model with its blocks in model.layers, such as Llama, Gemma or Qwen",
-        )
-    if layer >= len(layers):
-        raise ProfileError(
-            f"the model has {len(layers)} blocks",
-            value=f"sae.layer = {layer}",
-            remedy=f"choose one from 0 to {len(layers) - 1}",
-        )
-    if hasattr(model, NAME):
-        raise ProfileError(
-            "the model is steered already", value=type(model).__name__, remedy="load a fresh base model"
-        )
-    return layers[layer]

@@ -53,8 +53,8 @@ def run(config: Config, scene: StudyScene) -> Found:
     import torch
     from tqdm import tqdm
 
-    from fsrl.analysis.residual import residual_reader
     from fsrl.analysis.subject import load_subject
+    from harness.models.residual import residual_reader
 
     subject = load_subject(scene)
     masks_FxC = category_masks(scene, subject.sae.d_sae).to(subject.model.device)
@@ -98,11 +98,9 @@ class Census:
         """Count a batch of sequences of the examples `first`, `first` + 1, ..."""
         import torch
 
-        from fsrl.analysis.residual import pad_rows
-
-        rows = pad_rows(batch, pad_id)
-        x_BxTxD: Tensor = read(rows)
-        real_BxT = rows.mask_BxT.bool().to(x_BxTxD.device)
+        rows = padded(batch, pad_id)
+        x_BxTxD: Tensor = read(**rows)
+        real_BxT = rows["attention_mask"].bool().to(x_BxTxD.device)
         example_B = torch.arange(first, first + len(batch), device=x_BxTxD.device)
         example_BxT = example_B.unsqueeze(-1).expand_as(real_BxT)
         self.padding += int((~real_BxT).sum())
@@ -141,6 +139,18 @@ def sequence(row: PairTokens, context: str) -> list[int]:
     """The tokens of a pair that a context is about."""
     answers = {"prompt": [], "prompt_chosen": row.chosen, "prompt_rejected": row.rejected}
     return row.prompt + answers[context]
+
+
+def padded(sequences: Sequence[Sequence[int]], pad_id: int) -> dict[str, Tensor]:
+    """The decoder's arguments for a batch: token ids padded on the right, and 1 on the real ones."""
+    import torch
+    from torch.nn.utils.rnn import pad_sequence
+
+    ids = [torch.tensor(sequence) for sequence in sequences]
+    return {
+        "input_ids": pad_sequence(ids, batch_first=True, padding_value=pad_id),
+        "attention_mask": pad_sequence([torch.ones_like(row) for row in ids], batch_first=True),
+    }
 
 
 def category_masks(scene: StudyScene, d_sae: int) -> torch.Tensor:

@@ -13,9 +13,9 @@ from harness.findings import Answer, Conversation, GenerationsResult, Token
 from harness.study import Found, Options, StudyScene
 
 if TYPE_CHECKING:
-    from fsrl.analysis.residual import ResidualReader
     from fsrl.steer import Steering
     from harness.evaluation.score import Ready
+    from harness.models.residual import Read
     from harness.training.pairs import Pair
 
 SUMMARY = "Answers side by side: every arm's greedy answers to the same prompts."
@@ -103,8 +103,8 @@ def answer_to(config: Config, scene: StudyScene, name: str, ready: Ready, pair: 
     """
     import torch
 
-    from fsrl.analysis.residual import residual_reader
     from fsrl.steer import NAME
+    from harness.models.residual import residual_reader
 
     turns = [turn.model_dump() for turn in pair.prompt]
     text = str(ready.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
@@ -136,16 +136,15 @@ def answer_to(config: Config, scene: StudyScene, name: str, ready: Ready, pair: 
 
 
 def steered_most(
-    read: ResidualReader, steering: Steering, ids: list[int], last: int, first: int
+    read: Read, steering: Steering, ids: list[int], last: int, first: int
 ) -> list[tuple[tuple[int, float], ...]]:
     """Features with the largest abs(v), and v, at the positions that produced the `last` tokens."""
     import torch
 
     from fsrl.adapter import L0_FLOOR
-    from fsrl.analysis.residual import pad_rows
 
     with torch.no_grad():
-        x_NxD = read(pad_rows([ids[:-1]], 0))[0, -last:]
+        x_NxD = read(torch.tensor([ids[:-1]]))[0, -last:]
         v_NxF = steering.adapter(steering.sae.encoder_input(x_NxD.to(steering.adapter.weight.dtype)))
         _, best_NxK = v_NxF.abs().topk(min(first, v_NxF.shape[-1]), dim=-1)
         values_NxK = v_NxF.gather(-1, best_NxK).float()

@@ -1,15 +1,21 @@
-"""Residual streams of generated documents, for the miniature's autoencoders."""
+"""The miniature's autoencoders: trained on the residual stream over generated documents."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import torch
 
 from harness.miniature.batches import Encoded, collate, encode, groups
 from harness.miniature.corpus import Corpus
 from harness.miniature.pretrain import PHASES
-from harness.models.sae_training import collect_activations
+from harness.models.residual import hook_name
+from harness.models.sae_training import SaeRecipe, collect_activations, train_sae
 
 if TYPE_CHECKING:
+    from sae_lens import SAE
     from torch import Tensor
 
     from harness.miniature.world import World
@@ -36,4 +42,33 @@ def corpus_activations(model: Any, tokenizer: Any, world: World, layer: int, tok
     while sum(len(d.ids) for d in documents) < tokens:
         documents += encode(tokenizer, [corpus.draw(PHASES[-1].mixture) for _ in range(DRAWN_AT_ONCE)])
     batches = activation_batches(documents, tokenizer.pad_token_id)
-    return collect_activations(model, batches, layer, total=len(batches))
+    return collect_activations(model, batches, layer)
+
+
+def corpus_sae(
+    model: Any,
+    tokenizer: Any,
+    world: World,
+    layer: int,
+    recipe: SaeRecipe,
+    out: Path,
+    *,
+    tokens: int,
+    measured: int,
+) -> tuple[SAE[Any], dict[str, Any]]:
+    """Train the SAE of a block and save it under `out`; the SAE, and what is recorded of it.
+
+    Args:
+        tokens: of the text, at least.
+        measured: activation vectors that training does not see and its quality is measured on.
+    """
+    rows_NxD = corpus_activations(model, tokenizer, world, layer, tokens)
+    order_N = torch.randperm(len(rows_NxD), generator=torch.Generator().manual_seed(world.seed))
+    held_out_MxD, train_KxD = rows_NxD[order_N[:measured]], rows_NxD[order_N[measured:]]
+    sae, quality = train_sae(train_KxD, held_out_MxD, recipe, out, layer=layer, model_name="miniature")
+    return sae, {
+        "hook_name": hook_name(layer),
+        "recipe": asdict(recipe),
+        **asdict(quality),
+        "trained_on_tokens": len(train_KxD),
+    }

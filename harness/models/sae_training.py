@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 from transformers import PreTrainedModel
 
 from harness.core.errors import DataError
+from harness.models.residual import hook_name, residual_reader
 
 with warnings.catch_warnings():  # sae-lens imports a module that TransformerLens deprecates
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -65,59 +65,22 @@ class SaeQuality:
     tokens: int
 
 
-def decoder_layers(model: PreTrainedModel) -> nn.ModuleList:
-    """The blocks of a decoder-only Hugging Face model."""
-    layers = model.get_decoder().layers
-    if not isinstance(layers, nn.ModuleList):
-        raise DataError(
-            "the model has no list of blocks", value=type(layers).__name__, remedy="use a decoder-only model"
-        )
-    return layers
-
-
-@torch.no_grad()
 def collect_activations(
-    model: PreTrainedModel, batches: Iterable[tuple[Tensor, Tensor]], layer: int, *, total: int | None = None
+    model: PreTrainedModel, batches: Sequence[tuple[Tensor, Tensor]], layer: int
 ) -> Tensor:
-    """The residual stream after a block (TransformerLens' ``blocks.LAYER.hook_resid_post``) at the kept
-    positions.
+    """The residual stream after a block at the kept positions.
 
     Args:
         model: a decoder-only model.
         batches: pairs of ids_BxL and a boolean keep_BxL; padding must be on the right and not kept.
         layer: index of the block, from 0.
-        total: number of batches, for the progress bar.
 
     Returns:
-        activations_NxD in float32, in the order of the batches.
+        activations_NxD in float32 on the CPU, in the order of the batches.
     """
-    caught: list[Tensor] = []
-
-    def catch(_module: nn.Module, _inputs: tuple[Any, ...], output: Any) -> None:
-        caught.append(output[0] if isinstance(output, tuple) else output)
-
-    handle = decoder_layers(model)[layer].register_forward_hook(catch)
-    rows: list[Tensor] = []
-    try:
-        with _cut_behind(model, layer):
-            for ids, keep in tqdm(batches, total=total, desc="collecting activations", mininterval=2):
-                model.get_decoder()(input_ids=ids, use_cache=False)
-                rows.append(caught.pop()[keep].float())
-    finally:
-        handle.remove()
-    return torch.cat(rows)
-
-
-@contextmanager
-def _cut_behind(model: PreTrainedModel, layer: int) -> Iterator[None]:
-    """Leave out the blocks above a layer, whose output nothing reads."""
-    decoder = model.get_decoder()
-    whole = decoder_layers(model)
-    decoder.layers = whole[: layer + 1]
-    try:
-        yield
-    finally:
-        decoder.layers = whole
+    with residual_reader(model, layer) as read:
+        bar = tqdm(batches, desc="collecting activations", mininterval=2)
+        return torch.cat([read(ids)[keep].float().cpu() for ids, keep in bar])
 
 
 def load_sae(folder: Path) -> SAE[Any]:
@@ -134,26 +97,33 @@ def _orders(activations: Tensor, batch: int, seed: int) -> Iterator[Tensor]:
 
 
 def train_sae(
-    activations: Tensor, recipe: SaeRecipe, out: Path, *, hook_name: str, model_name: str
-) -> SAE[Any]:
-    """Train on activations_NxD, save in sae-lens' inference format under ``out`` and return what loading it
-    gives.
+    train_NxD: Tensor, held_out_MxD: Tensor, recipe: SaeRecipe, out: Path, *, layer: int, model_name: str
+) -> tuple[SAE[Any], SaeQuality]:
+    """Train an SAE with sae-lens, save it under `out` in sae-lens' inference format, and measure it.
+
+    Args:
+        train_NxD: activations of block `layer`.
+        held_out_MxD: those on which the quality is measured.
+        model_name: for the SAE's metadata.
+
+    Returns:
+        what loading the saved SAE gives, and its quality.
 
     Raises:
         DataError: fewer activations than one batch.
     """
-    if len(activations) < recipe.batch:
+    if len(train_NxD) < recipe.batch:
         raise DataError(
-            "too few activations for one batch of the SAE", value=len(activations), remedy="give more text"
+            "too few activations for one batch of the SAE", value=len(train_NxD), remedy="give more text"
         )
     torch.manual_seed(recipe.seed)
     config = BatchTopKTrainingSAEConfig(
-        d_in=activations.shape[1],
+        d_in=train_NxD.shape[1],
         d_sae=recipe.d_sae,
         k=recipe.k,
         normalize_activations="expected_average_only_in",
     )
-    config.metadata.hook_name = hook_name
+    config.metadata.hook_name = hook_name(layer)
     config.metadata.model_name = model_name
     config.metadata.training_recipe = asdict(recipe)
     steps = recipe.samples // recipe.batch
@@ -165,15 +135,16 @@ def train_sae(
             lr_end=recipe.lr / 10,
             lr_warm_up_steps=min(100, steps // 10),
             lr_decay_steps=steps // 5,
-            n_batches_for_norm_estimate=min(100, len(activations) // recipe.batch),
+            n_batches_for_norm_estimate=min(100, len(train_NxD) // recipe.batch),
             dead_feature_window=recipe.dead_after,
             feature_sampling_window=max(1, steps // 4),
         ),
         BatchTopKTrainingSAE(config),
-        _orders(activations, recipe.batch, recipe.seed),
+        _orders(train_NxD, recipe.batch, recipe.seed),
     )
     trainer.fit().save_inference_model(out)
-    return load_sae(out)
+    sae = load_sae(out)
+    return sae, measure_sae(sae, held_out_MxD)
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.artefact import digest_json
 from harness.core.errors import DataError
 from harness.profiles.profile import Profile
-from harness.profiles.sections import SaeSection, SaeTraining
+from harness.profiles.sections import SaeTraining
 from harness.sources.cache import Cached, cache_home, made_once
 from harness.sources.progress import quiet
 
@@ -63,13 +63,14 @@ def _train(profile: Profile, training: SaeTraining, model_dir: Path, text: Path,
     import torch
 
     from harness.models.base_model import load_model, load_tokenizer, pick_device
-    from harness.models.sae_training import SaeRecipe, collect_activations, measure_sae, train_sae
+    from harness.models.residual import hook_name
+    from harness.models.sae_training import SaeRecipe, collect_activations, train_sae
 
     started = time.monotonic()
     model = load_model(model_dir, profile.model, pick_device())
     ids_NxC = _sequences(load_tokenizer(model_dir), text.read_text(encoding="utf-8"), training)
-    batches = list(_batches(ids_NxC, model.device))
-    rows_NxD = collect_activations(model, batches, profile.sae.layer, total=len(batches)).cpu()
+    batches = list(_batches(ids_NxC))
+    rows_NxD = collect_activations(model, batches, profile.sae.layer)
     norms_N = torch.linalg.vector_norm(rows_NxD, dim=1)
     usual_N = norms_N <= MASSIVE * norms_N.median()
     kept_MxD = rows_NxD[usual_N]
@@ -82,22 +83,16 @@ def _train(profile: Profile, training: SaeTraining, model_dir: Path, text: Path,
         batch=training.batch,
         seed=training.seed,
     )
-    sae = train_sae(
-        kept_MxD[:-held], recipe, out, hook_name=hook_name(profile.sae), model_name=profile.model.id
-    )
+    layer, name = profile.sae.layer, profile.model.id
+    _, quality = train_sae(kept_MxD[:-held], kept_MxD[-held:], recipe, out, layer=layer, model_name=name)
     return {
-        "hook": hook_name(profile.sae),
+        "hook": hook_name(layer),
         "text_tokens": ids_NxC.numel(),
         "left_out": {"first_positions": len(ids_NxC), "massive_norms": int((~usual_N).sum())},
         "norm": {"median": float(norms_N.median()), "largest_kept": float(norms_N[usual_N].max())},
-        "held_out": asdict(measure_sae(sae, kept_MxD[-held:])),
+        "held_out": asdict(quality),
         "made_in_s": round(time.monotonic() - started, 1),
     }
-
-
-def hook_name(sae: SaeSection) -> str:
-    """TransformerLens' name of the place in the residual stream."""
-    return f"blocks.{sae.layer}.hook_resid_post"
 
 
 def _sequences(tokenizer: Any, text: str, training: SaeTraining) -> Tensor:
@@ -117,10 +112,10 @@ def _sequences(tokenizer: Any, text: str, training: SaeTraining) -> Tensor:
     )
 
 
-def _batches(ids_NxC: Tensor, device: Any) -> Iterator[tuple[Tensor, Tensor]]:
+def _batches(ids_NxC: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     import torch
 
     for ids_BxC in torch.split(ids_NxC, SEQUENCES_AT_ONCE):
         keep_BxC = torch.ones_like(ids_BxC, dtype=torch.bool)
         keep_BxC[:, 0] = False
-        yield ids_BxC.to(device), keep_BxC.to(device)
+        yield ids_BxC, keep_BxC

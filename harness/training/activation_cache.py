@@ -15,8 +15,9 @@ from harness.core.artefact import digest_file, digest_json, write_json
 from harness.core.documents import read_json
 from harness.core.errors import DamagedFileError, ProfileError
 from harness.core.folders import writing
+from harness.models.residual import blocks_to, residual_reader
 from harness.training.pairs import PairTokens
-from harness.training.shared_prompt import SharedBatch, collate_shared, shared_logprobs
+from harness.training.shared_prompt import SharedBatch, collate_shared, decoder_inputs
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -103,7 +104,8 @@ def write(
         kept = _mapped(folder / DATA, "w+", model.dtype, (starts[-1], d_model))
         for start in range(0, len(rows), TOGETHER):
             batch = collate_shared(rows[start : start + TOGETHER], pad_id).to(model.device)
-            residual = capture(model, layer, batch)
+            with residual_reader(model, layer) as read:
+                residual = read(**decoder_inputs(model, batch))
             for place in range(min(TOGETHER, len(rows) - start)):
                 found = residual[batch.pair_BxT == place].contiguous().cpu()
                 kept[starts[start + place] : starts[start + place + 1]] = _bits(found).numpy()
@@ -112,34 +114,12 @@ def write(
         write_json(folder / MADE, made | {"sha256": digest_file(folder / DATA)})
 
 
-class _CapturedError(Exception):
-    """Ends a forward pass once the block has been reached."""
-
-
-def capture(model: PreTrainedModel, layer: int, batch: SharedBatch) -> Tensor:
-    """(R, T, d_model): the output of block `layer`; the blocks above it do not run."""
-    held: list[Tensor] = []
-
-    def keep(_module: Any, _args: Any, output: Any) -> None:
-        held.append(output[0] if isinstance(output, tuple) else output)
-        raise _CapturedError
-
-    handle = model.get_decoder().layers[layer].register_forward_hook(keep)
-    try:
-        shared_logprobs(model, batch)
-    except _CapturedError:
-        return held[0]
-    finally:
-        handle.remove()
-    raise AssertionError("the decoder did not run its own block")
-
-
 @contextlib.contextmanager
 def replayed(model: PreTrainedModel, layer: int, residual: Tensor) -> Iterator[None]:
     """Inside, block `layer` gives `residual` and the blocks below it do nothing; hooks fire as ever."""
-    blocks = model.get_decoder().layers[: layer + 1]
-    for index, block in enumerate(blocks):
-        block.forward = _given(residual) if index == layer else _passed
+    blocks = blocks_to(model, layer)
+    for block in blocks:
+        block.forward = _given(residual) if block is blocks[-1] else _passed
     try:
         yield
     finally:

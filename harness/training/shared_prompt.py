@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -136,13 +136,7 @@ def shared_logprobs(model: PreTrainedModel, batch: SharedBatch, *, chunk: int = 
     Raises:
         ProfileError: the attention implementation takes no mask of this shape.
     """
-    check_backend(model)
-    hidden_BxTxD = model.get_decoder()(
-        input_ids=batch.input_ids_BxT,
-        attention_mask=masks(model, lambda window: attention(batch, window)),
-        position_ids=batch.position_ids_BxT,
-        use_cache=False,
-    ).last_hidden_state
+    hidden_BxTxD = model.get_decoder()(use_cache=False, **decoder_inputs(model, batch)).last_hidden_state
     lines, columns = batch.response_mask_BxT.nonzero(as_tuple=True)
     hidden_NxD = hidden_BxTxD[lines, batch.before_BxT[lines, columns]]
     labels_N, owner_N = batch.input_ids_BxT[lines, columns], batch.sequence_BxT[lines, columns]
@@ -150,6 +144,20 @@ def shared_logprobs(model: PreTrainedModel, batch: SharedBatch, *, chunk: int = 
     members_SxN = owner_N == torch.arange(2 * (int(batch.pair_BxT.max()) + 1), device=owner_N.device)[:, None]
     sums_S: Tensor = (logprobs_N * members_SxN).sum(-1)
     return sums_S / members_SxN.sum(-1)
+
+
+def decoder_inputs(model: PreTrainedModel, batch: SharedBatch) -> dict[str, Any]:
+    """What the decoder is called with for a batch.
+
+    Raises:
+        ProfileError: the attention implementation takes no mask of this shape.
+    """
+    check_backend(model)
+    return {
+        "input_ids": batch.input_ids_BxT,
+        "attention_mask": masks(model, lambda window: attention(batch, window)),
+        "position_ids": batch.position_ids_BxT,
+    }
 
 
 def check_backend(model: PreTrainedModel, setting: str = "training.share_prompt") -> None:

@@ -6,10 +6,11 @@ from subject import ALPHA, BETA, GAMMA, PAD, Subject
 from torch import Tensor
 
 from fsrl.steer import Steering
-from harness.training.activation_cache import capture, replayed
+from harness.models.residual import residual_reader
+from harness.training.activation_cache import replayed
 from harness.training.loss import simpo_losses
 from harness.training.pairs import PairTokens
-from harness.training.shared_prompt import collate_shared, shared_logprobs
+from harness.training.shared_prompt import collate_shared, decoder_inputs, shared_logprobs
 
 CHUNK_FEATURES = 4096
 
@@ -26,7 +27,9 @@ class Lean:
         """Compute the residual stream of every batch once, as a warm activation cache has it."""
         model, layer = self.subject.model, self.subject.sizes.layer
         self.steering.remove(model)
-        self.residuals = [capture(model, layer, collate_shared(rows, PAD)) for rows in self.subject.batches]
+        batches = [collate_shared(rows, PAD) for rows in self.subject.batches]
+        with residual_reader(model, layer) as read:
+            self.residuals = [read(**decoder_inputs(model, batch)) for batch in batches]
         self.steering.attach(model, layer)
 
     def cached_loss(self, rows: list[PairTokens]) -> Tensor:

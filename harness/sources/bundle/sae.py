@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -70,26 +69,16 @@ def _blocks(bundle: Bundle) -> int:
 def _train(
     bundle: Bundle, section: ModelSection, layer: int, found: dict[str, Any], out: Path
 ) -> dict[str, Any]:
-    import torch
-
-    from harness.miniature.activations import corpus_activations
+    from harness.miniature.activations import corpus_sae
     from harness.miniature.world import make_world
     from harness.models.base_model import load_model, load_tokenizer, pick_device
-    from harness.models.sae_training import SaeRecipe, measure_sae, train_sae
+    from harness.models.sae_training import SaeRecipe
 
     started, seed = time.monotonic(), int(found["world"])
     folder = bundle.root / "model"
     model, tokenizer = load_model(folder, section, pick_device()), load_tokenizer(folder)
-    rows_NxD = corpus_activations(model, tokenizer, make_world(seed), layer, TOKENS).cpu()
-    order_N = torch.randperm(len(rows_NxD), generator=torch.Generator().manual_seed(seed))
-    held_out_MxD, train_KxD = rows_NxD[order_N[:MEASURED]], rows_NxD[order_N[MEASURED:]]
-    hook = f"blocks.{layer}.hook_resid_post"
-    sae = train_sae(train_KxD, SaeRecipe(**found["recipe"]), out, hook_name=hook, model_name=section.id)
-    return {
-        "hook_name": hook,
-        **asdict(measure_sae(sae, held_out_MxD)),
-        "recipe": found["recipe"],
-        "trained_on_tokens": len(train_KxD),
-        "text_seed": f"{seed}/sae",
-        "made_in_s": round(time.monotonic() - started, 1),
-    }
+    recipe = SaeRecipe(**found["recipe"])
+    _, facts = corpus_sae(
+        model, tokenizer, make_world(seed), layer, recipe, out, tokens=TOKENS, measured=MEASURED
+    )
+    return {**facts, "text_seed": f"{seed}/sae", "made_in_s": round(time.monotonic() - started, 1)}

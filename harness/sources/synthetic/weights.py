@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
+from harness.models.residual import hook_name
 from harness.sources.synthetic.tokenizer import BOS, EOS, PAD, TURN_END, token_id
 
 SEED = 20250912
@@ -62,7 +63,7 @@ def write_sae(d_model: int, d_sae: int, layer: int, folder: Path) -> dict[str, A
         "apply_b_dec_to_input": False,
         "normalize_activations": "none",
         "reshape_activations": "none",
-        "metadata": {"hook_name": f"blocks.{layer}.hook_resid_post", "random_weights": True},
+        "metadata": {"hook_name": hook_name(layer), "random_weights": True},
     }
     save_file(tensors, folder / "sae_weights.safetensors")
     (folder / "cfg.json").write_text(json.dumps(settings, indent=1), encoding="utf-8")

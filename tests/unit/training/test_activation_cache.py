@@ -10,18 +10,18 @@ import torch
 
 from fsrl.steer import Steering
 from harness.core.errors import DamagedFileError, ProfileError
+from harness.models.residual import residual_reader
 from harness.profiles.profile import load_profile, parse_profile
 from harness.training.activation_cache import (
     DATA,
     ActivationCache,
     cache_key,
-    capture,
     check_budget,
     replayed,
     write,
 )
 from harness.training.pairs import PairTokens
-from harness.training.shared_prompt import collate_shared, shared_logprobs
+from harness.training.shared_prompt import collate_shared, decoder_inputs, shared_logprobs
 
 ROWS = [
     PairTokens([2, 9, 10, 11], [12, 13, 14], [15, 16]),
@@ -42,9 +42,9 @@ def test_training_on_the_cache_is_training_on_the_model(tmp_path: Path, dtype: t
     batch = collate_shared([ROWS[i] for i in chosen], 0)
     residual = cache.residual(batch, chosen)
     assert residual.dtype == dtype
-    torch.testing.assert_close(
-        residual[batch.pair_BxT >= 0], capture(model, LAYER, batch)[batch.pair_BxT >= 0]
-    )
+    with residual_reader(model, LAYER) as read:
+        computed = read(**decoder_inputs(model, batch))
+    torch.testing.assert_close(residual[batch.pair_BxT >= 0], computed[batch.pair_BxT >= 0])
     steering.attach(model, LAYER)
     for cached in (False, True):
         steering.zero_grad()

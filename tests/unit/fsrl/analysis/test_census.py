@@ -6,10 +6,9 @@ import pytest
 import torch
 from fsrl_toys import LAYER, toy_adapter, toy_model, toy_sae
 
-from fsrl.analysis.census import Census, Config
-from fsrl.analysis.residual import pad_rows, residual_reader
+from fsrl.analysis.census import Census, Config, padded
 from fsrl.analysis.tally import Tally
-from fsrl.steer import Steering
+from harness.models.residual import residual_reader
 
 # Five features; 0 and 1 are alignment, 1 and 2 style (feature 1 is both).
 MASKS = torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0], [0.0, 0.0], [0.0, 0.0]])
@@ -70,7 +69,7 @@ def test_batches_and_padding_change_no_count(batch: int, at_once: int) -> None:
         for start in range(0, len(SEQUENCES), batch):
             census.add(read, SEQUENCES[start : start + batch], 0, start)
         for i, sequence in enumerate(SEQUENCES):
-            active_TxF = adapter(sae.encoder_input(read(pad_rows([sequence], 0))[0])).abs() > 1e-6
+            active_TxF = adapter(sae.encoder_input(read(**padded([sequence], 0))[0])).abs() > 1e-6
             active_F += active_TxF.sum(0)
             for c in range(2):
                 expected[i, c] = (active_TxF[:, masks[:, c].bool()].sum(-1) / active_TxF.sum(-1)).sum()
@@ -84,14 +83,7 @@ def test_batches_and_padding_change_no_count(batch: int, at_once: int) -> None:
     assert census.padding == padding - steering.positions
 
 
-def test_the_residual_stream_is_the_one_before_steering() -> None:
-    """What the reader gives is the block's own output, whatever the adapter does to it afterwards."""
-    model = toy_model()
-    rows = pad_rows(SEQUENCES, 0)
-    with torch.no_grad():
-        hidden = model(rows.ids_BxT, attention_mask=rows.mask_BxT, output_hidden_states=True).hidden_states
-        Steering(toy_adapter(), toy_sae()).attach(model, LAYER)
-        with residual_reader(model, LAYER) as read:
-            assert torch.equal(read(rows), hidden[LAYER + 1])
-        steered = model(rows.ids_BxT, attention_mask=rows.mask_BxT, output_hidden_states=True).hidden_states
-    assert not torch.equal(steered[LAYER + 1], hidden[LAYER + 1])
+def test_batches_are_padded_on_the_right() -> None:
+    found = padded([[5, 6, 7], [8]], 9)
+    assert found["input_ids"].tolist() == [[5, 6, 7], [8, 9, 9]]
+    assert found["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0]]

@@ -7,8 +7,8 @@ import torch
 from fsrl_toys import LAYER, toy_adapter, toy_model, toy_sae
 
 from fsrl.analysis.generations import markdown_share, pieces, steered_most
-from fsrl.analysis.residual import residual_reader
 from fsrl.steer import Steering
+from harness.models.residual import residual_reader
 
 
 @pytest.mark.parametrize(

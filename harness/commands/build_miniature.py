@@ -1,4 +1,4 @@
-"""Builds the miniature's bundle: ``python -m harness.miniature.build [--out DIR] [--stage
+"""Builds the miniature's bundle: ``python -m harness.commands.build_miniature [--out DIR] [--stage
 data|model|sae|score|all] [--seed N]``.
 """
 
@@ -21,7 +21,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from harness.core.errors import HarnessError
-from harness.miniature.activations import activation_batches, corpus_activations
+from harness.miniature.activations import activation_batches, corpus_sae
 from harness.miniature.batches import Encoded
 from harness.miniature.corpus import Corpus, chat_with_roles
 from harness.miniature.dataset import write_data
@@ -32,11 +32,10 @@ from harness.miniature.scoring import evaluate, scores
 from harness.miniature.tokenizer import SPECIAL_TOKENS, train_tokenizer
 from harness.miniature.watch import probes, share_exact
 from harness.miniature.world import DEFAULT_SEED, World, make_world
-from harness.models.sae_training import SaeRecipe, collect_activations, measure_sae, train_sae
+from harness.models.sae_training import SaeRecipe, collect_activations
 
 STAGES = ("data", "model", "sae", "score")
 SAE_LAYER = 3
-HOOK = f"blocks.{SAE_LAYER}.hook_resid_post"
 SAE_RECIPE = SaeRecipe(d_sae=1024, k=10, lr=3e-3, batch=1024, dead_after=50)
 SAE_TOKENS = 600_000
 MEASURE_TOKENS = 60_000
@@ -119,7 +118,7 @@ def _labelled_chat(model: Any, tokenizer: Any, world: World) -> tuple[Tensor, Te
     order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
     documents = [Encoded(np.asarray(ids[i]), np.asarray(roles[i], dtype=np.float32)) for i in order]
     batches = activation_batches(documents, tokenizer.pad_token_id)
-    activations = collect_activations(model, batches, SAE_LAYER, total=len(batches))
+    activations = collect_activations(model, batches, SAE_LAYER)
     kept_ids = torch.cat([batch_ids[keep] for batch_ids, keep in batches])
     kept_roles = torch.cat([torch.as_tensor(roles[i][1:], dtype=torch.long) for i in order])
     return activations, kept_ids, kept_roles
@@ -129,28 +128,21 @@ def build_sae(world: World, out: Path) -> None:
     """``sae/`` and ``features.jsonl``."""
     model, tokenizer = load(out)
     started = time.monotonic()
-    activations = corpus_activations(model, tokenizer, world, SAE_LAYER, SAE_TOKENS)
-    shuffled = activations[
-        torch.randperm(len(activations), generator=torch.Generator().manual_seed(world.seed))
-    ]
-    held_out, train = shuffled[:MEASURE_TOKENS], shuffled[MEASURE_TOKENS:]
-    sae = train_sae(train, SAE_RECIPE, out / "sae", hook_name=HOOK, model_name="miniature")
-    quality = measure_sae(sae, held_out)
+    sae, facts = corpus_sae(
+        model,
+        tokenizer,
+        world,
+        SAE_LAYER,
+        SAE_RECIPE,
+        out / "sae",
+        tokens=SAE_TOKENS,
+        measured=MEASURE_TOKENS,
+    )
     rows = feature_rows(sae, *_labelled_chat(model, tokenizer, world), tokenizer)
     (out / "features.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     labels = {label: sum(row["label"] == label for row in rows) for label in ("style", "alignment", "other")}
-    facts = {
-        "hook_name": HOOK,
-        "architecture": sae.cfg.architecture(),
-        "recipe": asdict(SAE_RECIPE),
-        **asdict(quality),
-    }
-    wall = round(time.monotonic() - started, 1)
-    _note(
-        out,
-        "sae",
-        {**facts, "trained_on_tokens": len(train), "labels": labels, "label_rule": RULE, "wall_s": wall},
-    )
+    facts |= {"architecture": sae.cfg.architecture(), "labels": labels, "label_rule": RULE}
+    _note(out, "sae", {**facts, "wall_s": round(time.monotonic() - started, 1)})
 
 
 def build_scores(world: World, out: Path) -> None:
@@ -194,7 +186,7 @@ def build(out: Path, seed: int, stages: tuple[str, ...]) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m harness.miniature.build", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m harness.commands.build_miniature", description=__doc__)
     parser.add_argument(
         "--out", type=Path, default=BUNDLE, help="folder of the bundle (default: the committed one)"
     )
