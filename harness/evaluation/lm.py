@@ -98,12 +98,12 @@ class GuardedLM(HFLM):  # type: ignore[misc]
         self._bar: tqdm[Any] | None = None
 
     @contextmanager
-    def watching(self, task: str) -> Iterator[RequestLog]:
+    def watching(self, task: str, *, bar: bool = True) -> Iterator[RequestLog]:
         """Score one task inside: its requests go into the log that this gives, its progress to one bar."""
         self.log = RequestLog(task, self.rule)
         handle = self.model.get_decoder().register_forward_pre_hook(self._pre_forward, with_kwargs=True)
         try:
-            with tqdm(desc=f"  {task}", unit="row", leave=False, disable=None) as self._bar:
+            with tqdm(desc=f"  {task}", unit="row", leave=False, disable=None if bar else True) as self._bar:
                 yield self.log
         finally:
             handle.remove()

@@ -50,13 +50,11 @@ class Place(NamedTuple):
     """Where a row of a question is.
 
     Attributes:
-        line: the packed row.
         shared: positions below it are the question's, the rest its own.
         start: column of the first token of its own.
         lead: positions that come before column 0.
     """
 
-    line: int
     shared: int
     start: int
     lead: int
@@ -139,7 +137,7 @@ def pack(questions: Sequence[Question], shortest_lead: int = SHORTEST_LEAD) -> P
             (token, lead + n, SHARED) for n, token in enumerate(question.rows[0][lead : question.shared])
         ]
         for choice, row in enumerate(question.rows):
-            places[line, row] = Place(line, question.shared, len(columns), lead)
+            places[line, row] = Place(question.shared, len(columns), lead)
             own = enumerate(row[question.shared :], start=question.shared)
             columns += [(token, position, choice) for position, token in own]
         lines.append(columns)

@@ -13,6 +13,8 @@ from torch import Tensor
 from tqdm import tqdm
 from transformers import PreTrainedModel
 
+from harness.core.artefact import write_json
+from harness.core.documents import read_json
 from harness.core.errors import DataError
 from harness.models.residual import hook_name, residual_reader
 
@@ -143,8 +145,14 @@ def train_sae(
         _orders(train_NxD, recipe.batch, recipe.seed),
     )
     trainer.fit().save_inference_model(out)
+    _in_order(out / "cfg.json")
     sae = load_sae(out)
     return sae, measure_sae(sae, held_out_MxD)
+
+
+def _in_order(path: Path) -> None:
+    """sae-lens writes its settings in the order of a set, which changes from process to process."""
+    write_json(path, read_json(path, made_by="sae-lens"))
 
 
 @torch.no_grad()

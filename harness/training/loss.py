@@ -114,11 +114,3 @@ def label_logprobs(logits: Tensor, labels: Tensor) -> Tensor:
     picked = logits.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
     logprobs: Tensor = picked - logits.logsumexp(-1)
     return logprobs
-
-
-def mean_response_logprobs(logits_BxTxV: Tensor, batch: PairBatch) -> Tensor:
-    """The same quantity from whole logits: the plain form that tests compare `response_logprobs` with."""
-    labels_BxT = batch.input_ids_BxT[:, 1:]
-    counted_BxT = batch.response_mask_BxT[:, 1:]
-    logprobs_BxT = label_logprobs(logits_BxTxV[:, :-1], labels_BxT)
-    return (logprobs_BxT * counted_BxT).sum(-1) / counted_BxT.sum(-1)

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from baselines.base_lm import Arm, Config
 from harness.evaluation import preference
-from harness.training.loss import mean_response_logprobs, simpo_losses
+from harness.training.loss import simpo_losses
 from harness.training.pairs import Pair, PairBatch, PairTokens, render_pair
 
 
@@ -25,7 +25,7 @@ def golden(golden_dir: Path) -> dict[str, torch.Tensor]:
 def test_logprobs_are_the_official_ones(golden: dict[str, torch.Tensor]) -> None:
     labels = golden["labels"]
     batch = PairBatch(labels.clamp(min=0), torch.ones_like(labels), labels != -100)
-    chosen, rejected = mean_response_logprobs(golden["logits"], batch).chunk(2)
+    chosen, rejected = toys.mean_response_logprobs(golden["logits"], batch).chunk(2)
     torch.testing.assert_close(chosen, golden["chosen_logps"], atol=1e-5, rtol=0)
     torch.testing.assert_close(rejected, golden["rejected_logps"], atol=1e-5, rtol=0)
 

@@ -8,18 +8,20 @@ from pathlib import Path
 
 import pytest
 import torch
+from lm_eval.models.huggingface import HFLM
 
 from harness.__main__ import main
 from harness.classification.answer_store import Answer, Answers
 from harness.classification.categories import read_categories
 from harness.classification.endpoint import Question
-from harness.classification.likelihood import SharedPrefix, shared_length
-from harness.classification.local import Local
+from harness.classification.local import Asking, Local
 from harness.core.artefact import read_artefact
 from harness.core.paths import RunPaths
+from harness.evaluation.benchmark import quiet
+from harness.evaluation.likelihoods import likelihoods
 from harness.findings import ClassificationResult
 from harness.findings.features import read_features
-from harness.models.base_model import load_model, load_tokenizer, pad_id
+from harness.models.base_model import load_model, load_tokenizer
 from harness.profiles.profile import load_profile
 from harness.sources.local_model import LocalModel, local_model
 
@@ -36,7 +38,8 @@ def miniature(tmp_path_factory: pytest.TempPathFactory) -> LocalModel:
 def local(miniature: LocalModel) -> Local:
     model = load_model(miniature.folder, miniature.section, torch.device("cpu"))
     tokenizer = load_tokenizer(miniature.folder)
-    return Local(model, tokenizer, name=miniature.name, digest=miniature.digest, batch=2)
+    scored = likelihoods(model, tokenizer, 4)
+    return Local(model, tokenizer, scored, name=miniature.name, digest=miniature.digest, batch=2)
 
 
 @pytest.fixture
@@ -70,31 +73,31 @@ def plainly(local: Local, prompt: list[int], answer: list[int]) -> float:
 
 
 def test_scores_are_those_of_each_row_alone(local: Local) -> None:
-    """A prefix longer than the miniature's sliding window, rows of unlike lengths."""
+    """What they begin with is longer than the miniature's sliding window; rows of unlike lengths."""
     mine = [one for one in questions(*TEXTS) if one.category.category == "style"]
-    prompts, answers = [local.prompt(one) for one in mine], local.label_ids(mine[0].category)
-    prefix = SharedPrefix(local.model, prompts, pad_id(local.tokenizer))
-    assert len(prefix.ids) > 500
-    assert len(set(map(len, prompts))) > 1
-    for prompt, sums in zip(prompts, prefix.score(prompts, answers), strict=True):
-        assert sums == pytest.approx([plainly(local, prompt, answer) for answer in answers], abs=1e-3)
-    once, again = prefix.score(prompts[:1], answers), prefix.score(prompts[:1], answers)
-    assert once == again  # the cache is as it was
+    batch, answers = [Asking(one, local.prompt(one)) for one in mine], local.label_ids(mine[0].category)
+    assert len({len(one.prompt) for one in batch}) > 1
+    assert min(len(one.prompt) for one in batch) > 500
+    for one, sums in zip(batch, local.sums(mine[0].category, batch), strict=True):
+        assert sums == pytest.approx([plainly(local, one.prompt, answer) for answer in answers], abs=1e-3)
 
 
-def test_prompts_that_begin_unlike_need_no_prefix(local: Local) -> None:
-    prompts, answers = [[5, 6, 7], [8, 6]], [[9], [10, 11]]
-    sums = SharedPrefix(local.model, prompts, 0).score(prompts, answers)
-    for prompt, row in zip(prompts, sums, strict=True):
-        assert row == pytest.approx([plainly(local, prompt, answer) for answer in answers], abs=1e-4)
+def test_likelihoods_are_those_of_lm_evals_own_method(miniature: LocalModel, local: Local) -> None:
+    """Of an unchanged `HFLM`, row by row; also of short prompts that share nothing.
 
-
-@pytest.mark.parametrize(
-    ("prompts", "length"),
-    [([[1, 2, 3]], 2), ([[1, 2, 3], [1, 2, 3]], 2), ([[1, 2, 3], [1, 2], [1, 5]], 1), ([[1], [2]], 0)],
-)
-def test_shared_length(prompts: list[list[int]], length: int) -> None:
-    assert shared_length(prompts) == length
+    A prompt may spell a special token: nothing counts them here.
+    """
+    mine = questions("rivers of Spain", "a turn that begins with <bos>")
+    pairs = [
+        ((local.text(one), label), local.prompt(one), ids)
+        for one in mine
+        for label, ids in zip(one.category.answers, local.label_ids(one.category), strict=True)
+    ]
+    pairs += [(("a", "b"), [5, 6, 7], [9]), (("a", "c"), [5, 6, 7], [10, 11]), (("d", "e"), [8], [10, 11])]
+    with quiet():
+        theirs = HFLM(pretrained=local.model, tokenizer=local.tokenizer, batch_size=1)
+    wanted = [found for found, _ in theirs._loglikelihood_tokens(pairs, disable_tqdm=True)]
+    assert local.likelihoods(pairs) == pytest.approx(wanted, abs=1e-4)
 
 
 def test_the_likelier_label_is_the_answer(local: Local, tmp_path: Path) -> None:
@@ -130,7 +133,7 @@ def test_a_template_without_system_turns(miniature: LocalModel, local: Local, te
     """One that refuses them, as Gemma's, and one that drops them."""
     tokenizer = load_tokenizer(miniature.folder)
     tokenizer.chat_template = template
-    other = Local(local.model, tokenizer, name="x", digest="x", batch=2)
+    other = Local(local.model, tokenizer, local.likelihoods, name="x", digest="x", batch=2)
     (question, *_) = questions("rivers of Spain")
     assert other.text(question) == f"[{question.category.system}\n\nrivers of Spain]"
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import lm_eval
 import pytest
 import torch
+import training_toys as toys
 from evaluation_toys import (
     LIMIT,
     SUBJECTS,
@@ -35,7 +36,6 @@ from harness.models.base_model import load_model
 from harness.profiles.profile import Profile
 from harness.stages import evaluate
 from harness.stages.stage import run_stage
-from harness.training.loss import mean_response_logprobs
 from harness.training.pairs import collate, read_pairs, tokenise_pairs
 
 TASKS = ("mmlu", "truthfulqa_mc2", "gsm8k")
@@ -200,7 +200,7 @@ def test_the_loss_is_simpos_pair_by_pair_in_file_order(toy: Toy) -> None:
         batch = collate([row], 0)
         with torch.no_grad():
             logits = ready.model(batch.input_ids_BxT, attention_mask=batch.attention_mask_BxT).logits
-        chosen, rejected = mean_response_logprobs(logits, batch).double().tolist()
+        chosen, rejected = toys.mean_response_logprobs(logits, batch).double().tolist()
         margin = torch.tensor(10.0 * chosen - 10.0 * rejected - 5.0, dtype=torch.float64)
         assert line["metrics"]["loss"] == pytest.approx(float(torch.log1p(torch.exp(-margin))), rel=1e-4)
         assert line["metrics"]["chosen_reward"] == pytest.approx(10 * chosen, rel=1e-4)

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
+from torch import Tensor
 from transformers import Gemma2Config, Gemma2ForCausalLM, PreTrainedTokenizerFast
 
 from harness.core.artefact import Artefact, digest_file, digest_tree, read_artefact, write_artefact
@@ -18,6 +19,7 @@ from harness.core.paths import RunPaths
 from harness.core.results import PrepareResult
 from harness.profiles.profile import Profile, load_profile, parse_profile
 from harness.training.exchange import TrainSpec
+from harness.training.pairs import PairBatch
 
 SPECIAL = ["<pad>", "<eos>", "<bos>", "<start_of_turn>", "<end_of_turn>"]
 LETTERS = [*map(chr, range(32, 127)), "\n"]
@@ -67,6 +69,14 @@ def model(seed: int = 0, **changes: Any) -> Gemma2ForCausalLM:
         "bos_token_id": 2,
     }
     return Gemma2ForCausalLM(Gemma2Config(**settings | changes)).eval()
+
+
+def mean_response_logprobs(logits_BxTxV: Tensor, batch: PairBatch) -> Tensor:
+    """What `response_logprobs` computes, from whole logits: its plain form."""
+    labels_BxT = batch.input_ids_BxT[:, 1:, None]
+    logprobs_BxT = logits_BxTxV[:, :-1].float().log_softmax(-1).gather(-1, labels_BxT).squeeze(-1)
+    counted_BxT = batch.response_mask_BxT[:, 1:]
+    return (logprobs_BxT * counted_BxT).sum(-1) / counted_BxT.sum(-1)
 
 
 def row(prompt: str, chosen: str, rejected: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from torch import Tensor
 from fsrl.arm import Arm
 from fsrl.config import Config
 from fsrl.steer import Steering
-from harness.arm import Scene, arm_config, arm_trains, load_arm
+from harness.arm import Scene, arm_config, arm_module, load_arm
 from harness.core.errors import (
     ProfileError,
     TrainingError,
@@ -38,7 +38,7 @@ def test_importing_the_arm_does_not_import_torch() -> None:
 
 
 def test_the_bundled_profiles_arm_loads(profile: Profile, scene: Scene) -> None:
-    assert arm_trains(profile.arm("fsrl"))
+    assert arm_module(profile.arm("fsrl")).Arm.trains
     arm: Any = load_arm(profile, "fsrl", scene)
     assert arm.config.penalty_coefficient == 0.02
     assert arm.config.activation == "relu"

@@ -14,6 +14,9 @@ from harness.models.base_model import check_attention, check_differentiable, loa
 from harness.profiles.sections import ModelSection
 from harness.training import worker
 from harness.training.exchange import Exchange
+from harness.training.loss import response_logprobs
+from harness.training.pairs import PairTokens, collate
+from harness.training.shared_prompt import check_backend
 
 
 def section(attention: str) -> ModelSection:
@@ -69,8 +72,11 @@ def test_flex_attention_is_eager_with_soft_caps_windows_and_padding(gemma: Path)
         load_model(gemma, section(name), torch.device("cpu")) for name in ("eager", "flex_attention")
     )
     assert flex.config._attn_implementation == "flex_attention"
-    ids_BxT = torch.randint(3, 90, (2, 24), generator=torch.Generator().manual_seed(0))
-    mask_BxT = torch.ones_like(ids_BxT)
-    mask_BxT[1, 19:] = 0
-    found, wanted = (one(ids_BxT, attention_mask=mask_BxT).logits for one in (flex, eager))
-    torch.testing.assert_close(found[mask_BxT.bool()], wanted[mask_BxT.bool()], atol=1e-4, rtol=1e-4)
+    ids = torch.randint(3, 90, (40,), generator=torch.Generator().manual_seed(0)).tolist()
+    prompt, chosen, rejected = ids[:14], ids[14:24], ids[24:29]  # the window has 8 positions
+    batch = collate([PairTokens(prompt, chosen, rejected), PairTokens(prompt[:3], rejected, chosen)], 0)
+    assert not batch.attention_mask_BxT.bool().all()
+    found, wanted = (response_logprobs(one, batch) for one in (flex, eager))
+    torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
+    with pytest.raises(ProfileError, match="a mask of any shape"):
+        check_backend(flex)

@@ -10,7 +10,7 @@ import torch
 import training_toys as toys
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from harness.training.loss import mean_response_logprobs, response_logprobs, simpo_losses
+from harness.training.loss import response_logprobs, simpo_losses
 from harness.training.pairs import PairBatch, PairTokens, collate
 
 ROWS = [PairTokens([2, 9, 10, 11], [12, 13, 14], [15, 16]), PairTokens([2, 20], [21], [22, 23, 24, 25, 26])]
@@ -35,7 +35,7 @@ def plain(model: Any, batch: PairBatch) -> torch.Tensor:
     logits = model(
         input_ids=batch.input_ids_BxT, attention_mask=batch.attention_mask_BxT, use_cache=False
     ).logits
-    return mean_response_logprobs(logits, batch)
+    return toys.mean_response_logprobs(logits, batch)
 
 
 def test_loss_by_hand() -> None:
@@ -49,7 +49,7 @@ def test_loss_by_hand() -> None:
 def test_uniform_logits_give_minus_log_of_the_vocabulary() -> None:
     batch = collate(ROWS, 0)
     logits = torch.zeros(*batch.input_ids_BxT.shape, 60)
-    assert mean_response_logprobs(logits, batch).tolist() == pytest.approx([-math.log(60)] * 4, abs=1e-6)
+    assert toys.mean_response_logprobs(logits, batch).tolist() == pytest.approx([-math.log(60)] * 4, abs=1e-6)
 
 
 @pytest.mark.parametrize("build", [toys.model, llama])

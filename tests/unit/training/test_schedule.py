@@ -16,6 +16,11 @@ def test_cosine_by_hand() -> None:
     assert rates == pytest.approx([0.0, 1.0, 2.0, 1 + 0.5**0.5, 1.0, 1 - 0.5**0.5])
 
 
+def test_linear_by_hand() -> None:
+    # the same warm-up; then a quarter of the peak less at each step
+    assert declared_rates("linear", 2.0, 6, 0.2) == pytest.approx([0.0, 1.0, 2.0, 1.5, 1.0, 0.5])
+
+
 @pytest.mark.parametrize("name", ["cosine", "linear", "constant_with_warmup"])
 @pytest.mark.parametrize(("steps", "ratio"), [(1, 0.0), (1, 0.5), (7, 0.1), (20, 0.1), (20, 0.0)])
 def test_transformers_schedulers_agree(name: str, steps: int, ratio: float) -> None:

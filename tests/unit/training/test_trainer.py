@@ -79,6 +79,14 @@ def test_a_run_records_losses_rates_and_tokens(tmp_path: Path) -> None:
     assert made.steps[-1].loss < made.steps[0].loss
 
 
+def test_the_linear_schedule_is_what_the_optimiser_used(tmp_path: Path) -> None:
+    used = toys.profile(epochs=2, schedule="linear")  # 4 steps, one of warm-up
+    made, _ = trainer(tmp_path, used)
+    made.train()
+    check_declared(made, used)
+    assert [step.rates[0] for step in made.steps] == pytest.approx([0.0, 1e-3, 2e-3 / 3, 1e-3 / 3])
+
+
 def test_a_last_step_with_fewer_pairs_counts_its_pairs(tmp_path: Path) -> None:
     used = toys.profile(data__train_pairs=5)
     made, rows = trainer(tmp_path, used)
