@@ -17,9 +17,10 @@ from transformers import PreTrainedTokenizerFast
 
 from fsrl.sae import Sae
 from fsrl.steer import Steering
+from harness.models.residual import hook_name, residual_reader
 
 IDS = torch.tensor([[2, 7, 13, 21, 34, 8, 40, 11, 5]])
-HOOK = f"blocks.{LAYER}.hook_resid_post"
+HOOK = hook_name(LAYER)
 
 
 def tiny_tokenizer() -> PreTrainedTokenizerFast:
@@ -64,6 +65,12 @@ def cached(bridge: Any, *names: str) -> dict[str, Tensor]:
     return seen
 
 
+def test_the_name_is_transformer_lens_own(lenses: Any) -> None:
+    from transformer_lens.utilities import get_act_name
+
+    assert [hook_name(layer) for layer in (0, 12)] == [get_act_name("resid_post", n) for n in (0, 12)]
+
+
 def test_our_hook_reads_what_the_lens_calls_resid_post(lenses: Any) -> None:
     """Equal to 1e-5, since the bridge has its own attention; the neighbouring hook points are far off."""
     model, ours = toy_model(), []
@@ -72,8 +79,11 @@ def test_our_hook_reads_what_the_lens_calls_resid_post(lenses: Any) -> None:
     steering.register_forward_pre_hook(lambda _, args: ours.append(args[0].detach().clone()))
     with torch.no_grad():
         model(IDS)
-    neighbours = [f"blocks.{layer}.hook_resid_post" for layer in (LAYER - 1, LAYER + 1)]
+    with residual_reader(model, LAYER) as read:
+        ours.append(read(IDS))
+    neighbours = [hook_name(layer) for layer in (LAYER - 1, LAYER + 1)]
     theirs = cached(bridge_of(lenses, toy_model()), HOOK, *neighbours)
+    assert torch.equal(ours[0], ours[1])
     torch.testing.assert_close(ours[0], theirs[HOOK], atol=1e-5, rtol=1e-5)
     for name in neighbours:
         assert (ours[0] - theirs[name]).abs().max() > 0.1

@@ -112,9 +112,9 @@ def test_the_fusion_relu_changes_a_signed_vector() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fusion_relu", "steered", "gradient"), [(True, [2, -7], [0, 0]), (False, [-1.5, -15], [3, 14])]
+    ("fusion_relu", "result", "gradient"), [(True, [2, -7], [0, 0]), (False, [-1.5, -15], [3, 14])]
 )
-def test_the_fusion_relu_by_hand(fusion_relu: bool, steered: list[float], gradient: list[float]) -> None:
+def test_the_fusion_relu_by_hand(fusion_relu: bool, result: list[float], gradient: list[float]) -> None:
     """x = (2, -1), f = ReLU(x) = (2, 0), v = (-3.5, -0.5), so f + v is negative in both features.
 
     With the ReLU f' = 0 and x' = x - 2 (0, 3), and no bias has a gradient. Without it x' = x - 3.5 (0, 3)
@@ -130,7 +130,7 @@ def test_the_fusion_relu_by_hand(fusion_relu: bool, steered: list[float], gradie
     steering = Steering(adapter, Sae(tensors, apply_b_dec_to_input=False), fusion_relu=fusion_relu)
     found = steering(torch.tensor([[[2.0, -1.0]]]))
     found.sum().backward()
-    assert found.tolist() == [[steered]]
+    assert found.tolist() == [[result]]
     assert adapter.bias.grad is not None
     assert adapter.bias.grad.tolist() == gradient
 
@@ -139,13 +139,13 @@ def test_the_fusion_relu_by_hand(fusion_relu: bool, steered: list[float], gradie
 def test_the_top_fraction_by_hand(chunk: int) -> None:
     """z = (2, -0.5, 3), v = (2, 0, 3); of two thirds the larger two stay, of one third only the 3."""
     tensors = {"W_dec": torch.tensor([[1.0, 0.0], [5.0, 5.0], [0.0, 1.0]]), "b_dec": torch.zeros(2)}
-    for fraction, steered in ((1.0, [4.0, 2.0]), (0.67, [4.0, 2.0]), (0.34, [2.0, 2.0])):
+    for fraction, result in ((1.0, [4.0, 2.0]), (0.67, [4.0, 2.0]), (0.34, [2.0, 2.0])):
         adapter = toy_adapter(2, 3, top_fraction=fraction)
         with torch.no_grad():
             adapter.weight.copy_(torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, -1.0]]))
             adapter.bias.copy_(torch.tensor([0.0, 0.5, 0.0]))
         steering = Steering(adapter, Sae(tensors, apply_b_dec_to_input=False), chunk_features=chunk)
-        assert steering(torch.tensor([[[2.0, -1.0]]])).tolist() == [[steered]]
+        assert steering(torch.tensor([[[2.0, -1.0]]])).tolist() == [[result]]
         assert steering.readings is not None
         assert steering.readings.l0_BxT.tolist() == [[1.0 if fraction == 0.34 else 2.0]]
 
