@@ -1,4 +1,4 @@
-"""The miniature's SAE of another block: the general training on the world's text, reproducible to the byte."""
+"""The miniature's SAE of another block: the general training on the world's text, the same to the byte."""
 
 from __future__ import annotations
 
@@ -24,9 +24,7 @@ def test_it_is_the_general_training_on_shuffled_rows(profile: Profile, tmp_path:
     rows_NxD = corpus_activations(model, tokenizer, world, 1, 1000)
     order_N = torch.randperm(len(rows_NxD), generator=torch.Generator().manual_seed(world.seed))
     held_out_MxD, train_KxD = rows_NxD[order_N[:500]], rows_NxD[order_N[500:]]
-    _, quality = train_sae(
-        train_KxD, held_out_MxD, recipe, tmp_path / "b", layer=1, model_name="miniature"
-    )
+    _, quality = train_sae(train_KxD, held_out_MxD, recipe, tmp_path / "b", layer=1, model_name="miniature")
     assert digest_tree(tmp_path / "a") == digest_tree(tmp_path / "b")
     assert facts == {
         "hook_name": "blocks.1.hook_resid_post",
