@@ -13,6 +13,7 @@ STAGES = ("prepare", "train", "evaluate", "analyse", "report", "check")
 BENCH_JSON = "--benchmark-json=runs/bench/pytest-benchmark.json"
 ARMS = ("prepare", "train", "evaluate")
 BUILD = "harness.commands.build_miniature"
+LOCKED = ("--extra", "dev", "--extra", "smollm2", "pyproject.toml", "--output-file", "constraints.txt")
 SMOKE = ("--profile", "miniature-smoke")
 
 
@@ -78,7 +79,6 @@ simple("tests", "The fast tests, in two processes.", "pytest", "--numprocesses=2
 simple("tests-slow", "The tests with the marker `slow`.", "pytest", "-m", "slow")
 simple("tests-gpu", "The tests that need a CUDA GPU; skipped without one.", "pytest", "-m", "gpu")
 simple("faults", "Real runs, killed and damaged.", "pytest", "-m", "faults", "tests/faults")
-simple("lock", "Refresh the hashes in constraints.sha256; needs a network.", "harness.environment.lock")
 simple("types", "Strict types.", "mypy")
 
 
@@ -102,6 +102,14 @@ def bench(session):
     """Optimised training step vs. a plain reference: speed and memory ratios (`-- --update` accepts them)."""
     shared(session, "pytest", "tests/benchmarks", "-m", "bench", "--benchmark-enable", BENCH_JSON)
     session.run(PYTHON, "-m", "harness", "bench", *session.posargs, external=True)
+
+
+@nox.session(venv_backend="venv")
+def lock(session):
+    """The lock from pyproject.toml; versions stay (`-- --upgrade-package NAME` moves one). Asks the index."""
+    session.install("uv")
+    compiled = ("pip", "compile", "--universal", "--generate-hashes", "--no-annotate", "--quiet")
+    session.run("uv", *compiled, "--custom-compile-command", "nox -s lock", *LOCKED, *session.posargs)
 
 
 @nox.session(venv_backend="venv")

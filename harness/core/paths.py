@@ -11,10 +11,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "results"
 RUNS = Path("runs")
-VERSIONS = ROOT / "constraints.txt"
-"""The version of every locked package."""
+LOCK = ROOT / "constraints.txt"
+"""The version of every locked package, and the sha256 of its files."""
 UNVERIFIED = "unverified.json"
-"""In the environment's folder: the files that were installed and are not among the hashes of the lock."""
+"""In the environment's folder: the files that were installed and whose release the lock does not hold."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,7 @@ from typing import Any
 
 from harness import __version__
 from harness.core.artefact import digest_file
-from harness.core.paths import ROOT, UNVERIFIED
-from harness.core.paths import VERSIONS as LOCK
+from harness.core.paths import LOCK, ROOT, UNVERIFIED
 
 PACKAGES = (
     "torch",
@@ -60,7 +59,7 @@ def provenance(seed: int) -> dict[str, Any]:
 
 
 def unverified_files(environment: Path = Path(sys.prefix)) -> list[str] | None:
-    """Names of the installed files that the lock has no hash of; None where nothing is known, because
+    """Names of the installed files whose release the lock does not hold; None where nothing is known, because
     `harness.environment.shared` did not make the environment."""
     path = environment / UNVERIFIED
     if not path.is_file():

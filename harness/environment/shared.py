@@ -1,9 +1,10 @@
 """One virtual environment for every session: made once from the lock, made again when the lock changes.
 
-Files that the lock names are installed in pip's hash mode: pip opens none whose digest is another. What
-depends on the machine (compiled wheels, the build of torch) is first only reported by pip and held
-against the lock; then those very files are installed, also in hash mode. What the lock does not name is said
-and recorded. Source distributions are built by the lock's own setuptools.
+The lock's packages are installed in pip's hash mode: pip opens no file whose digest the lock does not name.
+Which build of torch is right depends on the machine: pip first only reports which one it would install, with
+what that build wants (NVIDIA's packages); these files are held against the lock, then those very files are
+installed, also in hash mode. A build that the lock does not hold is said and recorded. Source
+distributions are built by the lock's own setuptools.
 
 Run by the noxfile with the interpreter that runs Nox, so it uses the standard library only.
 """
@@ -13,23 +14,25 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import re
 import subprocess
 import sys
 import tempfile
 import tomllib
 import venv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from harness.core.errors import HarnessError, UnavailableError
-from harness.core.paths import ROOT, UNVERIFIED, VERSIONS
+from harness.core.paths import LOCK, ROOT, UNVERIFIED
 from harness.environment.lock import (
-    HASHES,
+    BUILDS,
+    Lock,
+    Locked,
+    Release,
     normalised,
-    pinned,
-    portable,
-    read_hashes,
-    release_of,
+    read_lock,
     reported,
     requirements,
     unverified,
@@ -39,9 +42,10 @@ from harness.profiles.toml_file import read_profile
 HOME = ROOT / ".nox" / "shared"
 PYTHON = HOME / "bin" / "python"
 STAMP = HOME / "installed.sha256"
-SOURCES = ("pyproject.toml", VERSIONS.name, HASHES.name)
+SOURCES = ("pyproject.toml", LOCK.name, BUILDS.name)
 DEVELOPMENT = "dev"
 BUILDER = "setuptools"
+OF_A_BUILD = re.compile(r"torch|triton|(?:cuda|nvidia)-.*")
 OLDEST, NEWEST = (3, 11), (3, 12)
 
 
@@ -66,60 +70,67 @@ def ensure() -> None:
     venv.create(HOME, with_pip=True, clear=True)
     _record([])
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    files = portable_files(project)
-    install_locked({file: digest for file, digest in files.items() if release_of(file).name == BUILDER})
-    install_locked(files)
+    lock = packages(project)
+    install_locked({release: one for release, one in lock.items() if release.name == BUILDER})
+    install_locked(lock)
     _pip("--no-deps", "--no-build-isolation", "--editable", str(ROOT))
     install_checked(f"{project['name']}[{DEVELOPMENT}]")
     STAMP.write_text(fingerprint())
 
 
-def portable_files(project: Mapping[str, Any]) -> dict[str, str]:
-    """The lock's files that are the same on every machine, without what only an extra of a model wants."""
-    extras = project["optional-dependencies"]
-    wanted = [line for name, lines in extras.items() if name != DEVELOPMENT for line in lines]
-    left_out = {normalised(line.partition("==")[0]) for line in wanted}
-    versions = pinned(VERSIONS.read_text(encoding="utf-8"))
+def same_everywhere() -> dict[Release, Locked]:
+    """The lock without torch and what only some of its builds want."""
     return {
-        file: digest
-        for file, digest in read_hashes(HASHES).items()
-        if portable(file) and release_of(file) in versions and release_of(file).name not in left_out
+        release: one
+        for release, one in read_lock(LOCK, BUILDS).items()
+        if not OF_A_BUILD.fullmatch(release.name)
     }
 
 
-def install_locked(files: Mapping[str, str]) -> None:
-    """Install files by their digests, without their dependencies; pip unpacks and builds none but these.
+def packages(project: Mapping[str, Any]) -> Lock:
+    """Of these what every session wants: nothing that only an extra of a model wants."""
+    extras = project["optional-dependencies"]
+    wanted = [line for name, lines in extras.items() if name != DEVELOPMENT for line in lines]
+    left_out = {normalised(line.partition("==")[0]) for line in wanted}
+    return {release: one for release, one in same_everywhere().items() if release.name not in left_out}
+
+
+@contextmanager
+def _lines(text: str) -> Iterator[str]:
+    """The name of a file with this text."""
+    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        yield file.name
+
+
+def install_locked(lock: Lock) -> None:
+    """Install releases by their files' digests, without dependencies; pip unpacks and builds none but these.
 
     Raises:
         UnavailableError: pip refused a file or could not get it; pip's message says which.
     """
-    if not files:
-        return
-    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as wanted:
-        wanted.write(requirements(files))
-        wanted.flush()
-        _pip("--no-deps", "--no-build-isolation", "--use-pep517", "--require-hashes", "-r", wanted.name)
+    if lock:
+        with _lines(requirements(lock)) as wanted:
+            _pip("--no-deps", "--no-build-isolation", "--use-pep517", "--require-hashes", "-r", wanted)
 
 
 def install_checked(wanted: str, *options: str) -> None:
     """Ask pip which wheels are missing, check them against the lock, then install exactly those.
 
     Raises:
-        DamagedFileError: a file that the lock names, with other contents; nothing is installed.
+        DamagedFileError: a file of a release that the lock holds, with other contents; nothing is installed.
         UnavailableError: pip found no wheel, or could not install.
     """
-    report = _pip(
-        "--dry-run", "--only-binary", ":all:", "--report", "-", "-c", str(VERSIONS), *options, wanted
-    )
+    lock = read_lock(LOCK, BUILDS)
+    with _lines("".join(f"{release}\n" for release in same_everywhere())) as pinned:
+        report = _pip("--dry-run", "--only-binary", ":all:", "--report", "-", "-c", pinned, *options, wanted)
     found = reported(report)
-    unknown = unverified(found, read_hashes(HASHES))
-    install_locked({one.file: one.sha256 for one in found})
+    unknown = unverified(found, lock)
+    install_locked({one.release: Locked("", frozenset([one.sha256])) for one in found})
     if unknown:
-        names = "".join(f"\n  {one.file}" for one in unknown)
-        print(
-            f"not verified, because {HASHES.name} does not name them ({len(unknown)} files):{names}",
-            flush=True,
-        )
+        names = "".join(f"\n  {one.file}  sha256:{one.sha256}" for one in unknown)
+        print(f"not verified, because the lock does not hold them ({len(unknown)} files):{names}", flush=True)
         _record([*_recorded(), *({"file": one.file, "sha256": one.sha256} for one in unknown)])
 
 
@@ -166,7 +177,7 @@ def _pip(*wanted: str) -> str:
         raise UnavailableError(
             "the environment could not be installed; pip's message is above",
             remedy="check the network and the disk (2.5 GB free), then run the same command again; where pip "
-            f"says that hashes do not match, a file is not the one that {HASHES.name} names: look at the "
+            "says that hashes do not match, a file is not one of those that the lock names: look at the "
             "package index (`pip config list`), empty pip's cache (`pip cache purge`), ask who changed it",
         )
     return done.stdout

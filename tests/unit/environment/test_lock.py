@@ -1,78 +1,107 @@
-"""The lock's hashes: one file at least for each pinned version, none for another, and read strictly."""
+"""The lock: it holds what the project pins, and is read strictly; pip's report is held against it."""
 
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from harness.core.errors import DamagedFileError, MissingInputError
-from harness.core.paths import VERSIONS
+from harness.core.paths import LOCK, ROOT
 from harness.environment.lock import (
+    BUILDS,
+    Distribution,
+    Locked,
     Release,
     normalised,
-    pinned,
-    portable,
-    read_hashes,
-    release_of,
-    renew,
+    read_lock,
     reported,
     requirements,
-    write_hashes,
+    unverified,
 )
 
 ONE, TWO = "1" * 64, "2" * 64
+ENTRY = f"a-b==1.0 \\\n    --hash=sha256:{ONE}\n"
+TORCH = Release("torch", "2.13.0")
 
 
-def test_every_pinned_version_has_a_hash_and_no_hash_is_of_another() -> None:
-    wanted = pinned(VERSIONS.read_text())
-    found = {release_of(file) for file in read_hashes()}
-    assert sorted(map(str, wanted - found)) == [], "run `nox -s lock`"
-    assert sorted(map(str, found - wanted)) == [], "run `nox -s lock`"
+def test_the_lock_holds_what_the_project_pins() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    wanted += project["optional-dependencies"]["smollm2"]
+    lock = read_lock(LOCK, BUILDS)
+    names = {release.name for release in lock}
+    for line in wanted:
+        name, _, version = line.partition("==")
+        if version:
+            assert Release(normalised(name.partition("[")[0]), version) in lock, "run `nox -s lock`"
+        else:
+            assert normalised(line.partition(">")[0]) in names, "run `nox -s lock`"
+    assert "setuptools" in names
+
+
+def test_a_package_has_one_version_and_the_builds_are_of_it() -> None:
+    releases = list(read_lock(LOCK))
+    assert len({release.name for release in releases}) == len(releases)
+    for build in read_lock(BUILDS):
+        assert build._replace(version=build.version.partition("+")[0]) in releases
+
+
+def test_the_lock_names_no_index() -> None:
+    assert "://" not in LOCK.read_text(encoding="utf-8") + BUILDS.read_text(encoding="utf-8")
+
+
+def test_the_lock_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    path.write_text(
+        f"# made by a tool\n#    nox -s lock\n{ENTRY}"
+        f"b==2.0+cpu ; sys_platform == 'linux' \\\n    --hash=sha256:{TWO} \\\n    --hash=sha256:{ONE}\n"
+    )
+    lock = read_lock(path)
+    assert lock == {
+        Release("a-b", "1.0"): Locked("", frozenset([ONE])),
+        Release("b", "2.0+cpu"): Locked(" ; sys_platform == 'linux'", frozenset([ONE, TWO])),
+    }
+    assert requirements(lock) == (
+        f"a-b==1.0 --hash=sha256:{ONE}\n"
+        f"b==2.0+cpu ; sys_platform == 'linux' --hash=sha256:{ONE} --hash=sha256:{TWO}\n"
+    )
+    assert normalised("A__b.-c") == "a-b-c"
 
 
 @pytest.mark.parametrize(
-    ("file", "release", "everywhere"),
+    "text",
     [
-        ("torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl", "torch==2.13.0", False),
-        ("PyYAML-6.0.3-cp311-cp311-manylinux2014_x86_64.whl", "pyyaml==6.0.3", False),
-        ("lm_eval-0.4.13-py3-none-any.whl", "lm-eval==0.4.13", True),
-        ("pytz-2026.6-py2.py3-none-any.whl", "pytz==2026.6", True),
-        ("multiprocess-0.70.19-py311-none-any.whl", "multiprocess==0.70.19", False),
-        ("ninja-1.13.2-py3-none-manylinux2014_x86_64.whl", "ninja==1.13.2", False),
-        ("transformers-stream-generator-0.0.5.tar.gz", "transformers-stream-generator==0.0.5", True),
-        ("word2number-1.1.zip", "word2number==1.1", True),
+        "torch\n",
+        "torch>=2\n",
+        "a==1.0\n",
+        "c==1.0 \\\n    --hash=sha256:abc\n",
+        f"c==1.0 \\\n    --hash=sha256:{ONE}",
+        f"c==1.0 --hash=sha256:{ONE}\n",
+        f"-e c==1.0 \\\n    --hash=sha256:{ONE}\n",
+        ENTRY,
     ],
 )
-def test_a_file_name_tells_its_release_and_whether_every_machine_installs_it(
-    file: str, release: str, everywhere: bool
-) -> None:
-    assert str(release_of(file)) == release
-    assert portable(file) is everywhere
+def test_a_line_that_is_no_release_with_digests_or_one_twice_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "lock"
+    path.write_text(f"# a comment\n{ENTRY}{text}")
+    with pytest.raises(DamagedFileError, match="line 4"):
+        read_lock(path)
 
 
-def test_the_requirements_name_each_release_once_with_all_its_digests() -> None:
-    files = {"b-1.0+cpu-py3-none-any.whl": ONE, "a_c-2.0-py3-none-any.whl": ONE, "a_c-2.0.tar.gz": TWO}
-    assert requirements(files) == (
-        f"a-c==2.0 --hash=sha256:{ONE} --hash=sha256:{TWO}\nb==1.0+cpu --hash=sha256:{ONE}\n"
-    )
+def test_a_lock_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MissingInputError):
+        read_lock(tmp_path / "none")
 
 
-@pytest.mark.parametrize(
-    "line", ["abc  a-1.0.zip", f"{ONE}  ", f"{ONE} a-1.0.zip", f"{ONE}  a.whl", f"{ONE}  b-1.0.zip"]
-)
-def test_a_line_that_is_no_digest_and_new_name_is_refused(tmp_path: Path, line: str) -> None:
-    path = tmp_path / "hashes"
-    path.write_text(f"# a comment\n{ONE}  b-1.0.zip\n{line}\n")
-    with pytest.raises(DamagedFileError, match="line 3"):
-        read_hashes(path)
-
-
-@pytest.mark.parametrize("line", ["torch", "torch>=2", "torch=="])
-def test_a_version_that_is_not_pinned_is_refused(line: str) -> None:
-    with pytest.raises(DamagedFileError, match="name==version"):
-        pinned(f"a==1\n{line}\n")
+def test_a_file_is_held_against_the_digests_of_its_release() -> None:
+    lock = {TORCH: Locked("", frozenset([ONE]))}
+    build = Distribution("torch-2.13.0+cu1-x.whl", TWO, TORCH._replace(version="2.13.0+cu1"))
+    assert unverified([Distribution("torch-2.13.0-x.whl", ONE, TORCH), build], lock) == [build]
+    with pytest.raises(DamagedFileError, match=f"(?s)torch-2.*{TWO}.*{ONE}"):
+        unverified([Distribution("torch-2.13.0-x.whl", TWO, TORCH)], lock)
 
 
 @pytest.mark.parametrize("report", ["", "[]", "{}", '{"install": [{}]}', '{"install": 3}'])
@@ -81,30 +110,17 @@ def test_a_report_of_another_layout_is_refused(report: str) -> None:
         reported(report)
 
 
-def test_hashes_that_are_not_there_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(MissingInputError):
-        read_hashes(tmp_path / "none")
-
-
-def test_hashes_are_read_as_they_were_written(tmp_path: Path) -> None:
-    files = {"B-1.0.zip": ONE, "a-1.0.zip": TWO}
-    write_hashes(files, tmp_path / "hashes")
-    assert read_hashes(tmp_path / "hashes") == files
-    assert pinned("A_b.c==1.0\n# d==1\nE==2 # why\n") == {Release("a-b-c", "1.0"), Release("e", "2")}
-    assert normalised("A__b.-c") == "a-b-c"
-
-
 def _report(**archive: object) -> str:
     info = {"url": "https://host/x/torch-2.13.0%2Bcpu-cp311.whl#sha256=zz", "archive_info": archive}
     return json.dumps(
-        {"install": [{"download_info": info, "metadata": {"name": "torch", "version": "2.13.0"}}]}
+        {"install": [{"download_info": info, "metadata": {"name": "torch", "version": "2.13.0+cpu"}}]}
     )
 
 
 def test_pips_report_gives_the_file_and_its_digest_in_either_layout() -> None:
     for archive in ({"hashes": {"sha256": ONE}}, {"hash": f"sha256={ONE}"}):
         (found,) = reported(_report(**archive))
-        assert (found.file, found.sha256) == ("torch-2.13.0+cpu-cp311.whl", ONE)
+        assert found == ("torch-2.13.0+cpu-cp311.whl", ONE, ("torch", "2.13.0+cpu"))
     folder = {"url": "file:///project", "dir_info": {"editable": True}}
     assert reported(json.dumps({"install": [{"download_info": folder}]})) == []
 
@@ -112,11 +128,3 @@ def test_pips_report_gives_the_file_and_its_digest_in_either_layout() -> None:
 def test_a_file_whose_origin_pip_does_not_know_is_refused() -> None:
     with pytest.raises(DamagedFileError, match="pip cache purge"):
         reported(_report())
-
-
-def test_renewing_keeps_what_is_still_pinned_and_drops_what_is_not(tmp_path: Path) -> None:
-    versions, hashes = tmp_path / "constraints.txt", tmp_path / "hashes"
-    versions.write_text("kept==1.0\n")
-    write_hashes({"kept-1.0.zip": ONE, "kept-0.9.zip": TWO, "gone-1.0.zip": TWO}, hashes)
-    assert renew("no-such-python", versions, hashes) == (0, 2)
-    assert read_hashes(hashes) == {"kept-1.0.zip": ONE}

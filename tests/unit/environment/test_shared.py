@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import sysconfig
 import venv
@@ -16,6 +17,7 @@ import pytest
 from harness.core.errors import DamagedFileError, UnavailableError
 from harness.core.provenance import unverified_files
 from harness.environment import shared
+from harness.environment.lock import Locked, Release, normalised
 
 PLATFORM = sysconfig.get_platform().replace("-", "_").replace(".", "_")
 
@@ -41,34 +43,42 @@ class Index:
     def __init__(self, folder: Path, home: Path):
         self.folder, self.home = folder / "index", home
         self.folder.mkdir()
-        self.versions, self.hashes = folder / "constraints.txt", folder / "constraints.sha256"
-        self.versions.write_text("")
-        self.hashes.write_text("")
+        self.locked, self.builds = folder / "constraints.txt", folder / "constraints.builds.txt"
+        self.locked.write_text("")
+        self.builds.write_text("")
 
-    def wheel(self, name: str, text: str, platform: str = "any") -> tuple[str, str]:
-        """Write a wheel of one module, version 1.0, over the one of its name; its file name and sha256."""
-        file = f"{name}-1.0-py3-none-{platform}.whl"
-        info = f"{name}-1.0.dist-info"
+    def wheel(
+        self, name: str, text: str, platform: str = "any", version: str = "1.0"
+    ) -> tuple[Release, Locked, str]:
+        """Write a wheel of one module over the one of its name; what a lock says of it, and its file name."""
+        file = f"{name}-{version}-py3-none-{platform}.whl"
+        info = f"{name}-{version}.dist-info"
         with zipfile.ZipFile(self.folder / file, "w") as archive:
             for inside, content in {
                 f"{name}.py": text,
-                f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+                f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
                 f"{info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-{platform}\n",
                 f"{info}/RECORD": "",
             }.items():
                 archive.writestr(zipfile.ZipInfo(inside), content)
-        return file, hashlib.sha256((self.folder / file).read_bytes()).hexdigest()
+        digest = hashlib.sha256((self.folder / file).read_bytes()).hexdigest()
+        return Release(normalised(name), version), Locked("", frozenset([digest])), file
 
-    def lock(self, file: str, digest: str) -> None:
-        with self.versions.open("a") as versions, self.hashes.open("a") as hashes:
-            versions.write(f"{file.split('-')[0]}==1.0\n")
-            hashes.write(f"{digest}  {file}\n")
+    def lock(self, release: Release, locked: Locked, _file: str) -> None:
+        (digest,) = locked.digests
+        with self.locked.open("a") as lock:
+            lock.write(f"{release} \\\n    --hash=sha256:{digest}\n")
 
     def runs(self, name: str) -> str | None:
         """What the installed module says; None where it is not installed."""
         program = f"import {name}; print({name}.WORD)"
         done = subprocess.run([self.home / "bin" / "python", "-c", program], capture_output=True, text=True)
         return done.stdout.strip() if done.returncode == 0 else None
+
+
+def digest_of(made: tuple[Release, Locked, str]) -> str:
+    (digest,) = made[1].digests
+    return digest
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +93,8 @@ def index(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Index:
     made = Index(tmp_path, home)
     monkeypatch.setattr(shared, "HOME", home)
     monkeypatch.setattr(shared, "PYTHON", home / "bin" / "python")
-    monkeypatch.setattr(shared, "VERSIONS", made.versions)
-    monkeypatch.setattr(shared, "HASHES", made.hashes)
+    monkeypatch.setattr(shared, "LOCK", made.locked)
+    monkeypatch.setattr(shared, "BUILDS", made.builds)
     only_pip = tmp_path / "only-pip"
     only_pip.mkdir()
     (only_pip / "pip").symlink_to(Path(pip.__file__).parent)
@@ -96,31 +106,37 @@ def index(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Index:
     return made
 
 
-def test_a_portable_file_is_installed_by_its_digest_and_another_of_its_name_is_not(
+def test_a_file_is_installed_by_its_digest_and_another_of_its_name_is_not(
     index: Index, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    file, digest = index.wheel("portable_one", "WORD = 'tampered'")
-    good = index.wheel("portable_one", "WORD = 'good'")[1]
+    digest = digest_of(index.wheel("portable_one", "WORD = 'tampered'"))
+    release, good, _ = index.wheel("portable_one", "WORD = 'good'")
     index.wheel("portable_one", "WORD = 'tampered'")
     with pytest.raises(UnavailableError, match="hashes do not match"):
-        shared.install_locked({file: good})
+        shared.install_locked({release: good})
     assert index.runs("portable_one") is None
     said = capfd.readouterr().err
     assert "portable" in said
-    assert good in said
     assert digest in said
+    assert set(good.digests) <= set(re.findall(r"[0-9a-f]{64}", said))
     index.wheel("portable_one", "WORD = 'good'")
-    shared.install_locked({file: good})
+    shared.install_locked({release: good})
     assert index.runs("portable_one") == "good"
 
 
+def test_what_another_machine_wants_is_not_installed(index: Index) -> None:
+    release, locked, _ = index.wheel("elsewhere", "WORD = 'good'")
+    shared.install_locked({release: locked._replace(marker=" ; sys_platform == 'plan9'")})
+    assert index.runs("elsewhere") is None
+
+
 def test_a_compiled_file_with_other_contents_is_refused_before_anything_is_installed(index: Index) -> None:
-    file, good = index.wheel("compiled_one", "WORD = 'good'", PLATFORM)
-    index.lock(file, good)
-    tampered = index.wheel("compiled_one", "WORD = 'tampered'", PLATFORM)[1]
+    made = index.wheel("compiled_one", "WORD = 'good'", PLATFORM)
+    index.lock(*made)
+    tampered = digest_of(index.wheel("compiled_one", "WORD = 'tampered'", PLATFORM))
     with pytest.raises(DamagedFileError) as refused:
         shared.install_checked("compiled_one")
-    for part in (file, f"sha256 {good}", f"sha256 {tampered}", "remedy:"):
+    for part in (made[2], f"sha256 {digest_of(made)}", f"sha256 {tampered}", "remedy:"):
         assert part in str(refused.value)
     assert index.runs("compiled_one") is None
     index.wheel("compiled_one", "WORD = 'good'", PLATFORM)
@@ -129,15 +145,33 @@ def test_a_compiled_file_with_other_contents_is_refused_before_anything_is_insta
     assert unverified_files(index.home) == []
 
 
-def test_a_file_that_the_lock_does_not_name_is_installed_named_and_recorded(
+def test_a_build_that_the_lock_does_not_hold_is_installed_named_and_recorded(
     index: Index, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file, digest = index.wheel("another_build", "WORD = 'unknown'", PLATFORM)
+    """The release itself is in the lock; the machine's index has a build of it."""
+    release, _, _ = index.wheel("another_build", "WORD = 'unknown'", PLATFORM, "1.0+cu1")
+    index.lock(Release(release.name, "1.0"), Locked("", frozenset(["0" * 64])), "")
+    made = index.wheel("another_build", "WORD = 'unknown'", PLATFORM, "1.0+cu1")
     shared.install_checked("another_build")
     assert index.runs("another_build") == "unknown"
-    assert file in capsys.readouterr().out
-    assert unverified_files(index.home) == [file]
-    assert json.loads((index.home / shared.UNVERIFIED).read_text()) == [{"file": file, "sha256": digest}]
+    assert made[2] in capsys.readouterr().out
+    assert unverified_files(index.home) == [made[2]]
+    assert json.loads((index.home / shared.UNVERIFIED).read_text()) == [
+        {"file": made[2], "sha256": digest_of(made)}
+    ]
+
+
+def test_a_build_that_is_kept_by_hand_is_verified(index: Index) -> None:
+    made = index.wheel("kept_build", "WORD = 'kept'", PLATFORM, "1.0+cpu")
+    index.lock(Release("kept-build", "1.0"), Locked("", frozenset(["0" * 64])), "")
+    index.builds.write_text(f"{made[0]} \\\n    --hash=sha256:{digest_of(made)}\n")
+    index.wheel("kept_build", "WORD = 'tampered'", PLATFORM, "1.0+cpu")
+    with pytest.raises(DamagedFileError):
+        shared.install_checked("kept_build")
+    index.wheel("kept_build", "WORD = 'kept'", PLATFORM, "1.0+cpu")
+    shared.install_checked("kept_build")
+    assert index.runs("kept_build") == "kept"
+    assert unverified_files(index.home) == []
 
 
 def test_an_environment_that_was_refused_is_not_marked_as_usable(
