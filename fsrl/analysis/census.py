@@ -11,7 +11,7 @@ from pydantic import Field
 from harness.core.results import EvaluateResult
 from harness.findings import CONTEXTS, CensusResult, ContextCensus, Padded
 from harness.findings.features import CATEGORIES
-from harness.stages.stage import finished
+from harness.stages.inputs import finished
 from harness.study import Found, Options, StudyScene
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from harness.core.results import EvaluateResult, Score
 from harness.core.statistics import paired_difference
 from harness.evaluation.preference import score_pairs
 from harness.findings import Interval
-from harness.stages.stage import finished
+from harness.stages.inputs import finished
 from harness.study import StudyScene
 
 

@@ -18,6 +18,7 @@ from harness.core.paths import RunPaths
 from harness.core.results import PrepareResult, TrainResult
 from harness.findings import SweepPoint, SweepResult, SweptSae
 from harness.profiles.profile import Profile, parse_profile
+from harness.stages.inputs import Context
 from harness.stages.stage import held, load_stage, run_one
 from harness.study import Found, Options, StudyScene
 
@@ -152,9 +153,10 @@ def _sae(config: Config, profile: Profile, layer: int) -> dict[str, Any]:
 
 def _made(one: Training, value: float) -> Made:
     with contextlib.nullcontext() if one.own else held(one.paths.root):
-        prepared = run_one("prepare", load_stage("prepare"), one.profile, one.paths, None)
-        trained = run_one("train", load_stage("train"), one.profile, one.paths, one.arm)
-        scored = run_one("score", PointScore(), one.profile, one.paths, one.arm)
+        context = Context(one.profile, one.paths)
+        prepared = run_one("prepare", load_stage("prepare"), context)
+        trained = run_one("train", load_stage("train"), context, one.arm)
+        scored = run_one("score", PointScore(), context, one.arm)
     usage = TrainResult.model_validate(trained.result).usage
     inputs = PrepareResult.model_validate(prepared.result)
     return Made(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from harness.core.artefact import digest_json
-from harness.core.errors import EvaluationError, ProfileError
-from harness.core.paths import RunPaths
+from harness.core.errors import EvaluationError
 from harness.core.results import PreferenceScores, Record
-from harness.profiles.profile import Profile
-from harness.stages.stage import Work, finished, prepared_inputs
+from harness.stages.inputs import Context
+from harness.stages.stage import Work
 
 
 class PointScores(Record):
@@ -41,29 +40,23 @@ class PointScore:
     WRITES = "<arm>/score.json"
     PER_ARM = True
 
-    def needs(self, profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:
+    def needs(self, context: Context, arm: str) -> dict[str, str]:
         """Digests of everything that determines the scores.
 
         Raises:
             MissingInputError: the point is not trained.
         """
-        name = _named(arm)
-        prepared, trained = prepared_inputs(profile, paths), finished("train", profile, paths, name)
-        data, training = profile.data, profile.training
+        section = context.profile.arm(arm)
         return {
-            "arm": digest_json([profile.arm(name).module, profile.arm(name).options, trained.outputs]),
-            "model": digest_json([profile.model.model_dump(mode="json"), prepared.digest("model")]),
-            "sae": digest_json([profile.sae.model_dump(mode="json"), prepared.digest("sae")]),
-            "test pairs": digest_json(
-                [
-                    data.model_dump(mode="json", exclude={"train", "train_pairs"}),
-                    prepared.files[f"data/{data.test}"],
-                ]
-            ),
-            "objective": digest_json([training.beta, training.gamma, profile.evaluation.loss_batch_size]),
+            "arm": digest_json([section.module, section.options, context.trained(arm).outputs]),
+            "model": context.model,
+            "sae": context.sae,
+            "test pairs": context.test_pairs,
+            "objective": context.objective,
+            "batch": digest_json(context.profile.evaluation.loss_batch_size),
         }
 
-    def work(self, profile: Profile, paths: RunPaths, arm: str | None) -> Work:
+    def work(self, context: Context, arm: str) -> Work:
         """Score the point.
 
         Raises:
@@ -73,16 +66,9 @@ class PointScore:
         from harness.evaluation.score import load_ready, score_preferences
         from harness.models.base_model import out_of_memory
 
-        prepared = prepared_inputs(profile, paths)
         with out_of_memory(EvaluationError, "evaluation.loss_batch_size"):
             with quiet():
-                ready = load_ready(profile, paths, _named(arm), prepared)
-            found = score_preferences(profile, prepared, ready)
+                ready = load_ready(context.profile, context.paths, arm, context.prepared)
+            found = score_preferences(context.profile, context.prepared, ready)
         losses = tuple(row["metrics"]["loss"] for row in found.rows)
         return Work(PointScores(preference=found.scores, losses=losses), [])
-
-
-def _named(arm: str | None) -> str:
-    if arm is None:
-        raise ProfileError("a point of a sweep is one arm", value=arm, remedy="name it")
-    return arm

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, get_args
 
@@ -14,17 +15,18 @@ from harness.core.console import screen_console
 from harness.core.errors import MissingInputError, UsageError
 from harness.core.folders import whole_folder, writing
 from harness.core.paths import RESULTS, RunPaths
-from harness.findings.outcome import outcome_path, read_outcome
+from harness.findings.outcome import Outcome, outcome_path, read_outcome
 from harness.options import Save
 from harness.paper.claims import read_paper
 from harness.paper.printed import read_printed
+from harness.paper.verdict import Verdict
 from harness.profiles.profile import Profile
 from harness.report.page.build import Documents, build
-from harness.stages.stage import STUDIES, command, first_changed, held
-from harness.stages.study import outdated
+from harness.stages.inputs import STUDIES, Context, command
+from harness.stages.report import judged, read_verdicts, rendered
+from harness.stages.stage import held, up_to_date
+from harness.stages.study import current
 
-STUDIES_HREF = "../studies"
-CLASSIFIED_HREF = "../classification"
 CLASSIFIERS = get_args(By)
 
 
@@ -33,67 +35,67 @@ def run(
     paths: RunPaths,
     *,
     committed: Annotated[
-        bool, Option("--committed", help="render the committed results again instead of a run's")
+        bool, Option("--committed", help="render the committed tables and page again instead of a run's")
     ] = False,
     save: Save = False,
     results: Path = RESULTS,
 ) -> None:
-    """Reads report/table1.json, {studies,classification}/*.json, results/{paper,paper-tables}.json.
+    """Reads report.json, report/table1.json, {studies,classification}/*.json, results/paper{,-tables}.json.
 
-    Writes report/index.html and a PNG of each figure; with --save the same below results/, with the artefacts
-    that the page shows.
+    Writes report/index.html and a PNG of each figure; with --save the same and the tables below results/,
+    with the artefacts that the page shows. With --committed: the committed tables and page again.
 
     Raises:
         UsageError: `committed` and `save`, which exclude each other.
         MissingInputError: the run has no report, or nothing is committed for this profile.
+        StaleError: the report was made of other results or studies than the run has now.
         DamagedFileError: an artefact is invalid.
     """
     if committed and save:
         raise UsageError("--committed and --save exclude each other", remedy="give one of them")
     if committed:
         for folder in _committed(profile, results):
-            _write(_committed_page(profile, folder), folder / "report")
+            _write(_committed_files(profile, folder), folder)
             _say(folder / "report")
         return
+    context = Context(profile, paths)
     with held(paths.root):
-        _render_run(profile, paths)
+        up_to_date("report", context)
+        outcome = read_outcome(outcome_path(paths), made_by=command("report", profile))
+        studies = _of_run(context)
+        _write(_page(outcome, "table1.json", studies, read_verdicts(paths), paths.root), paths.report)
+        _say(paths.report)
         if save:
-            outcome = read_outcome(outcome_path(paths), made_by=command("report", profile))
-            _take_over(paths, profile, results / profile.name / outcome.hardware)
+            target = results / profile.name / outcome.hardware
+            _take_over(paths, studies, profile, target)
 
 
-def _render_run(profile: Profile, paths: RunPaths) -> None:
-    outcome = read_outcome(outcome_path(paths), made_by=command("report", profile))
+def _page(
+    outcome: Outcome,
+    outcome_href: str,
+    studies: Mapping[str, Artefact],
+    verdicts: Sequence[Verdict],
+    root: Path,
+) -> dict[str, bytes]:
+    """The page's files; `root` has the folder of what `classify` wrote."""
     documents = Documents(
         outcome=outcome,
-        outcome_href="table1.json",
-        studies=_of_run(profile, paths),
-        studies_href=STUDIES_HREF,
+        outcome_href=outcome_href,
+        studies=studies,
+        studies_href="../studies",
         paper=read_paper(),
         printed=read_printed(),
-        classified=_classified(paths.classification),
-        classified_href=CLASSIFIED_HREF,
+        verdicts=verdicts,
+        classified=_classified(root / "classification"),
+        classified_href="../classification",
     )
-    _write(build(documents), paths.report)
-    _say(paths.report)
+    return build(documents)
 
 
-def _of_run(profile: Profile, paths: RunPaths) -> dict[str, Artefact]:
-    """The finished studies in the profile's order.
-
-    One that was made of other weights or with other options, or whose files changed since, is left out and
-    named: the page never mixes two runs.
-    """
-    found, missing = {}, []
-    for name in profile.studies:
-        path = paths.stage(f"{STUDIES}{name}")
-        artefact = (
-            read_artefact(path, made_by=command(f"{STUDIES}{name}", profile)) if path.is_file() else None
-        )
-        if artefact is None or first_changed(artefact, paths) or outdated(profile, paths, name, artefact):
-            missing.append(name)
-        else:
-            found[name] = artefact
+def _of_run(context: Context) -> dict[str, Artefact]:
+    """The studies for the page; those that are not finished or out of date are named."""
+    profile, found = context.profile, current(context)
+    missing = [name for name in profile.studies if name not in found]
     if missing:
         screen_console().print(
             f"not on the page, because not finished or outdated: {', '.join(missing)}; "
@@ -124,32 +126,25 @@ def _committed(profile: Profile, results: Path) -> list[Path]:
     return folders
 
 
-def _committed_page(profile: Profile, folder: Path) -> dict[str, bytes]:
+def _committed_files(profile: Profile, folder: Path) -> dict[str, bytes]:
     again = f"python -m harness page --profile {profile.name} --save"
     outcome = read_outcome(folder / "table1.json", made_by=again)
     there = sorted(path.stem for path in (folder / "studies").glob("*.json"))
     names = [name for name in profile.studies if name in there]
     names += [name for name in there if name not in names]
-    documents = Documents(
-        outcome=outcome,
-        outcome_href="../table1.json",
-        studies={name: read_artefact(folder / "studies" / f"{name}.json", made_by=again) for name in names},
-        studies_href=STUDIES_HREF,
-        paper=read_paper(),
-        printed=read_printed(),
-        classified=_classified(folder / "classification"),
-        classified_href=CLASSIFIED_HREF,
-    )
-    return build(documents)
+    studies = {name: read_artefact(folder / "studies" / f"{name}.json", made_by=again) for name in names}
+    verdicts = judged(outcome, studies)
+    page = _page(outcome, "../table1.json", studies, verdicts, folder)
+    return rendered(outcome, verdicts) | {f"report/{name}": data for name, data in page.items()}
 
 
-def _take_over(paths: RunPaths, profile: Profile, target: Path) -> None:
-    """Put Table 1's document, every artefact of the page and the page in the place of the committed ones.
+def _take_over(paths: RunPaths, studies: Iterable[str], profile: Profile, target: Path) -> None:
+    """Put Table 1's document, every artefact of the page, tables and page in the place of the committed ones.
 
-    The folder changes as a whole, when all of it is there; the files that `regress --update` takes stay.
+    The folder changes as a whole, when all of it is there; what other commands committed stays.
     """
     found = {"table1.json": outcome_path(paths)}
-    found |= {f"studies/{name}.json": paths.stage(f"{STUDIES}{name}") for name in _of_run(profile, paths)}
+    found |= {f"studies/{name}.json": paths.stage(f"{STUDIES}{name}") for name in studies}
     for by in _classified(paths.classification):
         found[f"classification/{by}.json"] = paths.classification / f"{by}.json"
     with (
@@ -161,7 +156,7 @@ def _take_over(paths: RunPaths, profile: Profile, target: Path) -> None:
         for old in ("studies", "report", "classification"):
             shutil.rmtree(new / old, ignore_errors=True)
         _write({name: source.read_bytes() for name, source in found.items()}, new)
-        _write(_committed_page(profile, new), new / "report")
+        _write(_committed_files(profile, new), new)
     _say(target / "report")
 
 

@@ -18,7 +18,8 @@ from harness.core.provenance import hardware, provenance
 from harness.core.results import PrepareResult, Record
 from harness.options import Save
 from harness.profiles.profile import Profile
-from harness.stages.stage import command, prepared_inputs, run_stage
+from harness.stages.inputs import Context, command
+from harness.stages.stage import run_stage
 
 if TYPE_CHECKING:
     from harness.evaluation.lm import GuardedLM
@@ -121,7 +122,7 @@ def run(
     from harness.evaluation.score import guarded, load_ready
 
     run_stage("prepare", profile, paths)
-    prepared = prepared_inputs(profile, paths)
+    prepared = Context(profile, paths).prepared
     with quiet():
         ready = load_ready(few, paths, BASE, prepared)
         lm = guarded(few, ready)

@@ -12,7 +12,7 @@ from harness.core.results import EvaluateResult
 from harness.evaluation.committed_prompts import changes, read_snapshot, snapshot, snapshot_path, text_changes
 from harness.options import Update
 from harness.profiles.profile import Profile
-from harness.stages.stage import finished
+from harness.stages.inputs import finished
 
 SHOWN_LINES = 40
 

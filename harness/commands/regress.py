@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.core.artefact import write_bytes
 from harness.core.console import screen_console
-from harness.core.documents import read_json
+from harness.core.differing import refuse_unlike
+from harness.core.documents import read_json, refused
 from harness.core.errors import NotComparableError, RegressionError
 from harness.core.paths import RESULTS, RunPaths
 from harness.core.sheet import Cell, Sheet, line
 from harness.cost.bench import watch
-from harness.findings.compare import Delta, Scalar, compare, read_tolerances, require_comparable
+from harness.findings.compare import (
+    Delta,
+    Quantity,
+    Scalar,
+    Tolerances,
+    compare,
+    read_tolerances,
+    require_comparable,
+    side_by_side,
+)
 from harness.findings.outcome import SCHEMA_VERSION, Outcome, outcome_path, parse_outcome, read_outcome
 from harness.options import Update
+from harness.paper.claims import read_paper
+from harness.paper.verdict import NOT_RUN, Verdict
 from harness.profiles.profile import Profile
 from harness.report.screen_table import show_sheet
-from harness.stages.stage import command, finished
+from harness.stages.inputs import command, finished
+from harness.stages.report import read_verdicts
 
-SHOWN_DIGITS = 12
+DIGEST, SHOWN_DIGITS = 64, 12
 
 
 def run(profile: Profile, paths: RunPaths, update: Update = False, results: Path = RESULTS) -> None:
-    """Compares the run's table1.json with the committed one of this profile and hardware; with --update the
-    run's report becomes the committed one.
+    """Compares the run's table1.json and verdicts with the committed ones of this profile and hardware; with
+    --update the run's report becomes the committed one.
 
     Args:
         results: folder of committed results, `<profile>/<hardware class>/`.
@@ -32,7 +46,8 @@ def run(profile: Profile, paths: RunPaths, update: Update = False, results: Path
     Raises:
         MissingInputError: the run has no report.
         NotComparableError: nothing is committed for this hardware class, or the results are unlike.
-        RegressionError: a quantity left its tolerance; the table above the message names it.
+        RegressionError: a value is out of tolerance or a verdict is another one; the table above the
+            message names it.
         RunFolderError: `results` cannot be written.
     """
     new = _reported(profile, paths)
@@ -42,7 +57,11 @@ def run(profile: Profile, paths: RunPaths, update: Update = False, results: Path
         return
     old = _committed(committed, profile)
     require_comparable(new, old, committed / "table1.json")
-    deltas = compare(new, old, read_tolerances())
+    tolerances = read_tolerances()
+    deltas = [
+        *compare(new, old, tolerances),
+        *_verdicts(read_verdicts(paths), _committed_labels(committed, profile), tolerances),
+    ]
     show_deltas(deltas, profile.name, new.hardware)
     broken = [f"{delta.name}: {delta.why}" for delta in deltas if delta.why]
     broken += [f"benchmark, {line}" for line in watch(results / "bench")]
@@ -74,14 +93,46 @@ def _committed(folder: Path, profile: Profile) -> Outcome:
     again = f"python -m harness regress --profile {profile.name} --update"
     data = read_json(path, made_by=again)
     version = data.get("schema_version") if isinstance(data, dict) else None
-    if version != SCHEMA_VERSION:
-        raise NotComparableError(
-            "these results must not be compared, because they differ in:\n"
-            f"  - schema version: committed {version}, here {SCHEMA_VERSION}",
-            value=path,
-            remedy="accept the new ones with --update",
-        )
+    refuse_unlike(
+        {"committed": {"schema version": version}, "here": {"schema version": SCHEMA_VERSION}},
+        where=path,
+        remedy="accept the new ones with --update",
+    )
     return parse_outcome(data, where=path, remedy=f"accept this run's results with `{again}`")
+
+
+def _committed_labels(folder: Path, profile: Profile) -> dict[str, str]:
+    """The committed verdict on each claim, as a reader of `verdicts.csv` sees it."""
+    path = folder / "verdicts.csv"
+    again = f"render them again: `python -m harness page --profile {profile.name} --committed`"
+    with refused("the committed verdicts", path, again), path.open(encoding="utf-8", newline="") as handle:
+        return {row["claim"]: row["verdict"] for row in csv.DictReader(handle)}
+
+
+def _verdicts(new: Sequence[Verdict], old: Mapping[str, str], tolerances: Tolerances) -> list[Delta]:
+    """The verdicts side by side. Where only one side has made a study, its claims cannot be compared."""
+    labels = {one.claim: one.label for one in new}
+    studied = [claim.id for claim in read_paper().claims if claim.studied]
+    unmade = [
+        name
+        for name in studied
+        if labels.get(name) != old.get(name) and NOT_RUN in (labels.get(name), old.get(name))
+    ]
+    if unmade:
+        screen_console().print(
+            f"verdicts not compared, because only one side has the study: {', '.join(unmade)}",
+            markup=False,
+            soft_wrap=True,
+        )
+
+    def quantities(found: Mapping[str, str]) -> dict[str, Quantity]:
+        return {
+            f"verdict on {claim}": Quantity("verdict", label)
+            for claim, label in found.items()
+            if claim not in unmade
+        }
+
+    return side_by_side(quantities(labels), quantities(old), tolerances)
 
 
 def _accept(profile: Profile, paths: RunPaths, committed: Path) -> None:
@@ -115,7 +166,8 @@ def _shown(value: Scalar) -> str:
         return "n/a"
     if isinstance(value, float):
         return f"{value:.6g}"
-    return str(value)[:SHOWN_DIGITS]
+    text = str(value)
+    return text[:SHOWN_DIGITS] if len(text) == DIGEST else text
 
 
 def _change(delta: Delta) -> str:

@@ -12,7 +12,7 @@ from typer import Option
 
 from harness.core.artefact import write_bytes, write_json, write_text
 from harness.core.console import console, screen_console
-from harness.core.errors import NotComparableError
+from harness.core.differing import refuse_unlike
 from harness.core.markdown_table import markdown
 from harness.core.measures import BASE, measure
 from harness.core.paths import RESULTS, RunPaths
@@ -26,7 +26,8 @@ from harness.profiles.profile import Profile
 from harness.report.latex_table import latex
 from harness.report.screen_table import show_sheet
 from harness.report.tables import commits, heading, limits, mean, origin, sizes, starred
-from harness.stages.stage import STAGES, command, refuse_stale, run_stage
+from harness.stages.inputs import command
+from harness.stages.stage import STAGES, refuse_stale, run_stage
 
 SEEDS = "seeds"
 REPORT = "report"
@@ -184,18 +185,11 @@ def over_seeds(outcomes: Mapping[int, Outcome], profile_digest: str) -> SeedResu
 
 
 def _refuse_unlike(outcomes: Mapping[int, Outcome]) -> None:
-    kinds = {seed: {**identity(one), "arms": " ".join(one.order)} for seed, one in outcomes.items()}
-    for kind in kinds.values():
-        kind.pop("profile digest")
-    reference, expected = next(iter(kinds.items()))
-    for seed, kind in kinds.items():
-        different = sorted(key for key in expected.keys() | kind.keys() if expected.get(key) != kind.get(key))
-        if different:
-            raise NotComparableError(
-                f"the runs of the seeds {reference} and {seed} differ in more than the seed",
-                value=", ".join(different),
-                remedy=f"delete the folder seed-{seed} of the run and run it again",
-            )
+    kinds = {
+        f"seed-{seed}": {**identity(one), "arms": " ".join(one.order), "profile digest": "of the seed"}
+        for seed, one in outcomes.items()
+    }
+    refuse_unlike(kinds, remedy="delete the folder {name} of the run and run it again")
 
 
 def _differences(

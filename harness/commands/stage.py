@@ -77,7 +77,7 @@ def analyse(profile: Profile, paths: RunPaths, seeds: Seeds = None) -> None:
 
 
 def report(profile: Profile, paths: RunPaths, seeds: Seeds = None) -> None:
-    """Reads train.json and evaluate.json of every arm, analyse.json, results/paper.json.
+    """Reads train.json and evaluate.json of every arm, analyse.json, studies/*.json, results/paper.json.
 
     Writes report.json, and below report/: table1.json, {table1,cost,times,verdicts}.{md,csv,tex},
     differences.{svg,png}.
@@ -86,7 +86,7 @@ def report(profile: Profile, paths: RunPaths, seeds: Seeds = None) -> None:
 
 
 def check(profile: Profile, paths: RunPaths, seeds: Seeds = None) -> None:
-    """Reads report/table1.json, results/paper.json, results/<profile>/prompts.json where it is committed.
+    """Reads report.json, report/table1.json, results/<profile>/prompts.json where it is committed.
 
     Writes check.json.
     """

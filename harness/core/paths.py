@@ -48,7 +48,7 @@ class RunPaths:
         return self.folder(arm) / f"{stage}.json"
 
     def folder(self, arm: str | None) -> Path:
-        return self.root if arm is None else self.root / arm
+        return self.root / (arm or "")
 
     def weights(self, arm: str) -> Path:
         """What training an arm leaves: safetensors and configuration."""

@@ -8,8 +8,8 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field, model_validator
 
+from harness.core.differing import refuse_unlike
 from harness.core.documents import RESTORE, read_model
-from harness.core.errors import NotComparableError
 from harness.core.measures import PREFERENCE
 from harness.core.results import Record, Score, Usage
 from harness.findings.outcome import ArmOutcome, Outcome, PromptFacts
@@ -17,7 +17,9 @@ from harness.findings.outcome import ArmOutcome, Outcome, PromptFacts
 ROUNDING = 1e-12
 TOLERANCES = Path(__file__).parent / "tolerances.toml"
 
-Kind = Literal["loss", "score", "share", "sparsity", "count", "hash", "seconds", "tokens_per_s", "gib"]
+Kind = Literal[
+    "loss", "score", "share", "sparsity", "count", "hash", "verdict", "seconds", "tokens_per_s", "gib"
+]
 RuleName = Literal["standard_errors", "exact", "ratio", "ratio_floor", "relative"]
 Scalar = float | int | str | None
 
@@ -55,6 +57,7 @@ class Tolerances(Record):
     sparsity: Rule
     count: Rule
     hash: Rule
+    verdict: Rule
     seconds: Rule
     tokens_per_s: Rule
     gib: Rule
@@ -66,7 +69,7 @@ class Tolerances(Record):
 
 
 class Quantity(NamedTuple):
-    """One number or digest of an outcome; `stderr` and the number of items `n` for means."""
+    """One number, digest or verdict of a run; `stderr` and the number of items `n` for means."""
 
     kind: Kind
     value: Scalar
@@ -100,16 +103,11 @@ def require_comparable(new: Outcome, old: Outcome, where: Path) -> None:
         NotComparableError: schema, kind of weights, profile digest, protocol, hardware class, dtype or a
             package major version differ; the message names each with both values.
     """
-    mine, committed = identity(new), identity(old)
-    keys = sorted(mine.keys() | committed.keys())
-    different = [key for key in keys if mine.get(key) != committed.get(key)]
-    if different:
-        lines = [f"  - {key}: committed {committed.get(key)}, here {mine.get(key)}" for key in different]
-        raise NotComparableError(
-            "these results must not be compared, because they differ in:\n" + "\n".join(lines),
-            value=where,
-            remedy="run with what the committed results had, or accept the new ones with --update",
-        )
+    refuse_unlike(
+        {"committed": identity(old), "here": identity(new)},
+        where=where,
+        remedy="run with what the committed results had, or accept the new ones with --update",
+    )
 
 
 def identity(outcome: Outcome) -> dict[str, str]:
@@ -135,10 +133,16 @@ def major(version: str) -> str:
 
 
 def compare(new: Outcome, old: Outcome, tolerances: Tolerances) -> list[Delta]:
-    """Every quantity of either outcome; one that only one of them has is a regression too."""
-    mine, committed = dict(quantities(new)), dict(quantities(old))
-    names = [*committed, *(name for name in mine if name not in committed)]
-    return [_delta(name, mine.get(name), committed.get(name), tolerances) for name in names]
+    """Every quantity of either outcome."""
+    return side_by_side(dict(quantities(new)), dict(quantities(old)), tolerances)
+
+
+def side_by_side(
+    new: Mapping[str, Quantity], old: Mapping[str, Quantity], tolerances: Tolerances
+) -> list[Delta]:
+    """Every quantity of either side; one that only one of them has is a regression too."""
+    names = [*old, *(name for name in new if name not in old)]
+    return [_delta(name, new.get(name), old.get(name), tolerances) for name in names]
 
 
 def _delta(name: str, new: Quantity | None, old: Quantity | None, tolerances: Tolerances) -> Delta:

@@ -187,6 +187,11 @@ class Claim(Record):
     predicates: tuple[Predicate, ...] = ()
     reason: str = ""
 
+    @property
+    def studied(self) -> bool:
+        """Whether a study decides the claim, and not Table 1 alone."""
+        return any(isinstance(one, StudyPredicate) for one in self.predicates)
+
     @model_validator(mode="after")
     def _nothing_to_reproduce(self) -> Claim:
         if self.status in NEVER_TESTED and self.predicates:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
-from typing import Literal, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Literal, TypeVar, get_args
 
 from harness.findings import (
     CONTEXTS,
@@ -26,8 +26,32 @@ from harness.paper.claims import (
     TradeOff,
 )
 
-Answer = Literal["reproduced", "not reproduced", "inconclusive", "not run", "untestable"]
+Answer = Literal[
+    "not reproduced",
+    "arithmetic fails",
+    "untestable",
+    "not run",
+    "inconclusive",
+    "reproduced",
+    "arithmetic holds",
+]
+"""In the order in which one settles a claim whose parts must all hold: one contradiction is enough, then one
+part that cannot be tested or was not run, then one that is undecided. The arithmetic is the paper's own."""
+
 Found = tuple[Answer, tuple[str, ...]]
+SESSIONS = {
+    "table2": "reproduce-table2",
+    "figure2": "reproduce-figure2",
+    "figure5": "reproduce-figure5",
+    "sweep-alpha": "reproduce-figure4",
+    "sweep-layer": "reproduce-figure4",
+}
+"""The session of the noxfile that makes a study."""
+
+
+def all_of(answers: Iterable[Answer]) -> Answer:
+    """The answer of a claim from those of its parts, which must all hold; "not run" where there are none."""
+    return min(answers, key=get_args(Answer).index, default="not run")
 
 
 def best_layer(predicate: BestLayer, sweep: SweepResult) -> Found:
@@ -111,19 +135,24 @@ def _sweep(predicate: BestLayer | TradeOff | ElbowAt, studies: Sequence[Finding]
 
 
 def composition(predicate: CompositionMoves, result: CompositionResult) -> Found:
-    """Every context's relative change against the sign."""
+    """Every context's relative change against the sign; a context that was not measured is not run."""
+    found = {
+        row.context: row.change
+        for row in result.rows
+        if row.category == predicate.category and row.way == "examples"
+    }
     answers: list[Answer] = []
     lines = []
-    for row in result.rows:
-        if row.category != predicate.category or row.way != "examples":
+    for context, title in CONTEXTS.items():
+        one = found.get(context)
+        if one is None:
+            answers.append("not run")
+            lines.append(f"{title}: not measured")
             continue
-        low, high = sorted((predicate.sign * row.change.low, predicate.sign * row.change.high))
+        low, high = sorted((predicate.sign * one.low, predicate.sign * one.high))
         answers.append("reproduced" if low > 0 else "not reproduced" if high < 0 else "inconclusive")
-        one = row.change
-        lines.append(
-            f"{CONTEXTS[row.context]}: {100 * one.value:+.2f} % [{100 * one.low:+.2f}, {100 * one.high:+.2f}]"
-        )
-    return _worst(answers), tuple(lines)
+        lines.append(f"{title}: {100 * one.value:+.2f} % [{100 * one.low:+.2f}, {100 * one.high:+.2f}]")
+    return all_of(answers), tuple(lines)
 
 
 def plateau(predicate: Plateau, result: TopKResult) -> Found:
@@ -140,29 +169,27 @@ def plateau(predicate: Plateau, result: TopKResult) -> Found:
         f"[{first.low:+.3f}, {first.high:+.3f}] above the learned policy",
         f"from {100 * predicate.fraction:g} % on at most {left:+.3f} nats",
     )
-    return _worst([early, level]), lines
+    return all_of([early, level]), lines
 
 
 def decay(predicate: Decay, result: UsageResult) -> Found:
-    """R² of the fit over all features in each context."""
-    lines = list(_fits(result))
-    fits = [curve for curve in result.curves if curve.group == "all"]
-    answers: list[Answer] = [
-        "inconclusive"
-        if curve.r2 is None or curve.slope is None
-        else "reproduced"
-        if curve.r2 >= predicate.r2 and curve.slope < 0
-        else "not reproduced"
-        for curve in fits
-    ]
-    return _worst(answers), (*lines, f"wanted: R² of at least {predicate.r2:g}, this harness' own bound")
-
-
-def _fits(result: UsageResult) -> Iterator[str]:
-    for curve in result.curves:
-        if curve.group == "all":
-            r2 = "too few features for a fit" if curve.r2 is None else f"R² {curve.r2:.3f}"
-            yield f"{CONTEXTS[curve.context]}: {r2}"
+    """R² of the fit over all features in each context; a context that was not measured is not run."""
+    fits = {curve.context: curve for curve in result.curves if curve.group == "all"}
+    answers: list[Answer] = []
+    lines = []
+    for context, title in CONTEXTS.items():
+        curve = fits.get(context)
+        if curve is None:
+            answers.append("not run")
+            lines.append(f"{title}: not measured")
+        elif curve.r2 is None or curve.slope is None:
+            answers.append("inconclusive")
+            lines.append(f"{title}: too few features for a fit")
+        else:
+            holds = curve.r2 >= predicate.r2 and curve.slope < 0
+            answers.append("reproduced" if holds else "not reproduced")
+            lines.append(f"{title}: R² {curve.r2:.3f}")
+    return all_of(answers), (*lines, f"wanted: R² of at least {predicate.r2:g}, this harness' own bound")
 
 
 def _only(studies: Sequence[Finding], kind: type[Kind]) -> Kind | None:
@@ -170,9 +197,4 @@ def _only(studies: Sequence[Finding], kind: type[Kind]) -> Kind | None:
 
 
 def _missing(study: str) -> Found:
-    return "not run", (f"the study `{study}` decides it, and the page shows its verdict",)
-
-
-def _worst(answers: Sequence[Answer]) -> Answer:
-    order: tuple[Answer, ...] = ("not reproduced", "inconclusive", "reproduced")
-    return min(answers, key=order.index, default="not run")
+    return "not run", (f"this run has no finished study `{study}`: needs `nox -s {SESSIONS[study]}`",)

@@ -24,7 +24,16 @@ from harness.paper.claims import (
     StudyPredicate,
     Value,
 )
-from harness.paper.study_verdict import Answer, find_in_studies
+from harness.paper.study_verdict import Answer, all_of, find_in_studies
+
+NOT_RUN: Answer = "not run"
+
+ABOUT_RUN: dict[Answer, str] = {
+    "reproduced": "same direction (this model)",
+    "not reproduced": "opposite direction (this model)",
+    "inconclusive": "inconclusive (this model)",
+}
+"""The words for an answer of a run that is not the paper's own."""
 
 TablePredicate = Direction | Value | Sparsity | Cost | Confusion
 
@@ -36,7 +45,7 @@ class Verdict(Record):
         claim, sentence, source, status: of the claim.
         answer: the verdict.
         about_paper: False where the run is not one of the paper's profile: then `answer` is about that run
-            only.
+            only, and `label` says so.
         findings: the numbers behind it, one line each, or the reason why there are none.
         remark: what a reader of the verdict should know.
         deciding_n: items that would decide an inconclusive claim with 80 % power; None where no number would.
@@ -61,10 +70,7 @@ class Verdict(Record):
     @property
     def label(self) -> str:
         """The verdict's label, which claims no more than the run can show."""
-        if self.about_paper or self.answer in ("not run", "untestable"):
-            return self.answer
-        words = {"reproduced": "direction seen here", "not reproduced": "opposite seen here"}
-        return words.get(self.answer, "inconclusive here")
+        return self.answer if self.about_paper else ABOUT_RUN.get(self.answer, self.answer)
 
 
 class Finding(NamedTuple):
@@ -99,14 +105,13 @@ def _judge_one(claim: Claim, outcome: Outcome, about_paper: bool, studies: Seque
             for predicate in predicates
         ]
         finding = _all_of(found)
-    arithmetic = any(isinstance(predicate, Confusion) for predicate in predicates)
     return Verdict(
         claim=claim.id,
         sentence=claim.sentence,
         source=claim.source,
         status=claim.status,
         answer=finding.answer,
-        about_paper=about_paper or arithmetic,
+        about_paper=about_paper,
         findings=finding.evidence,
         remark=claim.reason if predicates else "",
         deciding_n=finding.deciding_n,
@@ -131,9 +136,8 @@ def _find(predicate: TablePredicate, outcome: Outcome, about_paper: bool) -> Fin
 
 
 def _all_of(findings: list[Finding]) -> Finding:
-    """All must hold: one contradiction settles it, then one that was not run, then one that is undecided."""
-    order: tuple[Answer, ...] = ("not reproduced", "untestable", "not run", "inconclusive", "reproduced")
-    answer = min((finding.answer for finding in findings), key=order.index)
+    """All must hold; the evidence of each, and the items that would decide those that are undecided."""
+    answer = all_of([finding.answer for finding in findings])
     evidence = tuple(line for finding in findings for line in finding.evidence)
     undecided = [finding.deciding_n for finding in findings if finding.answer == "inconclusive"]
     known = [n for n in undecided if n is not None]
@@ -269,4 +273,4 @@ def _confusion(predicate: Confusion) -> Finding:
     close = 0.5 * 10**-predicate.digits + 1e-12
     same = abs(accuracy - predicate.accuracy) <= close and abs(mcc - predicate.mcc) <= close
     evidence = f"the counts give accuracy {accuracy:.4f} and MCC {mcc:.4f}"
-    return Finding("reproduced" if same else "not reproduced", (evidence,))
+    return Finding("arithmetic holds" if same else "arithmetic fails", (evidence,))

@@ -67,8 +67,13 @@ def verdicts_csv(outcome: Outcome, verdicts: Sequence[Verdict]) -> str:
 
 
 def _verdict(one: Verdict) -> dict[str, Cell]:
-    fields = ("claim", "sentence", "source", "status", "answer", "label", "evidence", "deciding_n")
-    return {**{name: getattr(one, name) for name in fields}, "about_paper": str(one.about_paper).lower()}
+    return {
+        **{name: getattr(one, name) for name in ("claim", "sentence", "source", "status")},
+        "verdict": one.label,
+        "evidence": one.evidence,
+        "deciding_n": one.deciding_n,
+        "about_paper": str(one.about_paper).lower(),
+    }
 
 
 def _cost(name: str, arm: ArmOutcome, paper: Paper) -> dict[str, Cell]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from harness.core.measures import BASE, PENALISED_LOSS, PERCENT, Measure
 from harness.core.sheet import Cell, Row, Sheet, bounded, line, numeric, plus_minus
@@ -65,7 +65,7 @@ def cost_table(outcome: Outcome, paper: Paper) -> Sheet:
     return Sheet("cost", f"Costs. {outcome.title}", headings, rows, remarks)
 
 
-def verdict_table(outcome: Outcome, verdicts: list[Verdict]) -> Sheet:
+def verdict_table(outcome: Outcome, verdicts: Sequence[Verdict]) -> Sheet:
     """What this run says about each claim of the paper."""
     headings = ("Claim", "Status in the paper", "Verdict", "n to decide", "Evidence")
     rows = tuple(
@@ -77,18 +77,18 @@ def verdict_table(outcome: Outcome, verdicts: list[Verdict]) -> Sheet:
     scope = (
         "This run has the paper's profile: its verdicts are about the paper."
         if any(one.about_paper and one.status == "direction only" for one in verdicts)
-        else "Verdicts about this profile, not about the paper: `seen here` says what this run shows."
+        else "Verdicts about this run, not about the paper: `this model` is the one that this run trained."
     )
     remarks = (
         *notes(outcome),
-        scope,
+        f"{scope} `arithmetic holds`: the paper's own printed numbers agree with one another; nothing ran.",
         f"p values: two-sided, Holm-corrected over {outcome.comparisons.family} tests; `n to decide`: items "
         "for 80 % power at the corrected level if the observed effect is the true one.",
     )
     return Sheet("verdicts", f"The paper's claims. {outcome.title}", headings, rows, remarks)
 
 
-def verdict_summary(outcome: Outcome, verdicts: list[Verdict]) -> Sheet:
+def verdict_summary(outcome: Outcome, verdicts: Sequence[Verdict]) -> Sheet:
     """The verdicts on one screen: only claims that this run could test, and how many it could not."""
     full = verdict_table(outcome, verdicts)
     tested = [one for one in verdicts if one.answer not in ("not run", "untestable")]

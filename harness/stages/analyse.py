@@ -10,12 +10,11 @@ from harness.core.artefact import digest_json
 from harness.core.errors import DamagedFileError, NotComparableError
 from harness.core.json_lines import rows
 from harness.core.measures import LOSS, PENALISED_LOSS, Measure, measures
-from harness.core.paths import RunPaths
 from harness.core.results import EvaluateResult
 from harness.core.statistics import LEVEL, RESAMPLES, Difference, holm, paired_difference
 from harness.findings.outcome import AnalyseResult, Differences
-from harness.profiles.profile import Profile
-from harness.stages.stage import Work, command, finished
+from harness.stages.inputs import Context, command
+from harness.stages.stage import Work
 
 PER_ARM = False
 
@@ -24,16 +23,17 @@ TOLERANCE = 1e-6
 Items = dict[str, float]
 
 
-def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:  # noqa: ARG001
+def needs(context: Context, arm: str = "") -> dict[str, str]:  # noqa: ARG001
     """The evaluation of every arm, and the seed of the resampling."""
+    profile = context.profile
     found = {"seed": digest_json(profile.training.seed), "tasks": digest_json(list(profile.evaluation.tasks))}
     for name in profile.arms:
-        evaluated = finished("evaluate", profile, paths, name)
+        evaluated = context.evaluated(name)
         found[f"evaluate {name}"] = digest_json([evaluated.outputs, evaluated.result["scores"]])
     return found
 
 
-def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:  # noqa: ARG001
+def work(context: Context, arm: str = "") -> Work:  # noqa: ARG001
     """Compare every arm with each arm that the profile names before it.
 
     Raises:
@@ -41,27 +41,27 @@ def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:  # noqa: A
         DamagedFileError: a sample log does not have the items of the score, or of the other arms.
         NotComparableError: the arms were not asked the same tokens.
     """
-    _refuse_other_requests(profile, paths)
-    items = {name: _arm_items(profile, paths, name) for name in profile.arms}
+    seed = context.profile.training.seed
+    _refuse_other_requests(context)
+    items = {name: _arm_items(context, name) for name in context.profile.arms}
     differences: Differences = {}
     names = list(items)
     for place, name in enumerate(names):
         for reference in names[:place]:
             differences.setdefault(name, {})[reference] = _compare(
-                items[name], items[reference], f"{name} and {reference}", profile.training.seed
+                items[name], items[reference], f"{name} and {reference}", seed
             )
     corrected, family = _corrected(differences)
-    result = AnalyseResult(
-        differences=corrected, family=family, resamples=RESAMPLES, level=LEVEL, seed=profile.training.seed
+    return Work(
+        AnalyseResult(differences=corrected, family=family, resamples=RESAMPLES, level=LEVEL, seed=seed), []
     )
-    return Work(result, [])
 
 
-def _refuse_other_requests(profile: Profile, paths: RunPaths) -> None:
+def _refuse_other_requests(context: Context) -> None:
     """Each arm builds its requests anew; their ids must be the same, task by task."""
     digests: dict[str, dict[str, str]] = {}
-    for name in profile.arms:
-        result = EvaluateResult.model_validate(finished("evaluate", profile, paths, name).result)
+    for name in context.profile.arms:
+        result = EvaluateResult.model_validate(context.evaluated(name).result)
         for task, facts in result.requests.items():
             digests.setdefault(task, {})[name] = facts.ids_sha256
     for task, by_arm in digests.items():
@@ -71,21 +71,21 @@ def _refuse_other_requests(profile: Profile, paths: RunPaths) -> None:
             raise NotComparableError(
                 f"the arms {first} and {other} got different tokens in {task}",
                 value=f"{by_arm[first][:12] or 'not recorded'}, {by_arm[other][:12] or 'not recorded'}",
-                remedy=f"delete {paths.stage('evaluate', other)} and the other's, then run "
-                f"`{command('evaluate', profile)}` and look at what changed between the arms",
+                remedy=f"delete {context.paths.stage('evaluate', other)} and the other's, then run "
+                f"`{command('evaluate', context.profile)}` and look at what changed between the arms",
             )
 
 
-def _arm_items(profile: Profile, paths: RunPaths, arm: str) -> dict[Measure, Items]:
+def _arm_items(context: Context, arm: str) -> dict[Measure, Items]:
     """Each measure's value by item, checked against the score that `evaluate` reports."""
-    result = EvaluateResult.model_validate(finished("evaluate", profile, paths, arm).result)
-    remedy = f"run `{command('evaluate', profile)} --arm {arm}` again"
+    result = EvaluateResult.model_validate(context.evaluated(arm).result)
+    remedy = f"run `{command('evaluate', context.profile, arm)}` again"
     preference = {LOSS: result.preference.loss, PENALISED_LOSS: result.preference.penalised_loss}
     scores = {**preference, **result.scores}
     found = {}
-    for column in measures(profile.evaluation.tasks, result.scores):
+    for column in measures(context.profile.evaluation.tasks, result.scores):
         task, _, metric = column.name.partition(".")
-        path = paths.samples(arm) / f"{task}.jsonl"
+        path = context.paths.samples(arm) / f"{task}.jsonl"
         found[column] = _read_items(path, metric, remedy)
         _refuse_other_mean(found[column], scores[column.name], path, column.name, remedy)
     return found

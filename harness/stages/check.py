@@ -1,4 +1,4 @@
-"""Stage `check`: the properties that every run must have, then the verdict on each of the paper's claims."""
+"""Stage `check`: the properties that every run must have, then the report's verdict on each claim."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from harness.core.paths import RunPaths
 from harness.core.results import Record
 from harness.evaluation.committed_prompts import changes, outcome_prompts, read_snapshot, snapshot_path
 from harness.findings.outcome import ArmOutcome, Outcome, PromptFacts, outcome_path, read_outcome
-from harness.paper.claims import paper_digest, read_paper
 from harness.paper.published import Agreement, agreements
-from harness.paper.verdict import Verdict, judge
 from harness.profiles.profile import Profile
 from harness.report.screen_table import show_sheet
 from harness.report.tables import verdict_summary
-from harness.stages.stage import Work, command, finished
+from harness.stages.inputs import Context, command
+from harness.stages.report import read_verdicts
+from harness.stages.stage import Work
 
 PER_ARM = False
 Test = Callable[[Outcome], Iterator[str]]
@@ -32,22 +32,19 @@ class CheckResult(Record):
 
     Attributes:
         held: the properties, in words, all of which the run has.
-        verdicts: on every claim of the paper.
         published: the base arm's scores beside those that the profile names as published.
     """
 
     held: tuple[str, ...]
-    verdicts: tuple[Verdict, ...]
     published: tuple[Agreement, ...] = ()
 
 
-def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:  # noqa: ARG001
-    """The report's outcome, the paper's claims and published scores."""
-    finished("report", profile, paths)
+def needs(context: Context, arm: str = "") -> dict[str, str]:  # noqa: ARG001
+    """The report's outcome and verdicts, the committed prompts and the published scores."""
+    profile, report = context.profile, context.finished("report")
     committed = snapshot_path(profile.name)
     found = {
-        "outcome": digest_file(outcome_path(paths)),
-        "paper": paper_digest(),
+        "outcome": report.outputs[outcome_path(context.paths).relative_to(context.paths.root).as_posix()],
         "prompts": digest_file(committed) if committed.is_file() else "none committed",
     }
     if profile.published:
@@ -55,13 +52,14 @@ def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:
     return found
 
 
-def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:  # noqa: ARG001
+def work(context: Context, arm: str = "") -> Work:  # noqa: ARG001
     """Check the run.
 
     Raises:
         CheckFailedError: a property does not hold; the message names each one, with the arm and the numbers.
     """
-    outcome = read_outcome(outcome_path(paths), made_by=command("report", profile))
+    profile, path = context.profile, outcome_path(context.paths)
+    outcome = read_outcome(path, made_by=command("report", profile))
     tests = properties(profile)
     held, broken = [*tests], violations(outcome, tests)
     committed = read_snapshot(snapshot_path(profile.name))
@@ -71,16 +69,15 @@ def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:  # noqa: A
     if broken:
         raise CheckFailedError(
             f"sanity checks failed ({len(broken)}):\n" + "\n".join(f"  - {line}" for line in broken),
-            value=outcome_path(paths),
+            value=path,
             remedy="do not trust this run's numbers: find the cause, then train and evaluate the arm again",
         )
-    verdicts = tuple(judge(read_paper(), outcome))
     published = agreements(profile, outcome.arms[BASE].scores)
-    return Work(CheckResult(held=tuple(held), verdicts=verdicts, published=published), [])
+    return Work(CheckResult(held=tuple(held), published=published), [])
 
 
 def show(artefact: Artefact, paths: RunPaths) -> None:
-    """Print what held, and the verdicts."""
+    """Print what held, and the verdicts of the report."""
     result = CheckResult.model_validate(artefact.result)
     outcome = read_outcome(outcome_path(paths), made_by="python -m harness report")
     console = screen_console()
@@ -88,7 +85,7 @@ def show(artefact: Artefact, paths: RunPaths) -> None:
         console.print(f"ok: {line}", markup=False)
     for agreement in result.published:
         console.print(str(agreement), markup=False)
-    show_sheet(verdict_summary(outcome, list(result.verdicts)), console)
+    show_sheet(verdict_summary(outcome, read_verdicts(paths)), console)
 
 
 def properties(profile: Profile) -> dict[str, Test]:

@@ -5,52 +5,46 @@ from __future__ import annotations
 from typing import Any
 
 from harness.core.artefact import Artefact, digest_json
-from harness.core.errors import NotComparableError
+from harness.core.differing import refuse_unlike
 from harness.core.measures import LOSS, PENALISED_LOSS, measures
-from harness.core.paths import RunPaths
 from harness.core.results import EvaluateResult, PrepareResult, RequestFacts, TrainResult
 from harness.findings.outcome import AnalyseResult, ArmOutcome, Outcome, PromptFacts, SaeFacts, TrainingFacts
 from harness.profiles.profile import Profile
-from harness.stages.stage import finished
+from harness.stages.inputs import Context
 
 Stages = dict[str, tuple[Artefact, Artefact]]
 
 
-def read_stages(profile: Profile, paths: RunPaths) -> Stages:
+def read_stages(context: Context) -> Stages:
     """The artefacts of training and of evaluation, by arm.
 
     Raises:
         MissingInputError: an arm was not trained or not evaluated; the message names the command.
     """
-    return {
-        arm: (finished("train", profile, paths, arm), finished("evaluate", profile, paths, arm))
-        for arm in profile.arms
-    }
+    return {arm: (context.trained(arm), context.evaluated(arm)) for arm in context.profile.arms}
 
 
-def gathered_digests(profile: Profile, paths: RunPaths) -> dict[str, str]:
+def gathered_digests(context: Context) -> dict[str, str]:
     """What the outcome depends on: the profile, and each artefact's result and provenance."""
-    found = {"profile": profile.digest()}
-    for arm, pair in read_stages(profile, paths).items():
+    found = {"profile": context.profile.digest()}
+    for arm, pair in read_stages(context).items():
         for artefact in pair:
             found[f"{artefact.stage} {arm}"] = digest_json([artefact.result, artefact.provenance])
-    found["analyse"] = digest_json(finished("analyse", profile, paths).result)
-    found["prepare"] = digest_json(finished("prepare", profile, paths).result)
-    return found
+    return found | {name: digest_json(context.finished(name).result) for name in ("analyse", "prepare")}
 
 
-def gather(profile: Profile, paths: RunPaths) -> Outcome:
+def gather(context: Context) -> Outcome:
     """The outcome of a run.
 
     Raises:
         MissingInputError: a stage has not run.
         NotComparableError: the arms were run on unlike machines or with unlike packages.
     """
-    stages = read_stages(profile, paths)
+    profile, stages = context.profile, read_stages(context)
     artefacts = {f"{one.stage} {arm}": one for arm, pair in stages.items() for one in pair}
     _refuse_unlike(artefacts)
     first = next(iter(artefacts.values())).provenance
-    prepared = finished("prepare", profile, paths)
+    prepared = context.finished("prepare")
     results = {arm: EvaluateResult.model_validate(pair[1].result) for arm, pair in stages.items()}
     names = next(iter(results.values())).scores
     return Outcome(
@@ -72,7 +66,7 @@ def gather(profile: Profile, paths: RunPaths) -> Outcome:
         minimum_moved=profile.training.minimum_moved,
         order=tuple(stages),
         arms={arm: _arm(profile.arm(arm).title, *pair, results[arm]) for arm, pair in stages.items()},
-        comparisons=AnalyseResult.model_validate(finished("analyse", profile, paths).result),
+        comparisons=AnalyseResult.model_validate(context.finished("analyse").result),
         sae=_sae(PrepareResult.model_validate(prepared.result).facts.get("sae", {})),
         prepare_s=prepared.wall_s,
         random_weights=profile.model.source == "random",
@@ -84,16 +78,7 @@ def _refuse_unlike(artefacts: dict[str, Artefact]) -> None:
         name: {"hardware class": one.provenance["hardware"]["class"], **one.provenance["versions"]}
         for name, one in artefacts.items()
     }
-    reference, expected = next(iter(kinds.items()))
-    for name, found in kinds.items():
-        different = sorted(k for k in expected.keys() | found.keys() if expected.get(k) != found.get(k))
-        if different:
-            shown = "; ".join(f"{k}: {expected.get(k)} and {found.get(k)}" for k in different)
-            raise NotComparableError(
-                f"`{reference}` and `{name}` were not run on the same kind of machine with the same packages",
-                value=shown,
-                remedy=f"delete the artefact of `{name}` in the run folder and run it again",
-            )
+    refuse_unlike(kinds, remedy="delete the artefact of `{name}` in the run folder and run it again")
 
 
 def _limits(profile: Profile) -> dict[str, int]:

@@ -1,12 +1,9 @@
 """Bring a run's model, SAE and rows together, check every file, and say what they are."""
 
-# ruff: noqa: ARG001 - every stage has the same arguments
-
 from __future__ import annotations
 
 from harness.core.artefact import digest_json
 from harness.core.errors import ProfileError
-from harness.core.paths import RunPaths
 from harness.profiles.profile import Profile
 from harness.sources.arm_files import arm_digests
 from harness.sources.bundle.files import read_bundle
@@ -16,13 +13,14 @@ from harness.sources.gguf.model import find_gguf
 from harness.sources.hub.pins import read_lock
 from harness.sources.hub.repositories import repositories
 from harness.sources.layout import row_files
+from harness.stages.inputs import Context
 from harness.stages.stage import Work
 
 PER_ARM = False
 PINS = True
 
 
-def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:
+def needs(context: Context, arm: str = "") -> dict[str, str]:  # noqa: ARG001 - every stage has the same
     """Digests of the profile's choices, of the locked commits and of every local file; no network, no torch.
 
     Raises:
@@ -31,6 +29,7 @@ def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:
         UnavailableError: the package that carries the model is not installed.
         ProfileError: the profile takes pairs and evaluation rows from two places.
     """
+    profile, paths = context.profile, context.paths
     check_sources(profile)
     model, data = profile.model, profile.data
     trained = profile.sae.source == "trained"
@@ -66,12 +65,14 @@ def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:
     return found
 
 
-def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:
+def work(context: Context, arm: str = "") -> Work:  # noqa: ARG001
     """Bring the inputs together; what has to be made or fetched is kept in the user's cache."""
     from harness.sources.assemble import assemble
 
-    result = assemble(profile, paths)
-    return Work(result, [paths.assets / name for name in result.files if not name.startswith("text/")])
+    result = assemble(context.profile, context.paths)
+    return Work(
+        result, [context.paths.assets / name for name in result.files if not name.startswith("text/")]
+    )
 
 
 def texts(profile: Profile) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import os
 import shutil
@@ -17,27 +16,19 @@ from typing import Any, NamedTuple, Protocol, cast
 from filelock import FileLock, Timeout
 
 from harness import __version__
-from harness.core.artefact import (
-    Artefact,
-    digest_file,
-    digest_json,
-    read_artefact,
-    write_artefact,
-    write_json,
-)
+from harness.core.artefact import Artefact, digest_file, digest_json, write_artefact, write_json
 from harness.core.console import console
+from harness.core.differing import differing
 from harness.core.errors import DamagedFileError, MissingInputError, RunFolderError, StaleError
 from harness.core.paths import RunPaths
 from harness.core.provenance import provenance
-from harness.core.results import PrepareResult, Record
+from harness.core.results import Record
 from harness.profiles.profile import Profile
+from harness.stages.inputs import Context, command, first_changed, read_once
 
 STAGES = ("prepare", "train", "evaluate", "analyse", "report", "check")
 
 HOLDER = ".holder.json"
-
-STUDIES = "studies/"
-"""Before the name of a study in the `stage` of its artefact, which lies in that folder."""
 
 
 class Work(NamedTuple):
@@ -56,84 +47,22 @@ class Work(NamedTuple):
 
 
 class Stage(Protocol):
-    """A module of `harness.stages`. `show(artefact, paths)`, where there is one, prints the result for a
-    person. `PINS = True` says that its work pins its own inputs: they are digested once more afterwards."""
+    """A module of `harness.stages`; `arm` is empty for a stage of the whole run (`PER_ARM = False`).
+
+    `show(artefact, paths)`, where there is one, prints the result for a person. `PINS = True` says that its
+    work pins its own inputs: they are digested once more afterwards.
+    """
 
     PER_ARM: bool
 
-    def needs(self, profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]: ...
+    def needs(self, context: Context, arm: str) -> dict[str, str]: ...
 
-    def work(self, profile: Profile, paths: RunPaths, arm: str | None) -> Work: ...
+    def work(self, context: Context, arm: str) -> Work: ...
 
 
 def load_stage(name: str) -> Stage:
     """The module of a stage."""
     return cast(Stage, import_module(f"harness.stages.{name}"))
-
-
-def command(stage: str, profile: Profile) -> str:
-    """The command that runs a stage, for error messages; `studies/NAME` is a part of the stage `study`."""
-    if stage.startswith(STUDIES):
-        stage = f"study --study {stage.removeprefix(STUDIES)}"
-    if profile.model.source != "random":
-        return f"python -m harness {stage} --profile {profile.name}"
-    real = profile.name.rpartition("-random")[0]
-    shrink = f" --shrink {profile.model.divide}" if profile.model.divide > 1 else ""
-    return f"python -m harness {stage} --profile {real} --random-weights{shrink}"
-
-
-def finished(stage: str, profile: Profile, paths: RunPaths, arm: str | None = None) -> Artefact:
-    """The artefact of an earlier stage.
-
-    Raises:
-        MissingInputError: that stage has not run; the message names the command.
-        DamagedFileError: the artefact cannot be read, or a file that the stage wrote has changed since.
-    """
-    made_by = command(stage, profile) + (f" --arm {arm}" if arm else "")
-    artefact = read_artefact(paths.stage(stage, arm), made_by=made_by)
-    changed = first_changed(artefact, paths)
-    if changed:
-        raise DamagedFileError(
-            f"a file that the stage {stage} wrote is missing or has changed since",
-            value=paths.root / changed,
-            remedy=f"run `{made_by}`, which makes it again",
-        )
-    return artefact
-
-
-def prepared_inputs(profile: Profile, paths: RunPaths) -> PrepareResult:
-    """What `prepare` found, with the folders of this run: those whose files were just checked.
-
-    A run folder that was copied or moved still names the old one's folders in its artefact.
-
-    Raises:
-        MissingInputError, DamagedFileError: as `finished`.
-    """
-    found = PrepareResult.model_validate(finished("prepare", profile, paths).result)
-    own = {
-        "model_dir": paths.assets / "model",
-        "sae_dir": paths.assets / "sae",
-        "data_root": paths.assets / "data",
-    }
-    return found.model_copy(update={name: str(folder) for name, folder in own.items() if folder.is_dir()})
-
-
-def first_changed(artefact: Artefact, paths: RunPaths) -> str | None:
-    """The first of the artefact's files that is missing or has another digest, relative to the run folder."""
-    for relative, digest in artefact.outputs.items():
-        target = paths.root / relative
-        if (
-            not target.is_file()
-            or _digest(target, target.stat().st_mtime_ns, target.stat().st_size) != digest
-        ):
-            return relative
-    return None
-
-
-@functools.cache
-def _digest(path: Path, _mtime_ns: int, _size: int) -> str:
-    """sha256 of a file, once in a process as long as its time stamp and size stay."""
-    return digest_file(path)
 
 
 def run_stage(name: str, profile: Profile, paths: RunPaths, arm: str | None = None) -> list[Artefact]:
@@ -142,38 +71,54 @@ def run_stage(name: str, profile: Profile, paths: RunPaths, arm: str | None = No
     Raises:
         HarnessError: any error of the stage; nothing half-written stays.
     """
-    stage = load_stage(name)
-    arms: list[str | None] = [None]
-    if stage.PER_ARM:
-        arms = [arm] if arm else list(profile.arms)
-    for chosen in arms:
-        if chosen:
-            profile.arm(chosen)
+    stage, context = load_stage(name), Context(profile, paths)
+    arms = _arms(stage, profile, arm)
     with held(paths.root):
-        return [run_one(name, stage, profile, paths, chosen) for chosen in arms]
+        return [run_one(name, stage, context, one) for one in arms]
+
+
+def _arms(stage: Stage, profile: Profile, arm: str | None) -> list[str]:
+    """For which arms a stage works; the whole run is the arm without a name.
+
+    Raises:
+        ProfileError: the profile has no such arm.
+    """
+    if arm and stage.PER_ARM:
+        profile.arm(arm)
+        return [arm]
+    return list(profile.arms) if stage.PER_ARM else [""]
 
 
 def refuse_stale(name: str, profile: Profile, paths: RunPaths, arm: str | None = None) -> None:
-    """Refuse to go on to a stage from an earlier one's result that was made with something else.
+    """Refuse to go on to a stage from an earlier one's result whose inputs have changed.
 
     Raises:
         StaleError: names the stage to run again and what has changed.
     """
+    context = Context(profile, paths)
     for earlier in STAGES[: STAGES.index(name)]:
-        stage = load_stage(earlier)
-        arms: list[str | None] = [None] if not stage.PER_ARM else [arm] if arm else list(profile.arms)
-        for one in arms:
-            if not paths.stage(earlier, one).is_file():
-                continue
-            made_by = command(earlier, profile) + (f" --arm {one}" if one else "")
-            artefact = read_artefact(paths.stage(earlier, one), made_by=made_by)
-            changed = _different(artefact.inputs, stage.needs(profile, paths, one))
-            if changed:
-                raise StaleError(
-                    f"the result of {earlier} is out of date: its inputs have changed",
-                    value=f"changed: {', '.join(changed)}",
-                    remedy=f"run `{made_by}`, which makes it again",
-                )
+        for one in _arms(load_stage(earlier), profile, arm):
+            if paths.stage(earlier, one).is_file():
+                up_to_date(earlier, context, one)
+
+
+def up_to_date(name: str, context: Context, arm: str = "") -> Artefact:
+    """The artefact of a stage, if it was made of what the run has now.
+
+    Raises:
+        StaleError: an input has changed; the message names it.
+        MissingInputError, DamagedFileError: as `harness.stages.inputs.read_once`.
+    """
+    made_by = command(name, context.profile, arm)
+    artefact = read_once(context.paths.stage(name, arm), made_by)
+    changed = differing(artefact.inputs, load_stage(name).needs(context, arm))
+    if changed:
+        raise StaleError(
+            f"{name} is out of date: its inputs have changed ({', '.join(changed)})",
+            value=context.paths.stage(name, arm),
+            remedy=f"run `{made_by}`, which makes it again",
+        )
+    return artefact
 
 
 @contextlib.contextmanager
@@ -221,25 +166,24 @@ def _held_by(holder: Path) -> str:
         return "a process that has only just begun"
 
 
-def run_one(name: str, stage: Stage, profile: Profile, paths: RunPaths, arm: str | None) -> Artefact:
+def run_one(name: str, stage: Stage, context: Context, arm: str = "") -> Artefact:
     """Run a stage once, or reuse its artefact; the run folder must be held."""
     label = f"{name} {arm}" if arm else name
-    inputs = stage.needs(profile, paths, arm)
-    key = digest_json({"stage": name, "arm": arm, "inputs": inputs, "harness": __version__})
-    old, stale = _reusable(paths.stage(name, arm), key, inputs, paths)
+    profile, paths = context.profile, context.paths
+    inputs = stage.needs(context, arm)
+    old, stale = _reusable(name, context, arm, inputs)
     if old is not None:
         console.print(f"[dim]{label}: reused (nothing that it depends on has changed)[/dim]")
         return _shown(stage, old, paths)
     console.print(f"[bold]{label}[/bold]: {stale}")
     started = time.monotonic()
-    work = stage.work(profile, paths, arm)
+    work = stage.work(context, arm)
     if getattr(stage, "PINS", False):
-        inputs = stage.needs(profile, paths, arm)
-        key = digest_json({"stage": name, "arm": arm, "inputs": inputs, "harness": __version__})
+        inputs = stage.needs(context, arm)
     artefact = Artefact(
         stage=name,
-        arm=arm,
-        key=key,
+        arm=arm or None,
+        key=_key(name, arm, inputs),
         profile=profile.resolved(),
         inputs=inputs,
         outputs={path.relative_to(paths.root).as_posix(): digest_file(path) for path in work.files},
@@ -252,6 +196,10 @@ def run_one(name: str, stage: Stage, profile: Profile, paths: RunPaths, arm: str
         _remove(left)
     console.print(f"{label}: done in {artefact.wall_s:.1f} s")
     return _shown(stage, artefact, paths)
+
+
+def _key(name: str, arm: str, inputs: dict[str, str]) -> str:
+    return digest_json({"stage": name, "arm": arm or None, "inputs": inputs, "harness": __version__})
 
 
 def _remove(path: Path) -> None:
@@ -268,21 +216,16 @@ def _shown(stage: Stage, artefact: Artefact, paths: RunPaths) -> Artefact:
     return artefact
 
 
-def _reusable(path: Path, key: str, inputs: dict[str, str], paths: RunPaths) -> tuple[Artefact | None, str]:
+def _reusable(name: str, context: Context, arm: str, inputs: dict[str, str]) -> tuple[Artefact | None, str]:
     """The finished artefact if it still holds, and otherwise why the stage runs."""
     try:
-        old = read_artefact(path, made_by="this stage")
+        old = read_once(context.paths.stage(name, arm), command(name, context.profile, arm))
     except MissingInputError:
         return None, "running"
     except DamagedFileError as error:
         return None, f"running again ({error.cause})"
-    if old.key != key:
-        changed = _different(old.inputs, inputs)
+    if old.key != _key(name, arm, inputs):
+        changed = differing(old.inputs, inputs)
         return None, f"running again (changed: {', '.join(changed[:5]) or 'the harness'})"
-    bent = first_changed(old, paths)
+    bent = first_changed(old, context.paths)
     return (None, f"running again ({bent} is missing or changed)") if bent else (old, "")
-
-
-def _different(old: dict[str, str], new: dict[str, str]) -> list[str]:
-    """Names of the inputs that are not the same in both."""
-    return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))

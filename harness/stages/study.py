@@ -13,7 +13,8 @@ from harness.findings.features import read_features
 from harness.profiles.profile import Profile
 from harness.sources.feature_file import features_digest, features_file
 from harness.stages import train
-from harness.stages.stage import STUDIES, Work, finished, held, prepared_inputs, run_one
+from harness.stages.inputs import STUDIES, Context, command, first_changed, read_once
+from harness.stages.stage import Work, held, run_one
 from harness.study import Study, StudyScene, in_order, study_config, study_module
 
 
@@ -24,52 +25,48 @@ class One:
     name: str
     PER_ARM: bool = False
 
-    def needs(self, profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:  # noqa: ARG002
+    def needs(self, context: Context, arm: str) -> dict[str, str]:  # noqa: ARG002
         """Digests of everything that determines the study.
 
         Raises:
             MissingInputError: an arm was not trained or evaluated, or a study that it reads has not run.
             ProfileError: the profile does not know the study or its arm, or the study refuses its options.
         """
+        profile = context.profile
         section = profile.study(self.name)
         module = study_module(section)
-        prepared = prepared_inputs(profile, paths)
-        data = profile.data
         found = {
             "study": study_input(profile, self.name),
             "layout": str(module.LAYOUT),
-            "model": digest_json([profile.model.model_dump(mode="json"), prepared.digest("model")]),
-            "sae": digest_json([profile.sae.model_dump(mode="json"), prepared.digest("sae")]),
-            "test pairs": digest_json(
-                [
-                    data.model_dump(mode="json", exclude={"train", "train_pairs"}),
-                    prepared.files[f"data/{data.test}"],
-                ]
-            ),
-            "objective": digest_json([profile.training.beta, profile.training.gamma, profile.training.seed]),
-            "features": features_digest(profile, paths),
+            "model": context.model,
+            "sae": context.sae,
+            "test pairs": context.test_pairs,
+            "objective": context.objective,
+            "seed": digest_json(profile.training.seed),
+            "features": features_digest(profile, context.paths),
         }
         if trains(module):
-            found |= training_inputs(profile, paths, section.arm)
+            found |= training_inputs(context, section.arm)
         else:
             for name in profile.arms if module.ALL_ARMS else (section.arm,):
-                found |= arm_inputs(profile, paths, name)
+                found |= arm_inputs(context, name)
         for name in module.READS:
-            read = finished(f"{STUDIES}{name}", profile, paths)
+            read = context.finished(f"{STUDIES}{name}")
             found[f"reads {name}"] = digest_json([read.result, read.outputs])
         return found
 
-    def work(self, profile: Profile, paths: RunPaths, arm: str | None) -> Work:  # noqa: ARG002
+    def work(self, context: Context, arm: str) -> Work:  # noqa: ARG002
         """Make the study."""
-        section = profile.study(self.name)
-        module, path = study_module(section), features_file(profile, paths)
+        profile, paths = context.profile, context.paths
+        section, path = profile.study(self.name), features_file(profile, paths)
+        module = study_module(section)
         scene = StudyScene(
             profile=profile,
             paths=paths,
             arm=section.arm,
-            prepared=prepared_inputs(profile, paths),
+            prepared=context.prepared,
             features={} if path is None else read_features(path),
-            reads={name: finished(f"{STUDIES}{name}", profile, paths).result for name in module.READS},
+            reads={name: context.finished(f"{STUDIES}{name}").result for name in module.READS},
             folder=paths.studies,
         )
         found = module.run(study_config(section, self.name), scene)
@@ -92,7 +89,7 @@ def run_studies(profile: Profile, paths: RunPaths, wanted: Sequence[str]) -> lis
         study_config(profile.study(name), name)
         _refuse_unsteered(profile, profile.study(name).arm)
     with held(paths.root):
-        return [run_one(f"{STUDIES}{name}", One(name), profile, paths, None) for name in names]
+        return [run_one(f"{STUDIES}{name}", One(name), Context(profile, paths)) for name in names]
 
 
 def study_input(profile: Profile, name: str) -> str:
@@ -101,12 +98,12 @@ def study_input(profile: Profile, name: str) -> str:
     return digest_json([section.module, section.arm, config.model_dump(mode="json")])
 
 
-def arm_inputs(profile: Profile, paths: RunPaths, arm: str) -> dict[str, str]:
+def arm_inputs(context: Context, arm: str) -> dict[str, str]:
     """Digests of an arm's weights and of its scores on the test pairs."""
-    trained, scored = (finished(stage, profile, paths, arm) for stage in ("train", "evaluate"))
+    options = context.profile.arm(arm).options
     return {
-        f"arm {arm}": digest_json([profile.arm(arm).options, trained.outputs]),
-        f"scores {arm}": digest_json(scored.result["preference"]),
+        f"arm {arm}": digest_json([options, context.trained(arm).outputs]),
+        f"scores {arm}": digest_json(context.evaluated(arm).result["preference"]),
     }
 
 
@@ -115,19 +112,37 @@ def trains(module: Study) -> bool:
     return bool(getattr(module, "TRAINS", False))
 
 
-def training_inputs(profile: Profile, paths: RunPaths, arm: str) -> dict[str, str]:
+def training_inputs(context: Context, arm: str) -> dict[str, str]:
     """Digests of what determines the training of an arm, for a study that trains others like it."""
-    return {f"training: {name}": digest for name, digest in train.needs(profile, paths, arm).items()}
+    return {f"training: {name}": digest for name, digest in train.needs(context, arm).items()}
 
 
-def outdated(profile: Profile, paths: RunPaths, name: str, artefact: Artefact) -> bool:
-    """Whether a study was made of other weights, other scores or other options than the run now has."""
-    now = {"study": study_input(profile, name)}
-    for arm in profile.arms:
+def current(context: Context) -> dict[str, Artefact]:
+    """The finished studies of a run, in the profile's order.
+
+    One that was made of other weights, other scores or other options than the run now has, or whose files
+    changed since, is not among them: nothing may mix two runs.
+
+    Raises:
+        DamagedFileError: an artefact cannot be read.
+    """
+    profile, found = context.profile, {}
+    for name in profile.studies:
+        path = context.paths.stage(f"{STUDIES}{name}")
+        if path.is_file():
+            artefact = read_once(path, command(f"{STUDIES}{name}", profile))
+            if first_changed(artefact, context.paths) is None and not _outdated(context, name, artefact):
+                found[name] = artefact
+    return found
+
+
+def _outdated(context: Context, name: str, artefact: Artefact) -> bool:
+    now = {"study": study_input(context.profile, name)}
+    for arm in context.profile.arms:
         if f"arm {arm}" in artefact.inputs:
-            now |= arm_inputs(profile, paths, arm)
+            now |= arm_inputs(context, arm)
     if any(key.startswith("training: ") for key in artefact.inputs):
-        now |= training_inputs(profile, paths, profile.study(name).arm)
+        now |= training_inputs(context, context.profile.study(name).arm)
     return any(artefact.inputs.get(key, digest) != digest for key, digest in now.items())
 
 

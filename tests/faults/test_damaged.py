@@ -81,13 +81,16 @@ def test_an_adapter_of_another_base_model(copy: Bench) -> None:
     save_file({n: t * 1.5 if n == name else t for n, t in tensors.items()}, path, metadata={"format": "pt"})
     sign(copy, "prepare", None, {"model/model.safetensors": path})
     said = copy.do("evaluate", "--arm", "fsrl", code=StaleError.exit_code)
-    assert "files.model" in said
+    assert "have changed (model" in said
     artefact = copy.artefact("train", "fsrl")
     from harness.core.paths import RunPaths
     from harness.profiles.profile import load_profile
     from harness.stages import train
+    from harness.stages.inputs import Context
 
-    artefact["inputs"] = train.needs(load_profile(str(copy.profile)), RunPaths(root=copy.run), "fsrl")
+    artefact["inputs"] = train.needs(
+        Context(load_profile(str(copy.profile)), RunPaths(root=copy.run)), "fsrl"
+    )
     (copy.run / "fsrl" / "train.json").write_text(json.dumps(artefact))
     said = copy.do("evaluate", "--arm", "fsrl", code=ProfileError.exit_code)
     assert "another model_digest" in said
@@ -98,5 +101,5 @@ def test_a_changed_profile_is_not_evaluated_with_old_weights(copy: Bench, tmp_pa
     changed.write_text(copy.profile.read_text().replace("learning_rate = 1e-3", "learning_rate = 2e-3"))
     bench = Bench(changed, copy.run)
     said = bench.do("evaluate", "--arm", "fsrl", code=StaleError.exit_code)
-    assert "changed: arms.fsrl" in said
+    assert "train is out of date: its inputs have changed (arms.fsrl)" in said
     assert "reused" in bench.do("evaluate", "--arm", "base")

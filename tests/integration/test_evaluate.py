@@ -35,6 +35,7 @@ from harness.evaluation.score import Ready, evaluate_arm, load_ready, score_pref
 from harness.models.base_model import load_model
 from harness.profiles.profile import Profile
 from harness.stages import evaluate
+from harness.stages.inputs import Context
 from harness.stages.stage import run_stage
 from harness.training.pairs import collate, read_pairs, tokenise_pairs
 
@@ -234,32 +235,23 @@ def test_one_item_has_no_standard_error(toy: Toy, tmp_path: Path) -> None:
 
 
 def write_finished(toy: Toy, paths: RunPaths, stage: str, arm: str | None, result: dict[str, Any]) -> None:
-    artefact = Artefact(
-        stage=stage,
-        arm=arm,
-        key="k",
-        profile={},
-        inputs={},
-        outputs={},
-        provenance={},
-        wall_s=0.0,
-        result=result,
-    )
+    rest: dict[str, Any] = {"profile": {}, "inputs": {}, "outputs": {}, "provenance": {}, "wall_s": 0.0}
+    artefact = Artefact(stage=stage, arm=arm, key="k", result=result, **rest)
     write_artefact(paths.stage(stage, arm), artefact)
 
 
 def test_the_stage_names_what_is_missing_and_what_has_changed(toy: Toy, tmp_path: Path) -> None:
     paths = RunPaths(root=tmp_path)
     with pytest.raises(MissingInputError, match="harness prepare"):
-        evaluate.needs(toy.profile, paths, "base")
+        evaluate.needs(Context(toy.profile, paths), "base")
     write_finished(toy, paths, "prepare", None, toy.inputs.model_dump(mode="json"))
     with pytest.raises(MissingInputError, match="harness train"):
-        evaluate.needs(toy.profile, paths, "base")
+        evaluate.needs(Context(toy.profile, paths), "base")
     write_finished(toy, paths, "train", "base", {})
-    first = evaluate.needs(toy.profile, paths, "base")
+    first = evaluate.needs(Context(toy.profile, paths), "base")
 
     def changed(profile: Profile) -> set[str]:
-        second = evaluate.needs(profile, paths, "base")
+        second = evaluate.needs(Context(profile, paths), "base")
         return {name for name in first if first[name] != second[name]}
 
     assert changed(toy.profile) == set()
@@ -271,9 +263,9 @@ def test_the_stage_names_what_is_missing_and_what_has_changed(toy: Toy, tmp_path
     assert changed(toy.profile) == set()
     files[f"data/{toy.profile.data.test}"] = "0" * 64
     write_finished(toy, paths, "prepare", None, {**toy.inputs.model_dump(mode="json"), "files": files})
-    assert changed(toy.profile) == {"data"}
+    assert changed(toy.profile) == {"test pairs"}
     with pytest.raises(ProfileError, match=r"evaluation\.source"):
-        evaluate.needs(toy_profile(source="data_root"), paths, "base")
+        evaluate.needs(Context(toy_profile(source="data_root"), paths), "base")
 
 
 def test_the_stage_writes_an_artefact_and_reuses_it(toy: Toy, tmp_path: Path) -> None:

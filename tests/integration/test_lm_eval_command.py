@@ -12,7 +12,7 @@ from harness.__main__ import main
 from harness.core.paths import RunPaths
 from harness.evaluation.lm_eval_command import lm_eval_command
 from harness.profiles.profile import Profile, load_profile
-from harness.stages.stage import prepared_inputs
+from harness.stages.inputs import Context
 
 PROFILE = """
 extends = "miniature"
@@ -64,7 +64,9 @@ def as_written(value: Any) -> Any:
 def test_the_base_arm_has_lm_evals_own_scores(protocol: str, tmp_path: Path) -> None:
     profile, found, run = ours(tmp_path, protocol)
     for task, items in {"mmlu": 8, "truthfulqa_mc2": 6, "gsm8k": 4}.items():
-        theirs = lm_eval_command(profile, prepared_inputs(profile, RunPaths(root=run)), task, tmp_path / task)
+        theirs = lm_eval_command(
+            profile, Context(profile, RunPaths(root=run)).prepared, task, tmp_path / task
+        )
         results, samples = theirs.results, theirs.samples
         rows = [json.loads(line) for line in (run / f"base/samples/{task}.jsonl").read_text().splitlines()]
         assert len(rows) == items

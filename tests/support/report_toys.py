@@ -23,6 +23,7 @@ from harness.core.results import (
 from harness.findings.outcome import Outcome
 from harness.profiles.profile import Profile
 from harness.stages.gather import gather
+from harness.stages.inputs import Context
 from harness.stages.stage import run_stage
 
 LOSSES = {
@@ -196,7 +197,7 @@ class Run:
         return self
 
     def outcome(self) -> Outcome:
-        return gather(self.profile, self.paths)
+        return gather(Context(self.profile, self.paths))
 
 
 def at(profile: Profile, root: Path) -> Run:

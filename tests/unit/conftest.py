@@ -46,6 +46,7 @@ def made(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     for name, result in findings().items():
         put(run, name, result)
     write_artefact(run.paths.classification / "local.json", classified_by(run, "local"))
+    run_stage("report", run.profile, run.paths)
     page.run(run.profile, run.paths, committed=False, save=False)
     return run
 

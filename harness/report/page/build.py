@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -29,7 +29,7 @@ from harness.findings import (
 from harness.findings.outcome import Outcome
 from harness.paper.claims import Paper
 from harness.paper.printed import Printed
-from harness.paper.verdict import judge
+from harness.paper.verdict import Verdict
 from harness.report.differences_figure import figure
 from harness.report.page import (
     adapters,
@@ -56,6 +56,7 @@ class Documents(NamedTuple):
         outcome, outcome_href: Table 1's document, and where it lies as seen from the page.
         studies: artefacts by name; `studies_href` is their folder as seen from the page.
         paper, printed: the paper's claims and tables.
+        verdicts: on the claims, as the report has them.
         classified: what `classify` wrote, by kind of classifier; `classified_href` is their folder.
     """
 
@@ -65,6 +66,7 @@ class Documents(NamedTuple):
     studies_href: str
     paper: Paper
     printed: Printed
+    verdicts: Sequence[Verdict]
     classified: Mapping[str, Artefact] = MappingProxyType({})
     classified_href: str = ""
 
@@ -83,7 +85,7 @@ def build(documents: Documents) -> dict[str, bytes]:
         *training.sections(documents.outcome, documents.outcome_href),
         *_studies(documents, found),
         *classified.sections(documents.classified, documents.classified_href, documents.printed),
-        _verdicts(documents, found),
+        _verdicts(documents),
         _provenance(documents),
     ]
     environment = Environment(
@@ -133,9 +135,8 @@ def _differences(outcome: Outcome, href: str) -> tuple[Picture, ...]:
     return (picture,)
 
 
-def _verdicts(documents: Documents, found: Mapping[str, Finding]) -> Section:
-    outcome = documents.outcome
-    sheet = verdict_table(outcome, judge(documents.paper, outcome, list(found.values())))
+def _verdicts(documents: Documents) -> Section:
+    sheet = verdict_table(documents.outcome, documents.verdicts)
     table = sheet._replace(href=documents.outcome_href)
     return Section("verdicts", "Verdicts", "What this run says about each claim of the paper.", (table,))
 

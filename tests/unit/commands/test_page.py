@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import re
 import shutil
 import subprocess
 import sys
@@ -12,11 +14,15 @@ from page_toys import findings, put
 from report_toys import Run, at
 
 from harness.commands import page, regress
-from harness.core.artefact import digest_tree
-from harness.core.errors import DamagedFileError, MissingInputError
+from harness.core.artefact import digest_tree, read_artefact
+from harness.core.errors import DamagedFileError, MissingInputError, StaleError
 from harness.core.paths import ROOT, RunPaths
 from harness.core.results import Record
+from harness.findings.outcome import read_outcome
 from harness.profiles.profile import load_profile
+from harness.stages.inputs import Context
+from harness.stages.report import judged, read_verdicts, rendered
+from harness.stages.stage import run_stage
 
 
 def test_the_same_bytes_again(made: Run, tmp_path: Path) -> None:
@@ -47,9 +53,9 @@ def test_a_page_that_cannot_be_made_leaves_what_was_committed(
 ) -> None:
     page.run(made.profile, made.paths, committed=False, save=True, results=tmp_path)
     (folder,) = (tmp_path / "miniature").iterdir()
-    (folder / "cost.md").write_text("of regress --update")
+    (folder / "seeds.md").write_text("of seeds --commit")
     before = digest_tree(tmp_path)
-    monkeypatch.setattr(page, "_committed_page", lambda *_: 1 / 0)
+    monkeypatch.setattr(page, "_committed_files", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         page.run(made.profile, made.paths, committed=False, save=True, results=tmp_path)
     assert digest_tree(tmp_path) == before
@@ -83,11 +89,53 @@ def test_a_study_that_has_not_run_is_named(
     reported: Run, capsys: pytest.CaptureFixture[str], html: str
 ) -> None:
     put(reported, "table3", findings()["table3"])
+    run_stage("report", reported.profile, reported.paths)
     page.run(reported.profile, reported.paths, committed=False, save=False)
     assert "not finished or outdated: census, table2, table4" in capsys.readouterr().out
     text = (reported.paths.report / "index.html").read_text()
     assert "Table 3." in text
     assert "Table 4." not in text
+
+
+def test_a_page_is_not_made_with_the_verdicts_of_an_older_report(reported: Run) -> None:
+    put(reported, "figure5", findings()["figure5"])
+    with pytest.raises(StaleError, match=r"report is out of date: .*studies/figure5") as failure:
+        page.run(reported.profile, reported.paths, committed=False, save=False)
+    assert "python -m harness report --profile miniature" in failure.value.remedy
+
+
+def shown_verdicts(text: str) -> list[str]:
+    """The column of verdicts of a page's table."""
+    table = text.partition('id="table-verdicts"')[2].partition("</table>")[0]
+    rows = [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row, re.DOTALL) for row in table.split("<tr")[1:]]
+    place = next(i for i, cell in enumerate(rows[0]) if "Verdict" in cell)
+    return [re.sub(r"<[^>]+>", "", row[place]).strip() for row in rows[1:]]
+
+
+def test_files_and_page_of_a_run_agree_on_every_claim(made: Run, html: str) -> None:
+    with (made.paths.report / "verdicts.csv").open(newline="") as handle:
+        labels = {row["claim"]: row["verdict"] for row in csv.DictReader(handle)}
+    assert list(labels.values()) == shown_verdicts(html)
+    assert labels == {one.claim: one.label for one in read_verdicts(made.paths)}
+    assert labels["table2-style"] == "same direction (this model)", "the study decides it"
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "results").glob("*/*/verdicts.csv")), ids=lambda path: str(path.parts[-3])
+)
+def test_committed_files_and_page_agree_on_every_claim(path: Path) -> None:
+    """With each other, and with a judgement of the committed outcome and studies."""
+    folder = path.parent
+    with path.open(newline="") as handle:
+        labels = {row["claim"]: row["verdict"] for row in csv.DictReader(handle)}
+    outcome = read_outcome(folder / "table1.json", made_by="a test")
+    studies = {one.stem: read_artefact(one, made_by="a test") for one in (folder / "studies").glob("*.json")}
+    verdicts = judged(outcome, studies)
+    assert labels == {one.claim: one.label for one in verdicts}
+    for name, content in rendered(outcome, verdicts).items():
+        assert (folder / name).read_bytes() == content, name
+    if (folder / "report" / "index.html").is_file():
+        assert list(labels.values()) == shown_verdicts((folder / "report" / "index.html").read_text())
 
 
 def test_without_a_report_there_is_no_page(made_run: Run) -> None:
@@ -106,8 +154,10 @@ def test_a_study_of_other_weights_is_not_on_the_page(
     """Finished, whole, and of an adapter that the run does not have any more."""
     from harness.stages.study import arm_inputs
 
-    put(reported, "table3", findings()["table3"], **arm_inputs(reported.profile, reported.paths, "fsrl"))
+    inputs = arm_inputs(Context(reported.profile, reported.paths), "fsrl")
+    put(reported, "table3", findings()["table3"], **inputs)
     put(reported, "table4", findings()["table4"], **{"arm fsrl": "of another adapter"})
+    run_stage("report", reported.profile, reported.paths)
     page.run(reported.profile, reported.paths, committed=False, save=False)
     assert "outdated: census, table2, table4" in capsys.readouterr().out
     text = (reported.paths.report / "index.html").read_text()
@@ -130,7 +180,7 @@ def test_a_finding_of_another_layout_is_refused(reported: Run) -> None:
 
     put(reported, "table3", Other())
     with pytest.raises(DamagedFileError, match="layout"):
-        page.run(reported.profile, reported.paths, committed=False, save=False)
+        run_stage("report", reported.profile, reported.paths)
 
 
 def test_the_page_needs_no_torch(made: Run) -> None:

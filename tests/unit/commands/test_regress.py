@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -114,4 +116,41 @@ def test_a_run_whose_report_was_made_again_is_compared_anew(reported: Run, resul
     outputs = {**artefact.outputs, "report/table1.json": digest_file(path)}
     write_artefact(stage, artefact.model_copy(update={"outputs": outputs}))
     with pytest.raises(RegressionError):
+        run(reported.profile, reported.paths, False, results)
+
+
+def write_labels(path: Path, labels: dict[str, str]) -> None:
+    """Other labels in a committed table of verdicts."""
+    rows = list(csv.DictReader(io.StringIO(path.read_text())))
+    with path.open("w", newline="") as handle:
+        writer = csv.DictWriter(handle, list(rows[0]))
+        writer.writeheader()
+        writer.writerows({**row, "verdict": labels.get(row["claim"], row["verdict"])} for row in rows)
+
+
+def test_a_verdict_that_flips_is_a_regression(
+    reported: Run, results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Though every quantity is equal."""
+    write_labels(results / FOLDER / "verdicts.csv", {"loss-falls": "opposite direction (this model)"})
+    with pytest.raises(RegressionError, match=r"1 of \d+ values are out of tolerance") as failure:
+        run(reported.profile, reported.paths, False, results)
+    assert "verdict on loss-falls: left exact" in str(failure.value)
+    assert "same direction" in capsys.readouterr().out
+
+
+def test_a_claim_whose_study_only_one_side_has_is_not_compared(
+    reported: Run, results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_labels(results / FOLDER / "verdicts.csv", {"layer-sweep": "same direction (this model)"})
+    run(reported.profile, reported.paths, False, results)
+    assert "only one side has the study: layer-sweep" in capsys.readouterr().out
+    write_labels(results / FOLDER / "verdicts.csv", {"loss-falls": "not run"})
+    with pytest.raises(RegressionError, match="verdict on loss-falls"):
+        run(reported.profile, reported.paths, False, results)
+
+
+def test_committed_verdicts_that_cannot_be_read(reported: Run, results: Path) -> None:
+    (results / FOLDER / "verdicts.csv").write_text("claim,answer\nloss-falls,reproduced\n")
+    with pytest.raises(DamagedFileError, match="page --profile miniature --committed"):
         run(reported.profile, reported.paths, False, results)

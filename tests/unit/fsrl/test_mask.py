@@ -29,6 +29,7 @@ from harness.core.results import PrepareResult
 from harness.profiles.profile import Profile, load_profile, parse_profile
 from harness.sources.arm_files import arm_digests
 from harness.stages import prepare, train
+from harness.stages.inputs import Context
 from harness.training import worker
 from harness.training.exchange import Exchange
 
@@ -250,11 +251,11 @@ def test_prepare_records_the_file_and_a_change_makes_the_training_stale(tmp_path
     sha = hashlib.sha256(b"[1, 2]").hexdigest()
     assert result.files["arms/masks/style.json"] == sha
     used, paths = load_profile(str(profile)), RunPaths(root=run, data_root=root)
-    assert train.needs(used, paths, "fsrl")["files.arms/masks/style.json"] == sha
-    assert not [name for name in train.needs(used, paths, "full-simpo") if "masks" in name]
-    before = prepare.needs(used, paths, None)
+    assert train.needs(Context(used, paths), "fsrl")["files.arms/masks/style.json"] == sha
+    assert not [name for name in train.needs(Context(used, paths), "full-simpo") if "masks" in name]
+    before = prepare.needs(Context(used, paths))
     (root / "masks/style.json").write_text("[1, 3]")
-    after = prepare.needs(used, paths, None)
+    after = prepare.needs(Context(used, paths))
     assert {name for name in before if before[name] != after[name]} == {"arms/masks/style.json"}
     (root / "masks/style.json").unlink()
     with pytest.raises(MissingInputError, match="lacks a file that an arm's options name"):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from harness.core.paths import ROOT
 from harness.findings import (
     CONTEXTS,
     Composition,
@@ -16,7 +19,7 @@ from harness.findings import (
 )
 from harness.findings.outcome import Outcome
 from harness.paper.claims import CompositionMoves, Decay, Plateau, read_paper
-from harness.paper.study_verdict import composition, decay, find_in_studies, plateau
+from harness.paper.study_verdict import SESSIONS, composition, decay, find_in_studies, plateau
 from harness.paper.verdict import judge
 
 SAE = Interval(value=0.2, stderr=0.01, low=0.18, high=0.22)
@@ -108,8 +111,33 @@ def test_decay(usage: UsageResult, answer: str) -> None:
     assert len(lines) == 4
 
 
+def test_a_context_that_was_not_measured_leaves_a_claim_open() -> None:
+    """In all contexts: one contradiction settles it, and what holds in the others does not."""
+    rises, falls = moved((0.1, 0.2), (0.1, 0.2), (0.1, 0.2)), moved((-0.2, -0.1), (0.1, 0.2), (0.1, 0.2))
+    predicate = CompositionMoves.model_validate({"kind": "composition", "category": "style", "sign": 1})
+    for table, answer in ((rises, "not run"), (falls, "not reproduced")):
+        fewer = table.model_copy(update={"rows": table.rows[:-2]})
+        found, lines = composition(predicate, fewer)
+        assert (found, len(lines)) == (answer, 3)
+        assert lines[-1].endswith("not measured")
+    usage = fits(0.95, 0.95, 0.95)
+    assert decay(Decay(kind="decay", r2=0.9), usage.model_copy(update={"curves": usage.curves[:4]}))[0] == (
+        "not run"
+    )
+
+
 def test_a_study_that_is_not_there_decides_nothing() -> None:
-    assert find_in_studies(Decay(kind="decay", r2=0.9), [curve((0.1, 1.0, 0.1))])[0] == "not run"
+    found, lines = find_in_studies(Decay(kind="decay", r2=0.9), [curve((0.1, 1.0, 0.1))])
+    assert found == "not run"
+    assert lines == ("this run has no finished study `figure5`: needs `nox -s reproduce-figure5`",)
+
+
+def test_the_sessions_that_a_verdict_names_exist() -> None:
+    """The noxfile's session of a study makes that study."""
+    noxfile = (ROOT / "noxfile.py").read_text()
+    for study, session in SESSIONS.items():
+        (line,) = re.findall(rf'^study\("{session}".*$', noxfile, re.MULTILINE)
+        assert f'"{study}"' in line
 
 
 def test_the_papers_claims_with_and_without_studies(outcome: Outcome) -> None:
@@ -126,5 +154,5 @@ def test_the_papers_claims_with_and_without_studies(outcome: Outcome) -> None:
         "table2-alignment"
     }
     assert {before[name].answer for name in decided} == {"not run"}
-    assert after["table2-style"].label == "direction seen here"
+    assert after["table2-style"].label == "same direction (this model)"
     assert after["table2-alignment"].answer == "not run"  # the made-up table has style features only

@@ -56,7 +56,7 @@ def as_paper(outcome: Outcome) -> Outcome:
 def test_a_direction_that_is_seen(outcome: Outcome) -> None:
     found = verdict(outcome, "loss-falls")
     assert found.answer == "reproduced"
-    assert found.label == "direction seen here"
+    assert found.label == "same direction (this model)"
     assert found.findings[0] == (
         "SimPO loss, full-simpo - base: -2.000 [-2.220, -1.780] nats, p = 0.003, n = 10"
     )
@@ -69,13 +69,13 @@ def test_the_same_on_the_papers_profile_is_about_the_paper(outcome: Outcome) -> 
 
 def test_the_papers_profile_with_another_model_is_not_about_the_paper(outcome: Outcome) -> None:
     renamed = outcome.model_copy(update={"profile": read_paper().profile})
-    assert verdict(renamed, "loss-falls").label == "direction seen here"
+    assert verdict(renamed, "loss-falls").label == "same direction (this model)"
 
 
 def test_one_contradiction_is_enough(outcome: Outcome) -> None:
     turned = with_differences(outcome, {("fsrl", "base", LOSS): difference(+0.3, 0.001)})
     found = verdict(turned, "loss-falls")
-    assert (found.answer, found.label) == ("not reproduced", "opposite seen here")
+    assert (found.answer, found.label) == ("not reproduced", "opposite direction (this model)")
 
 
 def test_an_undecided_part_leaves_the_claim_open_with_the_n_that_would_decide_it(outcome: Outcome) -> None:
@@ -87,7 +87,7 @@ def test_an_undecided_part_leaves_the_claim_open_with_the_n_that_would_decide_it
         },
     )
     found = verdict(undecided, "mmlu-rises")
-    assert (found.answer, found.label) == ("inconclusive", "inconclusive here")
+    assert (found.answer, found.label) == ("inconclusive", "inconclusive (this model)")
     # 15 tests: level 0.05 / 15 = 0.003333, z = 2.935199; (2.935199 + 0.841621)^2 * (0.5 / 0.05)^2 = 1426.4
     assert found.deciding_n == 1427
 
@@ -216,7 +216,7 @@ def test_an_arm_that_the_profile_lacks_was_not_run(outcome: Outcome) -> None:
 
 def test_the_printed_mcc_follows_from_the_printed_counts(outcome: Outcome) -> None:
     found = verdict(outcome, "table6-alignment")
-    assert (found.answer, found.label) == ("reproduced", "reproduced")
+    assert (found.answer, found.label) == ("arithmetic holds", "arithmetic holds")
     # (27 * 227 - 22 * 24) / sqrt(49 * 51 * 249 * 251) = 5601 / 12497.3
     assert found.findings == ("the counts give accuracy 0.8467 and MCC 0.4482",)
 
@@ -260,7 +260,7 @@ def test_lost_and_artefact_are_never_reproduced(
         if found.status in ("lost", "artefact"):
             assert found.answer == "untestable"
         if found.answer == "reproduced" and not found.about_paper:
-            assert found.label == "direction seen here"
+            assert found.label == "same direction (this model)"
 
 
 def test_a_lost_claim_with_a_predicate_that_holds_is_not_reproduced_either(outcome: Outcome) -> None:

@@ -27,6 +27,7 @@ from harness.profiles.toml_file import profile_names
 from harness.sources import assemble as assembling
 from harness.sources.gguf.model import GgufFile
 from harness.stages import prepare
+from harness.stages.inputs import Context
 
 SECRET = "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"
 TURN = {"role": "assistant", "content": "words"}
@@ -89,29 +90,29 @@ def test_a_finished_prepare_is_quick_and_needs_no_torch(tmp_path: Path) -> None:
 
 def test_what_needs_depends_on(local: tuple[Profile, RunPaths]) -> None:
     profile, paths = local
-    before = prepare.needs(profile, paths, None)
+    before = prepare.needs(Context(profile, paths))
     assert (
-        prepare.needs(with_sections(profile, data={"train_pairs": 3}, training={"seed": 7}), paths, None)
+        prepare.needs(Context(with_sections(profile, data={"train_pairs": 3}, training={"seed": 7}), paths))
         == before
     )
     put(paths.data_root or Path(), profile.data.test, (json.dumps(PAIR) + "\n") * 2)
-    after = prepare.needs(profile, paths, None)
+    after = prepare.needs(Context(profile, paths))
     assert [name for name in before if before[name] != after[name]] == [f"data/{profile.data.test}"]
-    deeper = prepare.needs(with_sections(profile, sae={"layer": 16}), paths, None)
+    deeper = prepare.needs(Context(with_sections(profile, sae={"layer": 16}), paths))
     assert [name for name in after if after[name] != deeper[name]] == ["sae"]
 
 
 def test_a_text_that_changed_makes_it_stale(local: tuple[Profile, RunPaths]) -> None:
     profile, paths = local
     assert paths.data_root is not None
-    before = prepare.needs(profile, paths, None)
+    before = prepare.needs(Context(profile, paths))
     (paths.data_root / "text/books.txt").write_text("other words\n")
-    assert prepare.needs(profile, paths, None)["data/text/books.txt"] != before["data/text/books.txt"]
+    assert prepare.needs(Context(profile, paths))["data/text/books.txt"] != before["data/text/books.txt"]
 
 
 def test_no_data_root(local: tuple[Profile, RunPaths], tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match="--data-root"):
-        prepare.needs(local[0], RunPaths.of("x", tmp_path / "run", None), None)
+        prepare.needs(Context(local[0], RunPaths.of("x", tmp_path / "run", None)))
 
 
 def test_rows_that_differ_from_the_manifest(local: tuple[Profile, RunPaths]) -> None:
@@ -119,7 +120,7 @@ def test_rows_that_differ_from_the_manifest(local: tuple[Profile, RunPaths]) -> 
     assert paths.data_root is not None
     (paths.data_root / profile.data.train).write_text("{}\n")
     with pytest.raises(DamagedFileError, match="manifest"):
-        prepare.needs(profile, paths, None)
+        prepare.needs(Context(profile, paths))
 
 
 def test_an_empty_response_stops_here(local: tuple[Profile, RunPaths]) -> None:

@@ -76,7 +76,10 @@ def test_a_missing_stage_is_named(reported: Run, stage: str, arm: str | None) ->
 @pytest.mark.parametrize(
     ("unlike", "seen"),
     [
-        ({"versions": {"torch": "2.12.0", "lm-eval": "0.4.13"}}, "torch: 2.13.0 and 2.12.0"),
+        (
+            {"versions": {"torch": "2.12.0", "lm-eval": "0.4.13"}},
+            "torch: train base 2.13.0, evaluate fsrl 2.12.0",
+        ),
         ({"hardware": {"class": "nvidia-h200-x1", "device": "NVIDIA H200"}}, "hardware class"),
     ],
 )

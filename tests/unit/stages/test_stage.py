@@ -13,6 +13,7 @@ from harness.core.errors import ProfileError, RunFolderError, TrainingError
 from harness.core.paths import RunPaths
 from harness.core.results import Record
 from harness.profiles.profile import Profile
+from harness.stages.inputs import Context
 from harness.stages.stage import Work, run_stage
 
 
@@ -26,14 +27,14 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     module = types.ModuleType("harness.stages.toy")
     state = {"runs": 0, "input": "1", "fail": False}
 
-    def needs(profile: Profile, paths: RunPaths, arm: str | None) -> dict[str, str]:
+    def needs(context: Context, arm: str) -> dict[str, str]:
         return {"input": str(state["input"])}
 
-    def work(profile: Profile, paths: RunPaths, arm: str | None) -> Work:
+    def work(context: Context, arm: str) -> Work:
         if state["fail"]:
             raise TrainingError("the loss is not a number", remedy="lower the learning rate")
         state["runs"] = int(state["runs"]) + 1
-        file = paths.folder(arm) / "out.txt"
+        file = context.paths.folder(arm) / "out.txt"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(f"{arm}")
         return Work(Counted(runs=int(state["runs"])), [file])

@@ -13,6 +13,7 @@ from harness.core.paths import RunPaths
 from harness.core.results import TrainResult
 from harness.profiles.profile import Profile
 from harness.stages import train
+from harness.stages.inputs import Context
 from harness.training.exchange import Exchange, TrainSpec
 
 DONE = TrainResult(trained=True, steps=1)
@@ -29,13 +30,13 @@ def paths(tmp_path: Path, used: Profile) -> RunPaths:
 
 
 def stale(paths: RunPaths, a: Profile, b: Profile, arm: str = "full-simpo") -> list[str]:
-    one, two = train.needs(a, paths, arm), train.needs(b, paths, arm)
+    one, two = train.needs(Context(a, paths), arm), train.needs(Context(b, paths), arm)
     return sorted(name for name in one.keys() | two.keys() if one.get(name) != two.get(name))
 
 
 def test_what_the_arm_depends_on_makes_it_stale_and_nothing_else(paths: RunPaths, used: Profile) -> None:
     assert stale(paths, used, toys.profile(seed=7)) == ["training"]
-    assert stale(paths, used, toys.profile(data__max_length=95)) == ["data"]
+    assert stale(paths, used, toys.profile(data__max_length=95)) == ["pairs"]
     assert stale(paths, used, toys.profile(data__test_pairs=3)) == []
     assert stale(paths, used, toys.profile(evaluation__batch_size=3)) == []
     assert stale(paths, used, toys.profile(sae__layer=2)) == []
@@ -44,19 +45,19 @@ def test_what_the_arm_depends_on_makes_it_stale_and_nothing_else(paths: RunPaths
 
 
 def test_the_inputs_digests_count(paths: RunPaths, used: Profile, tmp_path: Path) -> None:
-    before = train.needs(used, paths, "full-simpo")
+    before = train.needs(Context(used, paths), "full-simpo")
     other = toys.prepared_run(tmp_path / "other", used, pairs=9)
-    after = train.needs(used, other, "full-simpo")
-    assert {name for name in before if before[name] != after[name]} == {"files.train"}
+    after = train.needs(Context(used, other), "full-simpo")
+    assert {name for name in before if before[name] != after[name]} == {"pairs"}
 
 
 def test_without_prepare_the_command_is_named(tmp_path: Path, used: Profile) -> None:
     with pytest.raises(MissingInputError, match="python -m harness prepare"):
-        train.needs(used, RunPaths(root=tmp_path), "full-simpo")
+        train.needs(Context(used, RunPaths(root=tmp_path)), "full-simpo")
 
 
 def test_the_base_is_not_trained(paths: RunPaths, used: Profile) -> None:
-    done = train.work(used, paths, "base")
+    done = train.work(Context(used, paths), "base")
     assert done.result == TrainResult(trained=False)
     assert not done.files
     assert not paths.weights("base").exists()
@@ -82,7 +83,7 @@ def test_weights_take_the_place_of_the_old_ones(
         return DONE
 
     launching(monkeypatch, act)
-    done = train.work(used, paths, "full-simpo")
+    done = train.work(Context(used, paths), "full-simpo")
     assert done.files == [old / "new.safetensors"]
     assert [path.name for path in paths.folder("full-simpo").iterdir()] == ["weights"]
     assert [path.name for path in old.iterdir()] == ["new.safetensors"]
@@ -104,7 +105,7 @@ def test_a_failure_keeps_the_old_weights_and_leaves_nothing_half_written(
 
     launching(monkeypatch, act)
     with pytest.raises(type(failure)):
-        train.work(used, paths, "full-simpo")
+        train.work(Context(used, paths), "full-simpo")
     left = {path.name for path in paths.folder("full-simpo").iterdir()}
     assert left == ({"weights", "train.log"} if isinstance(failure, TrainingError) else {"weights"})
     assert (old / "old.safetensors").read_text() == "old"

@@ -16,6 +16,7 @@ from harness.core.results import PrepareResult
 from harness.profiles.profile import Profile, load_profile, parse_profile
 from harness.profiles.sections import StudySection
 from harness.stages import prepare
+from harness.stages.inputs import Context
 from harness.study import StudyScene, study_config
 
 
@@ -137,5 +138,5 @@ def test_another_layer_of_the_bundle_is_another_input(miniature: Profile, tmp_pa
     """Its SAE is trained by a recipe, which counts; the bundle's own layer needs none."""
     paths = RunPaths(root=tmp_path)
     other = variant(config(axis="layer", points=[1, 3]), miniature, "fsrl", "fsrl", 1.0)
-    assert "sae training" not in prepare.needs(miniature, paths, None)
-    assert "sae training" in prepare.needs(other, paths, None)
+    assert "sae training" not in prepare.needs(Context(miniature, paths))
+    assert "sae training" in prepare.needs(Context(other, paths))
