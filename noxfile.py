@@ -1,4 +1,4 @@
-"""Sessions. `nox -l` lists them; what stands behind `--` goes to the harness: `-- --profile gemma-2-2b`."""
+"""Sessions. `nox -l` lists them; arguments after `--` go to the harness: `-- --profile gemma-2-2b`."""
 
 import sys
 from pathlib import Path
@@ -78,7 +78,7 @@ simple("build-miniature", "Rebuild the bundled miniature from its seed.", BUILD)
 simple("tests", "The fast tests, in two processes.", "pytest", "--numprocesses=2", "--dist=loadfile")
 simple("tests-slow", "The tests with the marker `slow`.", "pytest", "-m", "slow")
 simple("tests-gpu", "The tests that need a CUDA GPU; skipped without one.", "pytest", "-m", "gpu")
-simple("faults", "Real runs, killed and damaged.", "pytest", "-m", "faults", "tests/faults")
+simple("faults", "Kill and corrupt real runs.", "pytest", "-m", "faults", "tests/faults")
 simple("types", "Strict types.", "mypy")
 
 
@@ -91,7 +91,7 @@ def smoke(session):
 
 @nox.session
 def regress(session):
-    """Run or reuse the smoke and compare it with the committed results (`-- --update` accepts new ones)."""
+    """Compare a smoke run with the committed results (`-- --update` accepts new ones)."""
     for stage in STAGES:
         shared(session, "harness", stage, *SMOKE)
     shared(session, "harness", "regress", *SMOKE, *session.posargs)
@@ -114,7 +114,7 @@ def lock(session):
 
 @nox.session(venv_backend="venv")
 def audit(session):
-    """The locked packages against the published advisories; needs a network."""
+    """Check the locked packages against published advisories; needs a network."""
     session.install("pip-audit")
     session.run("pip-audit", "--strict", "--no-deps", "--disable-pip", "-r", "constraints.txt")
 
