@@ -88,7 +88,7 @@ def test_the_help_of_a_command_teaches(capsys: pytest.CaptureFixture[str], comma
 
 def test_the_documented_defaults_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     words = " ".join(help_of(capsys, "classify").split())
-    for option, default in {"by": "endpoint", "batch": "8", "timeout": "60.0", "folds": "5"}.items():
+    for option, default in {"by": "endpoint", "batch": "32", "timeout": "60.0", "folds": "5"}.items():
         assert re.search(rf"--{option} (?:(?!--).)*\(default: {default}\)", words), option
     assert "(default: results/)" in help_of(capsys, "measure")
     assert "(default: gemma-2-2b)" in help_of(capsys, "plan")
