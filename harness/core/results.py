@@ -122,6 +122,31 @@ class PreferenceScores(Record):
     truncation: Truncation
 
 
+class GenerationFacts(Record):
+    """How a task's answers were generated; from the task, the profile and the ids that end a turn alone.
+
+    Attributes:
+        loop: whose loop chose the tokens; both choose the same ones.
+        reason: why it was lm-eval's; empty for the harness's.
+        max_new_tokens: bound on an answer.
+        until: strings at which an answer is cut.
+        settings: all others in force, as transformers names them.
+        ignored: what the model's generation_config.json sets besides; it has no effect.
+        near_ties: answers of the harness's loop with a step at which the two best logits were closer than
+            `near_tie`; lm-eval's loop generated these again, one at a time.
+        near_tie: that distance.
+    """
+
+    loop: Literal["harness", "lm-eval"]
+    reason: str = ""
+    max_new_tokens: int
+    until: tuple[str, ...]
+    settings: dict[str, Any]
+    ignored: dict[str, Any]
+    near_ties: int = 0
+    near_tie: float | None = None
+
+
 class RequestFacts(Record):
     """What a task's requests looked like when they reached the model.
 
@@ -141,6 +166,7 @@ class RequestFacts(Record):
             turns.
         ids_sha256: digest over the ids of all requests in order, prompt and continuation apart; empty in
             artefacts from before it was recorded.
+        generation: of a generation task: how its answers were made; None in artefacts from before that.
     """
 
     requests: int
@@ -155,6 +181,7 @@ class RequestFacts(Record):
     bos_rule: Literal["exactly_one", "leading_run"] = "exactly_one"
     dropped_system: int = 0
     ids_sha256: str = ""
+    generation: GenerationFacts | None = None
 
 
 class EvaluateResult(Record):

@@ -15,7 +15,7 @@ from harness.core.errors import EvaluationError
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-NEAR_TIE = 1e-2
+NEAR_TIE = 1e-3
 """Where the two best logits of a step are closer, lm-eval's own loop decides. Rounding moves one by 1e-4."""
 CACHE_BYTES = 512 * 2**20
 """Keys and values of all prompts that are answered at once, unless `evaluation.batch_size` asks for more."""

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from harness.core.errors import EvaluationError
-from harness.core.results import RequestFacts
+from harness.core.results import GenerationFacts, RequestFacts
 
 PROBE = [{"role": "user", "content": "a"}]
 SHOWN = 400
@@ -81,6 +81,7 @@ class RequestLog:
     def __init__(self, task: str, rule: BosRule, stop_ids: Sequence[int] = ()) -> None:
         self.task, self.rule, self.stop_ids = task, rule, tuple(stop_ids)
         self.dropped_system = 0
+        self.generation: GenerationFacts | None = None
         self._requests = 0
         self._first = ""
         self._digest, self._ids = hashlib.sha256(), hashlib.sha256()
@@ -186,6 +187,7 @@ class RequestLog:
             stop_ids=self.stop_ids,
             bos_rule=self.rule.name,
             dropped_system=self.dropped_system,
+            generation=self.generation,
         )
 
 

@@ -15,6 +15,8 @@ from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
 from harness.core.errors import EvaluationError
 from harness.evaluation.answers import answers_of, hidden_states
+from harness.evaluation.generation import plain_generation
+from harness.evaluation.greedy import Answers
 from harness.evaluation.guard import RequestLog, bos_rule, check_stops, stop_ids, turn_end_id
 from harness.evaluation.questions import (
     Packed,
@@ -205,8 +207,36 @@ class GuardedLM(HFLM):  # type: ignore[misc]
                 remedy="add that id to eos_token_id in the model's generation_config.json",
             )
         self._progress(len(requests))
-        result: list[str] = super().generate_until(requests, disable_tqdm=True)
+        with plain_generation(self.model) as ignored:
+            return Answers(self, ignored).of(requests)
+
+    def by_lm_eval(self, requests: list[Any], batch_size: int) -> list[str]:
+        """The answers of lm-eval's own loop."""
+        before, self.batch_size_per_gpu = self.batch_size_per_gpu, batch_size
+        try:
+            result: list[str] = super().generate_until(requests, disable_tqdm=True)
+        finally:
+            self.batch_size_per_gpu = before
         return result
+
+    def again(self, requests: list[Any]) -> list[str]:
+        """Answers of lm-eval's own loop, one at a time, to prompts that are in the log already."""
+        log, self.log = self.log, RequestLog(self.log.task, self.rule, self.stop_ids)
+        bar, self._bar = self._bar, None
+        try:
+            return self.by_lm_eval(requests, 1) if requests else []
+        finally:
+            self.log, self._bar = log, bar
+
+    def entering(self, prompts: list[str]) -> None:
+        """These prompts go into the model next, padded on the left."""
+        self._contexts, self._padded = prompts, False
+        self._on_forward = self._generation_rows
+
+    def answered(self, rows: list[list[int]]) -> None:
+        """Count what was generated."""
+        self.tokens += sum(map(len, rows))
+        self._advance(len(rows))
 
     def tok_batch_encode(
         self,
@@ -240,10 +270,10 @@ class GuardedLM(HFLM):  # type: ignore[misc]
                 value=repr(self._contexts[0][:200]),
                 remedy="transformers changed how it generates; see harness/evaluation/lm.py",
             )
-        new_BxT = output[:, context.shape[1] :]
-        check_stops(new_BxT.tolist(), self.stop_ids, self.tokenizer.pad_token_id, self.log.task)
-        self.tokens += int((new_BxT != self.tokenizer.pad_token_id).sum())
-        self._advance(len(output))
+        pad = self.tokenizer.pad_token_id
+        new = output[:, context.shape[1] :].tolist()
+        check_stops(new, self.stop_ids, pad, self.log.task)
+        self.answered([[token for token in row if token != pad] for row in new])
         return output
 
     def _generation_rows(self, ids_BxT: list[list[int]], mask_BxT: list[list[int]] | None) -> None:

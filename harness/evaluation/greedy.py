@@ -1,0 +1,111 @@
+"""The answers of a generation task: the harness's loop, held to lm-eval's, and lm-eval's where it decides."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, postprocess_generated_text
+
+from harness.core.errors import EvaluationError
+from harness.core.results import GenerationFacts
+from harness.evaluation.decode import Ends, Generated, greedy
+from harness.evaluation.generation import (
+    NEAR_TIE,
+    in_force,
+    rows_at_once,
+    stop_finder,
+    why_lm_evals_loop,
+)
+
+if TYPE_CHECKING:
+    from harness.evaluation.lm import GuardedLM
+
+
+class Answers:
+    """Answers to a task's prompts, and the record of how they were made.
+
+    Args:
+        lm: the arm; its model's generation config is plain.
+        ignored: what the config held besides.
+    """
+
+    def __init__(self, lm: GuardedLM, ignored: dict[str, Any]) -> None:
+        self.lm, self.ignored = lm, ignored
+
+    def of(self, requests: Sequence[Any]) -> list[str]:
+        """The answers in the order of the requests.
+
+        Raises:
+            EvaluationError: requests of one task differ in their settings, or a logit is not finite.
+        """
+        wanted, *others = {json.dumps(request.args[1], sort_keys=True) for request in requests}
+        if others:
+            raise EvaluationError(
+                f"{self.lm.log.task}: its questions ask for unlike generations",
+                value=f"{wanted} and {others[0]}",
+                remedy="give the task's file one generation_kwargs for all questions",
+            )
+        asked = dict(normalize_gen_kwargs(json.loads(wanted), self.lm.max_gen_toks))
+        end = self.lm.tok_decode(self.lm.eot_token_id, skip_special_tokens=False)
+        until = handle_stop_sequences(asked["until"], eos=end)
+        reason = "evaluation.share_prefix is false"
+        if self.lm.share_prefix:
+            reason = why_lm_evals_loop(self.lm.model, asked)
+        self.lm.log.generation = GenerationFacts(
+            loop="lm-eval" if reason else "harness",
+            reason=reason,
+            max_new_tokens=asked["max_gen_toks"],
+            until=tuple(until),
+            settings=in_force(asked),
+            ignored=self.ignored,
+            near_tie=None if reason else NEAR_TIE,
+        )
+        if reason:
+            return self.lm.by_lm_eval(list(requests), self.lm.batch_size)
+        return self._by_harness(requests, until, asked["max_gen_toks"])
+
+    def _by_harness(self, requests: Sequence[Any], until: list[str], most_new: int) -> list[str]:
+        found = self._generated([request.args[0] for request in requests], until, most_new)
+        texts = [
+            postprocess_generated_text(self.lm.tok_decode(one.tokens), until, None) for one in found
+        ]
+        near = [place for place, one in enumerate(found) if one.gap < NEAR_TIE]
+        again = self.lm.again([requests[place] for place in near])
+        for place, text in zip(near, again, strict=True):
+            texts[place] = text
+        facts = self.lm.log.generation
+        self.lm.log.generation = facts and facts.model_copy(update={"near_ties": len(near)})
+        return texts
+
+    def _generated(self, prompts: list[str], until: list[str], most_new: int) -> list[Generated]:
+        """Prompts in lm-eval's order, the longest first, as many at once as the cache holds."""
+        lm = self.lm
+        lengths = [len(lm.tok_encode(prompt)) for prompt in prompts]
+        order = sorted(range(len(prompts)), key=lambda place: (-lengths[place], prompts[place]))
+        most = rows_at_once(lm.model, max(lengths) + most_new, lm.batch_size)
+        ends = Ends(lm.stop_ids, most_new, stop_finder(lm.tokenizer, until))
+        found: dict[int, Generated] = {}
+        for start in range(0, len(order), most):
+            batch = order[start : start + most]
+            encoded = lm.tok_batch_encode(
+                [prompts[place] for place in batch], left_truncate_len=lm.max_length - most_new
+            )
+            ids, mask = (tensor.to(lm.device) for tensor in encoded)
+            contexts = [prompts[place] for place in batch]
+            answers = greedy(lm.model, ids, mask, ends, lambda a, b, of=contexts: lm.entering(of[a:b]))
+            found |= dict(zip(batch, answers, strict=True))
+            lm.answered([one.tokens for one in answers])
+        self._check(found, prompts)
+        return [found[place] for place in range(len(prompts))]
+
+    def _check(self, found: dict[int, Generated], prompts: list[str]) -> None:
+        """Refuse an answer whose logits are not finite."""
+        for place, one in sorted(found.items()):
+            if one.gap != one.gap:
+                raise EvaluationError(
+                    f"{self.lm.log.task}: a logit of the answer to item {place} is not finite",
+                    value=repr(prompts[place][-200:]),
+                    remedy="look at the arm's weights and at model.dtype",
+                )
