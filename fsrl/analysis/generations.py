@@ -64,6 +64,8 @@ def side_by_side(
     Args:
         shown: how many prompts, from the front, are kept in full; all where None.
     """
+    from harness.evaluation.generation import outside_lm_eval
+
     conversations = tuple(
         Conversation(
             prompt="\n\n".join(turn.content for turn in pair.prompt),
@@ -80,6 +82,7 @@ def side_by_side(
         mean_tokens={name: mean([len(one.tokens) for one in answers[name]]) for name in titles},
         mean_markdown={name: mean([one.markdown for one in answers[name]]) for name in titles},
         max_new_tokens=config.max_new_tokens,
+        generation=outside_lm_eval(Path(scene.prepared.model_dir), config.max_new_tokens),
     )
 
 
@@ -104,14 +107,15 @@ def answer_to(config: Config, scene: StudyScene, name: str, ready: Ready, pair: 
     import torch
 
     from fsrl.steer import NAME
+    from harness.evaluation.generation import plain_generation
     from harness.models.residual import residual_reader
 
     turns = [turn.model_dump() for turn in pair.prompt]
     text = str(ready.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
     ids_1xT = torch.tensor([ready.tokenizer(text, add_special_tokens=False)["input_ids"]])
     ids_1xT = ids_1xT.to(ready.model.device)
-    with torch.no_grad():
-        generate: Any = ready.model.generate
+    generate: Any = ready.model.generate
+    with torch.no_grad(), plain_generation(ready.model):
         whole_1xT = generate(
             ids_1xT,
             attention_mask=torch.ones_like(ids_1xT),
@@ -172,9 +176,9 @@ def markdown_share(text: str) -> float:
 
 
 def _stops(model: Any) -> set[int]:
-    from harness.evaluation.guard import stop_ids
+    from harness.evaluation.guard import eos_ids
 
-    return set(stop_ids(model))
+    return set(eos_ids(model.generation_config))
 
 
 def mean(values: Sequence[float]) -> float:

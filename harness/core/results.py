@@ -123,11 +123,13 @@ class PreferenceScores(Record):
 
 
 class GenerationFacts(Record):
-    """How a task's answers were generated; from the task, the profile and the ids that end a turn alone.
+    """How answers were generated; from the task, the profile and the ids that end a turn alone.
 
     Attributes:
-        loop: whose loop chose the tokens; both choose the same ones.
-        reason: why it was lm-eval's; empty for the harness's.
+        loop: whose loop chose the tokens: the harness's or lm-eval's, which choose the same ones, or, outside
+            lm-eval, that of transformers.
+        reason: why it was lm-eval's; empty for the others.
+        eos_ids: ids that end an answer.
         max_new_tokens: bound on an answer.
         until: strings at which an answer is cut.
         settings: all others in force, as transformers names them.
@@ -137,8 +139,9 @@ class GenerationFacts(Record):
         near_tie: that distance.
     """
 
-    loop: Literal["harness", "lm-eval"]
+    loop: Literal["harness", "lm-eval", "transformers"]
     reason: str = ""
+    eos_ids: tuple[int, ...]
     max_new_tokens: int
     until: tuple[str, ...]
     settings: dict[str, Any]

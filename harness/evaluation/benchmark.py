@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -82,6 +83,7 @@ def run_task(
         with lm.watching(name) as log:
             raw = _simple_evaluate(name, section, evaluation, lm, manager)
     _check_complete(name, section, raw)
+    _check_finite(name, raw["samples"])
     return TaskOutcome(
         scores=scores(name, raw["results"]),
         requests=log.facts(),
@@ -146,6 +148,27 @@ def _check_complete(name: str, section: TaskSection, raw: Json) -> None:
                 value=part,
                 remedy="look at the rows of that task",
             )
+
+
+def _check_finite(name: str, samples: Mapping[str, list[Json]]) -> None:
+    """Refuse an item with a score or a log-probability that is not finite: lm-eval would average it."""
+    for part, rows in samples.items():
+        for row in rows:
+            answers = [number for one in row["filtered_resps"] for number in _numbers(one)]
+            found = [*answers, *(row[metric] for metric in row["metrics"])]
+            if not all(map(math.isfinite, found)):
+                raise EvaluationError(
+                    f"{name}: the score of item {row['doc_id']} of {part} is not finite",
+                    value=f"log-probabilities {answers}, "
+                    + ", ".join(f"{m} {row[m]}" for m in row["metrics"]),
+                    remedy="look at that row: its answers may be too unlikely for a probability above 0; "
+                    "where no log-probability is finite, look at the arm's weights",
+                )
+
+
+def _numbers(response: Any) -> list[float]:
+    """A choice's log-probability; nothing of a generated text."""
+    return [float(response[0])] if isinstance(response, tuple | list) else []
 
 
 def scores(name: str, results: Mapping[str, Json]) -> dict[str, Score]:

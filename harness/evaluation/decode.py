@@ -68,7 +68,9 @@ class Columns:
     def fill(self, first: int, cache: DynamicCache) -> None:
         """Take over the rows of a chunk of prompts, which end at the last column."""
         for number, layer in enumerate(cache.layers):
-            for kept, new_BxHxTxE in zip(self._of(number, layer.keys), (layer.keys, layer.values), strict=True):
+            for kept, new_BxHxTxE in zip(
+                self._of(number, layer.keys), (layer.keys, layer.values), strict=True
+            ):
                 count, width = new_BxHxTxE.shape[0], new_BxHxTxE.shape[2]
                 kept[first : first + count, :, self.end - width : self.end] = new_BxHxTxE
 
@@ -78,7 +80,9 @@ class Columns:
             self._kept.append((like_BxHxTxE.new_zeros(shape), like_BxHxTxE.new_zeros(shape)))
         return self._kept[number]
 
-    def update(self, keys: Tensor, values: Tensor, layer_idx: int, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+    def update(
+        self, keys: Tensor, values: Tensor, layer_idx: int, *_: Any, **__: Any
+    ) -> tuple[Tensor, Tensor]:
         """Write one column; the columns that the block sees, without a copy."""
         window = self.windows[layer_idx]
         start = 0 if window is None else max(0, self.end + 1 - window)
@@ -121,17 +125,19 @@ def greedy(
     ids_BxT: Tensor,
     mask_BxT: Tensor,
     ends: Ends,
-    entering: Callable[[int, int], None],
+    entering: Callable[[list[str]], None],
+    prompts: list[str],
 ) -> list[Generated]:
     """The greedy answer to each prompt.
 
     Args:
         ids_BxT, mask_BxT: prompts padded on the left, the longest first.
-        entering: called with the first and the last line but one of each chunk before it goes in.
+        entering: called with the prompts of each chunk before it goes in.
+        prompts: their texts.
     """
     columns = Columns(len(ids_BxT), ids_BxT.shape[1], windows(model))
     with blocked(model):
-        hidden_BxD = torch.cat([*_prefill(model, ids_BxT, mask_BxT, columns, entering)])
+        hidden_BxD = torch.cat([*_prefill(model, ids_BxT, mask_BxT, columns, entering, prompts)])
         running = _Running(model, columns, mask_BxT.sum(dim=1), ends)
         running.take(hidden_BxD)
         while running.lines:
@@ -144,7 +150,8 @@ def _prefill(
     ids_BxT: Tensor,
     mask_BxT: Tensor,
     columns: Columns,
-    entering: Callable[[int, int], None],
+    entering: Callable[[list[str]], None],
+    prompts: list[str],
 ) -> Iterator[Tensor]:
     """The prompts chunk by chunk, through the model: (b, D) final states of their ends."""
     start = 0
@@ -153,7 +160,7 @@ def _prefill(
         stop = min(len(ids_BxT), start + max(1, PREFILL_TOKENS // width))
         mask_bxT = mask_BxT[start:stop, -width:]
         cache = DynamicCache()  # without a config every block keeps all positions, sliding ones too
-        entering(start, stop)
+        entering(prompts[start:stop])
         hidden_bxTxD = model.get_decoder()(
             input_ids=ids_BxT[start:stop, -width:],
             attention_mask=mask_bxT,

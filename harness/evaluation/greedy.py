@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from lm_eval.models.huggingface import HFLM
 from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, postprocess_generated_text
 
 from harness.core.errors import EvaluationError
@@ -18,6 +20,7 @@ from harness.evaluation.generation import (
     stop_finder,
     why_lm_evals_loop,
 )
+from harness.evaluation.guard import RequestLog
 
 if TYPE_CHECKING:
     from harness.evaluation.lm import GuardedLM
@@ -56,6 +59,7 @@ class Answers:
         self.lm.log.generation = GenerationFacts(
             loop="lm-eval" if reason else "harness",
             reason=reason,
+            eos_ids=self.lm.stop_ids,
             max_new_tokens=asked["max_gen_toks"],
             until=tuple(until),
             settings=in_force(asked),
@@ -63,21 +67,30 @@ class Answers:
             near_tie=None if reason else NEAR_TIE,
         )
         if reason:
-            return self.lm.by_lm_eval(list(requests), self.lm.batch_size)
+            return self._by_lm_eval(requests, self.lm.batch_size)
         return self._by_harness(requests, until, asked["max_gen_toks"])
 
     def _by_harness(self, requests: Sequence[Any], until: list[str], most_new: int) -> list[str]:
         found = self._generated([request.args[0] for request in requests], until, most_new)
-        texts = [
-            postprocess_generated_text(self.lm.tok_decode(one.tokens), until, None) for one in found
-        ]
+        texts = [postprocess_generated_text(self.lm.tok_decode(one.tokens), until, None) for one in found]
         near = [place for place, one in enumerate(found) if one.gap < NEAR_TIE]
-        again = self.lm.again([requests[place] for place in near])
-        for place, text in zip(near, again, strict=True):
-            texts[place] = text
+        if near:
+            with _unlogged(self.lm):
+                again = self._by_lm_eval([requests[place] for place in near], 1)
+            for place, text in zip(near, again, strict=True):
+                texts[place] = text
         facts = self.lm.log.generation
         self.lm.log.generation = facts and facts.model_copy(update={"near_ties": len(near)})
         return texts
+
+    def _by_lm_eval(self, requests: Sequence[Any], batch_size: int) -> list[str]:
+        lm = self.lm
+        before, lm.batch_size_per_gpu = lm.batch_size_per_gpu, batch_size
+        try:
+            found: list[str] = HFLM.generate_until(lm, list(requests), disable_tqdm=True)
+        finally:
+            lm.batch_size_per_gpu = before
+        return found
 
     def _generated(self, prompts: list[str], until: list[str], most_new: int) -> list[Generated]:
         """Prompts in lm-eval's order, the longest first, as many at once as the cache holds."""
@@ -89,12 +102,10 @@ class Answers:
         found: dict[int, Generated] = {}
         for start in range(0, len(order), most):
             batch = order[start : start + most]
-            encoded = lm.tok_batch_encode(
-                [prompts[place] for place in batch], left_truncate_len=lm.max_length - most_new
-            )
+            texts = [prompts[place] for place in batch]
+            encoded = lm.tok_batch_encode(texts, left_truncate_len=lm.max_length - most_new)
             ids, mask = (tensor.to(lm.device) for tensor in encoded)
-            contexts = [prompts[place] for place in batch]
-            answers = greedy(lm.model, ids, mask, ends, lambda a, b, of=contexts: lm.entering(of[a:b]))
+            answers = greedy(lm.model, ids, mask, ends, lm.entering, texts)
             found |= dict(zip(batch, answers, strict=True))
             lm.answered([one.tokens for one in answers])
         self._check(found, prompts)
@@ -109,3 +120,13 @@ class Answers:
                     value=repr(prompts[place][-200:]),
                     remedy="look at the arm's weights and at model.dtype",
                 )
+
+
+@contextmanager
+def _unlogged(lm: GuardedLM) -> Iterator[None]:
+    """Inside, prompts that are in the log already go through the model once more."""
+    log, lm.log = lm.log, RequestLog(lm.log.task, lm.rule, lm.stop_ids)
+    try:
+        yield
+    finally:
+        lm.log = log

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import GenerationConfig, PreTrainedTokenizerBase
 
 from harness.core.errors import EvaluationError
 from harness.core.results import GenerationFacts, RequestFacts
@@ -199,9 +199,9 @@ def unpadded(ids: Sequence[int]) -> tuple[int, ...]:
     return tuple(ids[:end])
 
 
-def stop_ids(model: PreTrainedModel) -> tuple[int, ...]:
-    """The ids that end a generation by the model's generation config, ascending."""
-    found = model.generation_config.eos_token_id
+def eos_ids(config: GenerationConfig) -> tuple[int, ...]:
+    """The ids that end a generation by a generation config, ascending."""
+    found = config.eos_token_id
     return tuple(
         sorted({int(token) for token in (found if isinstance(found, list) else [found]) if token is not None})
     )

@@ -15,9 +15,10 @@ from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
 from harness.core.errors import EvaluationError
 from harness.evaluation.answers import answers_of, hidden_states
+from harness.evaluation.attention import blocked_eager
 from harness.evaluation.generation import plain_generation
 from harness.evaluation.greedy import Answers
-from harness.evaluation.guard import RequestLog, bos_rule, check_stops, stop_ids, turn_end_id
+from harness.evaluation.guard import RequestLog, bos_rule, check_stops, eos_ids, turn_end_id
 from harness.evaluation.questions import (
     Packed,
     Request,
@@ -84,7 +85,7 @@ class GuardedLM(HFLM):  # type: ignore[misc]
             enable_thinking=None,
         )
         self.rule = bos_rule(tokenizer, chat_template)
-        self.stop_ids = stop_ids(model)
+        self.stop_ids = eos_ids(model.generation_config)
         self.turn_end = turn_end_id(tokenizer) if chat_template else None
         self.share_prefix = share_prefix
         if share_prefix:
@@ -159,11 +160,12 @@ class GuardedLM(HFLM):  # type: ignore[misc]
     def _by_question(self, requests: list[Request]) -> list[tuple[float, bool]]:
         """(log-probability, whether greedy) of each request, in its order."""
         answers: dict[int, tuple[float, bool]] = {}
-        for batch in batches_of(questions_of(requests, self.batch_size), self.batch_size):
-            packed = pack(batch)
-            hidden_BxTxD = self._hidden(packed)
-            for line, question in enumerate(batch):
-                answers |= answers_of(self.model, question, line, packed, hidden_BxTxD[line])
+        with blocked_eager(self.model):
+            for batch in batches_of(questions_of(requests, self.batch_size), self.batch_size):
+                packed = pack(batch)
+                hidden_BxTxD = self._hidden(packed)
+                for line, question in enumerate(batch):
+                    answers |= answers_of(self.model, question, line, packed, hidden_BxTxD[line])
         return [answers[index] for index in range(len(requests))]
 
     def _hidden(self, packed: Packed) -> Tensor:
@@ -210,28 +212,9 @@ class GuardedLM(HFLM):  # type: ignore[misc]
         with plain_generation(self.model) as ignored:
             return Answers(self, ignored).of(requests)
 
-    def by_lm_eval(self, requests: list[Any], batch_size: int) -> list[str]:
-        """The answers of lm-eval's own loop."""
-        before, self.batch_size_per_gpu = self.batch_size_per_gpu, batch_size
-        try:
-            result: list[str] = super().generate_until(requests, disable_tqdm=True)
-        finally:
-            self.batch_size_per_gpu = before
-        return result
-
-    def again(self, requests: list[Any]) -> list[str]:
-        """Answers of lm-eval's own loop, one at a time, to prompts that are in the log already."""
-        log, self.log = self.log, RequestLog(self.log.task, self.rule, self.stop_ids)
-        bar, self._bar = self._bar, None
-        try:
-            return self.by_lm_eval(requests, 1) if requests else []
-        finally:
-            self.log, self._bar = log, bar
-
     def entering(self, prompts: list[str]) -> None:
         """These prompts go into the model next, padded on the left."""
-        self._contexts, self._padded = prompts, False
-        self._on_forward = self._generation_rows
+        self._contexts, self._on_forward = prompts, self._generation_rows
 
     def answered(self, rows: list[list[int]]) -> None:
         """Count what was generated."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from harness.core.results import Record
+from harness.core.results import GenerationFacts, Record
 
 
 class Token(Record):
@@ -38,6 +38,7 @@ class GenerationsResult(Record):
         titles: of the arms, in order.
         descriptions: of every feature that is named in an answer.
         mean_tokens, mean_markdown: by arm; markdown is the share of lines that carry Markdown.
+        generation: settings in force; None in artefacts from before they were recorded.
     """
 
     kind: Literal["generations"] = "generations"
@@ -47,3 +48,4 @@ class GenerationsResult(Record):
     mean_tokens: dict[str, float]
     mean_markdown: dict[str, float]
     max_new_tokens: int
+    generation: GenerationFacts | None = None
