@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -203,6 +204,23 @@ def test_a_fixed_number_of_shots_is_not_overridden_quietly(world: World, tmp_pat
     profile = toy_profile(tasks=tasks)
     with pytest.raises(EvaluationError, match="0 shots, the profile asks for 1"):
         score_task(profile, prepared(world.model_dir, world.data_root), world.lm(), "truthfulqa_mc2")
+
+
+@pytest.mark.parametrize("logprob", [-5000.0, float("nan")])
+def test_a_score_that_is_not_finite_names_task_and_item(
+    world: World, logprob: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Below -745 every probability of a question is 0, and so is what TruthfulQA's MC2 divides by."""
+    plain = GuardedLM._loglikelihood_tokens
+
+    def unlikely(lm: GuardedLM, requests: list[Any], **_: Any) -> list[tuple[float, bool]]:
+        found: list[tuple[float, bool]] = plain(lm, requests)
+        return [*found[:2], *((logprob, greedy) for _, greedy in found[2:5]), *found[5:]]
+
+    monkeypatch.setattr(GuardedLM, "_loglikelihood_tokens", unlikely)
+    with pytest.raises(EvaluationError, match="truthfulqa_mc2: the score of item 1") as error:
+        world.score("truthfulqa_mc2")
+    assert str(logprob) in str(error.value.value)
 
 
 def test_a_dropped_system_turn_is_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
