@@ -154,9 +154,9 @@ def _prefill(
     prompts: list[str],
 ) -> Iterator[Tensor]:
     """The prompts chunk by chunk, through the model: (b, D) final states of their ends."""
-    start = 0
+    lengths_B, start = mask_BxT.sum(dim=1), 0
     while start < len(ids_BxT):
-        width = int(mask_BxT[start].sum())
+        width = int(lengths_B[start:].max())
         stop = min(len(ids_BxT), start + max(1, PREFILL_TOKENS // width))
         mask_bxT = mask_BxT[start:stop, -width:]
         cache = DynamicCache()  # without a config every block keeps all positions, sliding ones too

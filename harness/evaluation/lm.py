@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from lm_eval.models.huggingface import HFLM
 from torch import Tensor
 from tqdm import tqdm
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
@@ -16,8 +15,7 @@ from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 from harness.core.errors import EvaluationError
 from harness.evaluation.answers import answers_of, hidden_states
 from harness.evaluation.attention import blocked_eager
-from harness.evaluation.generation import plain_generation
-from harness.evaluation.greedy import Answers
+from harness.evaluation.greedy import AnsweringLM
 from harness.evaluation.guard import RequestLog, bos_rule, check_stops, eos_ids, turn_end_id
 from harness.evaluation.questions import (
     Packed,
@@ -34,7 +32,7 @@ from harness.evaluation.requests import Ids, RequestStore
 from harness.training.shared_prompt import check_backend
 
 
-class GuardedLM(HFLM):  # type: ignore[misc]
+class GuardedLM(AnsweringLM):
     """An `HFLM` that scores as lm-eval does and watches the ids that the model gets.
 
     A pre-forward hook on the decoder sees each batch. A row of a likelihood batch must be one that lm-eval
@@ -209,8 +207,7 @@ class GuardedLM(HFLM):  # type: ignore[misc]
                 remedy="add that id to eos_token_id in the model's generation_config.json",
             )
         self._progress(len(requests))
-        with plain_generation(self.model) as ignored:
-            return Answers(self, ignored).of(requests)
+        return self.answers(requests)
 
     def entering(self, prompts: list[str]) -> None:
         """These prompts go into the model next, padded on the left."""
