@@ -201,8 +201,8 @@ class EvaluationSection(Section):
     loss_batch_size: Positive
     """Pairs per batch of the SimPO loss on the test pairs."""
     share_prefix: bool = False
-    """Compute the common prefix of a question's choices once, and that of a batch's questions once, and generate
-    answers in the harness's own loop; the same tokens, the same numbers up to rounding, several times faster."""
+    """Compute the common prefix of a question's choices once, and that of a batch's questions once, and
+    generate answers in the harness's own loop; the same tokens, the same numbers up to rounding, faster."""
     seed: int
     """Seed of lm-eval's choice of worked examples."""
     tasks: dict[Name, TaskSection]
