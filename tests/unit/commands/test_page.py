@@ -53,7 +53,7 @@ def test_a_page_that_cannot_be_made_leaves_what_was_committed(
 ) -> None:
     page.run(made.profile, made.paths, committed=False, save=True, results=tmp_path)
     (folder,) = (tmp_path / "miniature").iterdir()
-    (folder / "seeds.md").write_text("of seeds --commit")
+    (folder / "seeds.md").write_text("of seeds --save")
     before = digest_tree(tmp_path)
     monkeypatch.setattr(page, "_committed_files", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
