@@ -79,13 +79,13 @@ class Profile(Section):
         return self.model_dump(mode="json")
 
     def digest(self) -> str:
-        """sha256 of what makes the arms and their scores: all but studies, origins and published scores.
+        """sha256 of what makes the arms and their scores.
 
-        An empty table of revisions stays out, so that results from before it existed keep their digest.
+        Studies, published scores and what only people read (title, note, sources, reasons) stay out. An empty
+        table of revisions does too, so that results from before it existed keep their digest.
         """
-        left_out = {"features", "published", "sources", "studies"} | (
-            set() if self.revisions else {"revisions"}
-        )
+        left_out = {"assumed", "features", "note", "published", "sources", "studies", "title"}
+        left_out |= set() if self.revisions else {"revisions"}
         return digest_json(self.model_dump(mode="json", exclude=left_out))
 
     def arm(self, name: str) -> ArmSection:

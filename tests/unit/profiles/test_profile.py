@@ -75,6 +75,13 @@ def test_a_fault_says_what_the_key_or_its_neighbour_means(dotted: str, value: An
     assert said in str(caught.value)
 
 
+def test_what_only_people_read_leaves_the_digest() -> None:
+    profile = load_profile("miniature")
+    told = profile.model_copy(update={"title": "t", "note": "n", "assumed": {}, "sources": {}})
+    assert told.digest() == profile.digest()
+    assert profile.model_copy(update={"name": "other"}).digest() != profile.digest()
+
+
 def test_an_unknown_key_like_no_other_is_not_explained() -> None:
     with pytest.raises(ProfileError) as caught:
         parse_profile(changed("training.zzz", 1), where="test.toml")
