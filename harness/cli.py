@@ -97,7 +97,7 @@ class Later(TyperCommand):
 
     def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:
         """The context of the command itself."""
-        from harness.options import command_of
+        from harness.stages.options import command_of
 
         module, _, name = FUNCTIONS.get(info_name, f"commands.{info_name}:run").partition(":")
         function = getattr(import_module(f"harness.{module}"), name)

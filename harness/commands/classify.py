@@ -22,9 +22,9 @@ from harness.core.artefact import Artefact, digest_file, digest_json
 from harness.core.console import console, screen_console
 from harness.core.errors import MissingInputError, UsageError
 from harness.core.paths import RunPaths
-from harness.options import number
 from harness.profiles.profile import Profile
 from harness.sources.feature_file import features_file
+from harness.stages.options import number
 from harness.stages.stage import held
 
 ASKED = "--by endpoint and --by local"

@@ -16,13 +16,13 @@ from harness.core.errors import MissingInputError, UsageError
 from harness.core.folders import whole_folder, writing
 from harness.core.paths import RESULTS, RunPaths
 from harness.findings.outcome import Outcome, outcome_path, read_outcome
-from harness.options import Save
 from harness.paper.claims import read_paper
 from harness.paper.printed import read_printed
 from harness.paper.verdict import Verdict
 from harness.profiles.profile import Profile
 from harness.report.page.build import Documents, build
 from harness.stages.inputs import STUDIES, Context, command
+from harness.stages.options import Save
 from harness.stages.report import judged, read_verdicts, rendered
 from harness.stages.stage import held, up_to_date
 from harness.stages.study import current

@@ -16,9 +16,9 @@ from harness.core.measures import BASE
 from harness.core.paths import RESULTS, RunPaths
 from harness.core.provenance import hardware, provenance
 from harness.core.results import PrepareResult, Record
-from harness.options import Save
 from harness.profiles.profile import Profile
 from harness.stages.inputs import Context, command
+from harness.stages.options import Save
 from harness.stages.stage import run_stage
 
 if TYPE_CHECKING:

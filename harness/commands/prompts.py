@@ -10,9 +10,9 @@ from harness.core.errors import NotComparableError, RegressionError
 from harness.core.paths import RESULTS, RunPaths
 from harness.core.results import EvaluateResult
 from harness.evaluation.committed_prompts import changes, read_snapshot, snapshot, snapshot_path, text_changes
-from harness.options import Update
 from harness.profiles.profile import Profile
 from harness.stages.inputs import finished
+from harness.stages.options import Update
 
 SHOWN_LINES = 40
 

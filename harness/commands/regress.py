@@ -25,12 +25,12 @@ from harness.findings.compare import (
     side_by_side,
 )
 from harness.findings.outcome import SCHEMA_VERSION, Outcome, outcome_path, parse_outcome, read_outcome
-from harness.options import Update
 from harness.paper.claims import read_paper
 from harness.paper.verdict import NOT_RUN, Verdict
 from harness.profiles.profile import Profile
 from harness.report.screen_table import show_sheet
 from harness.stages.inputs import command, finished
+from harness.stages.options import Update
 from harness.stages.report import read_verdicts
 
 DIGEST, SHOWN_DIGITS = 64, 12

@@ -21,12 +21,12 @@ from harness.core.sheet import Sheet, line
 from harness.core.statistics import LEVEL, SeedDifference, holm, seed_difference
 from harness.findings.compare import identity
 from harness.findings.outcome import Outcome, outcome_path, read_outcome
-from harness.options import Save, parse_seeds
 from harness.profiles.profile import Profile
 from harness.report.latex_table import latex
 from harness.report.screen_table import show_sheet
 from harness.report.tables import commits, heading, limits, mean, origin, sizes, starred
 from harness.stages.inputs import command
+from harness.stages.options import Save, parse_seeds
 from harness.stages.stage import STAGES, refuse_stale, run_stage
 
 SEEDS = "seeds"

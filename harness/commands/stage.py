@@ -10,8 +10,8 @@ from typer import Option
 from harness.commands.seeds import run_seeds
 from harness.core.console import console
 from harness.core.paths import RunPaths
-from harness.options import parse_seeds
 from harness.profiles.profile import Profile
+from harness.stages.options import parse_seeds
 from harness.stages.stage import refuse_stale, run_stage
 from harness.stages.study import run_studies
 

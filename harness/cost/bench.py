@@ -15,7 +15,7 @@ from harness.core.paths import ROOT
 from harness.core.provenance import provenance
 from harness.core.sheet import Cell, Row, Sheet, line, numeric
 from harness.cost.ratios import Bench, Evaluation, Ratio
-from harness.options import Update
+from harness.stages.options import Update
 
 MEASURED = Path("runs") / "bench" / "pytest-benchmark.json"
 RESULTS = ROOT / "results" / "bench"

@@ -16,11 +16,11 @@ from harness.core.markdown_table import markdown
 from harness.core.paths import RESULTS, RunPaths
 from harness.core.results import Record, TrainResult
 from harness.core.sheet import Row, Sheet, line, numeric
-from harness.options import ProfileName, RunDir, Shrink
 from harness.profiles.profile import Profile, load_profile
 from harness.report.tables import PEAKS
 from harness.sources.synthetic.lengths import STATED
 from harness.sources.synthetic.variant import NOTE, is_random, random_variant
+from harness.stages.options import ProfileName, RunDir, Shrink
 from harness.stages.stage import run_stage
 
 EPOCH_PAIRS = 60_000

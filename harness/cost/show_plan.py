@@ -11,10 +11,10 @@ from harness.core.sheet import Cell, Row, Sheet, line, numeric
 from harness.cost.gpus import GPUS
 from harness.cost.plan import DECODE_STEP_S, ROOM, SHARE, Phase, Plan
 from harness.cost.plan import plan as predicted
-from harness.options import ProfileName
 from harness.profiles.profile import load_profile
 from harness.report.screen_table import show_sheet
 from harness.sources.synthetic.lengths import STATED
+from harness.stages.options import ProfileName
 
 MINUTE = 60.0
 

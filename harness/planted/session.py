@@ -19,7 +19,6 @@ from harness.core.provenance import provenance
 from harness.core.results import PreferenceScores, PrepareResult
 from harness.findings import AblationResult, CompositionResult
 from harness.miniature.world import make_world
-from harness.options import ProfileName, RunDir, RunOptions, Save, parse_seeds
 from harness.planted.figure import figure
 from harness.planted.result import NAME, PlantedResult, Trial, assemble
 from harness.planted.reward import REWARDS, Planted, planted, write_root
@@ -28,6 +27,7 @@ from harness.planted.sheet import sheets
 from harness.profiles.profile import Profile, parse_profile
 from harness.report.screen_table import show_sheet
 from harness.sources.bundle.files import read_bundle
+from harness.stages.options import ProfileName, RunDir, RunOptions, Save, parse_seeds
 from harness.stages.stage import run_stage
 from harness.stages.study import run_studies
 

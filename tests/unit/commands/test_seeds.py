@@ -24,8 +24,8 @@ from harness.core.paths import RunPaths
 from harness.core.results import Score
 from harness.core.statistics import seed_difference
 from harness.findings.outcome import Outcome, outcome_path
-from harness.options import parse_seeds
 from harness.profiles.profile import Profile, load_profile
+from harness.stages.options import parse_seeds
 from harness.stages.stage import STAGES
 
 LOSS = "preference.loss"
