@@ -14,8 +14,10 @@ from fsrl.analysis.counted import counted
 from fsrl.analysis.generations import answer_to, mean, side_by_side
 from harness.core.errors import DataError, ProfileError
 from harness.core.measures import LOSS
-from harness.findings import Ablated, AblationResult, Answer, GenerationsResult, Interval
+from harness.core.results import Interval
+from harness.findings.answers import Answer, GenerationsResult
 from harness.findings.features import CATEGORIES
+from harness.findings.masked import Ablated, AblationResult
 from harness.study import Found, Options, StudyScene
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from harness.core.results import EvaluateResult
-from harness.findings import CONTEXTS, CensusResult, ContextCensus, Padded
+from harness.findings.activity import CONTEXTS, CensusResult, ContextCensus, Padded
 from harness.findings.features import CATEGORIES
 from harness.stages.inputs import finished
 from harness.study import Found, Options, StudyScene

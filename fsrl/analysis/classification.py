@@ -10,7 +10,7 @@ from pydantic import Field
 from harness.classification.nearest import Nearest
 from harness.classification.validation import RESAMPLES, validated
 from harness.core.errors import DataError
-from harness.findings import ClassificationResult
+from harness.findings.classification import ClassificationResult
 from harness.findings.features import CATEGORIES
 from harness.study import Found, Options, StudyScene
 

@@ -10,8 +10,9 @@ from pydantic import Field
 
 from fsrl.analysis.counted import Counted, counted
 from harness.core.errors import DataError
+from harness.core.results import Interval
 from harness.core.statistics import RESAMPLES
-from harness.findings import CONTEXTS, Composition, CompositionResult, Interval, Padded
+from harness.findings.activity import CONTEXTS, Composition, CompositionResult, Padded
 from harness.findings.features import CATEGORIES
 from harness.study import Found, Options, StudyScene
 

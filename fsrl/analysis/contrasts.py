@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness.core.measures import LOSS
-from harness.findings import Ablated, Contrast, Interval
+from harness.core.results import Interval
+from harness.findings.masked import Ablated, Contrast
 
 LEVEL = 0.95
 

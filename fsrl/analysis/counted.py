@@ -7,7 +7,7 @@ import operator
 from typing import TYPE_CHECKING, NamedTuple
 
 from fsrl.analysis.census import FILE
-from harness.findings import EVERYWHERE, CensusResult
+from harness.findings.activity import EVERYWHERE, CensusResult
 from harness.study import StudyScene
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from fsrl.analysis.counted import counted
-from harness.findings import DifferenceResult, Different
+from harness.findings.activity import DifferenceResult, Different
 from harness.study import Found, Options, StudyScene
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from fsrl.analysis.counted import counted
 from fsrl.analysis.difference import thinned
-from harness.findings import CONTEXTS, UsageCurve, UsageResult
+from harness.findings.activity import CONTEXTS, UsageCurve, UsageResult
 from harness.findings.features import CATEGORIES
 from harness.study import Found, Options, StudyScene
 

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from importlib import metadata
 
-from harness.findings import Elbow
+from harness.findings.sweep import Elbow
 
 CURVE, DIRECTION = "convex", "decreasing"
 LEAST_POINTS = 3

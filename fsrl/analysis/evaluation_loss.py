@@ -10,10 +10,9 @@ from typing import NamedTuple
 from fsrl.analysis.subject import Subject
 from harness.core.json_lines import rows
 from harness.core.measures import BASE
-from harness.core.results import EvaluateResult, Score
+from harness.core.results import EvaluateResult, Interval, Score
 from harness.core.statistics import paired_difference
 from harness.evaluation.preference import score_pairs
-from harness.findings import Interval
 from harness.stages.inputs import finished
 from harness.study import StudyScene
 

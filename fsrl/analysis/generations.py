@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from harness.findings import Answer, Conversation, GenerationsResult, Token
+from harness.findings.answers import Answer, Conversation, GenerationsResult, Token
 from harness.study import Found, Options, StudyScene
 
 if TYPE_CHECKING:

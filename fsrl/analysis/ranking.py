@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from fsrl.analysis.counted import counted
-from harness.findings import Ranked, RankingResult
+from harness.findings.activity import Ranked, RankingResult
 from harness.study import Found, Options, StudyScene
 
 SUMMARY = "Tables 3 and 4: the features steered most, by usage or by mean value."

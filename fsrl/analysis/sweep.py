@@ -16,7 +16,7 @@ from harness.core.documents import read_json
 from harness.core.errors import ProfileError
 from harness.core.paths import RunPaths
 from harness.core.results import PrepareResult, TrainResult
-from harness.findings import SweepPoint, SweepResult, SweptSae
+from harness.findings.sweep import SweepPoint, SweepResult, SweptSae
 from harness.profiles.profile import Profile, parse_profile
 from harness.stages.inputs import Context
 from harness.stages.stage import held, load_stage, run_one

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 
 from fsrl.analysis.counted import counted
-from harness.findings import TopKPoint, TopKResult
+from harness.findings.masked import TopKPoint, TopKResult
 from harness.study import Found, Options, StudyScene
 
 SUMMARY = "Figure 2: SimPO loss with only the top k % of the features steered."

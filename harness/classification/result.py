@@ -15,7 +15,7 @@ from harness.classification.judging import Judged
 from harness.classification.validation import validated
 from harness.core.artefact import Artefact, digest_file, digest_json, write_artefact, write_text
 from harness.core.provenance import provenance
-from harness.findings import ClassificationResult
+from harness.findings.classification import ClassificationResult
 from harness.profiles.profile import Profile
 
 By = Literal["endpoint", "local", "nearest"]

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import DataError
-from harness.findings import Confusion, Interval, Validated
+from harness.core.results import Interval
+from harness.findings.classification import Confusion, Validated
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,6 +15,9 @@ class HarnessError(Exception):
     exit_code = 1
     title = "error"
 
+    def __init_subclass__(cls, exit_code: int, title: str) -> None:
+        cls.exit_code, cls.title = exit_code, title
+
     def __init__(self, cause: str, *, value: object = None, remedy: str) -> None:
         super().__init__(cause)
         self.cause = cause
@@ -29,11 +32,8 @@ class HarnessError(Exception):
         return "\n".join(lines)
 
 
-class UsageError(HarnessError):
+class UsageError(HarnessError, exit_code=2, title="invalid option"):
     """A command line that names no command, no option, or a value that an option does not take."""
-
-    exit_code = 2
-    title = "invalid option"
 
     def __init__(
         self, cause: str, *, value: object = None, remedy: str = "the command's --help says what it takes"
@@ -41,88 +41,52 @@ class UsageError(HarnessError):
         super().__init__(cause, value=value, remedy=remedy)
 
 
-class ProfileError(HarnessError):
+class ProfileError(HarnessError, exit_code=2, title="profile refused"):
     """A profile that cannot be used: unknown key, wrong type, bad value, unknown name."""
 
-    exit_code = 2
-    title = "profile refused"
 
-
-class MissingInputError(HarnessError):
+class MissingInputError(HarnessError, exit_code=3, title="input missing"):
     """A file or an earlier stage's artefact that is needed and is not there."""
 
-    exit_code = 3
-    title = "input missing"
 
-
-class DamagedFileError(HarnessError):
+class DamagedFileError(HarnessError, exit_code=4, title="file damaged"):
     """A file that is there and is not what its digest, schema or format says."""
 
-    exit_code = 4
-    title = "file damaged"
 
-
-class UnavailableError(HarnessError):
+class UnavailableError(HarnessError, exit_code=5, title="not available here"):
     """A device, a package or a remote file that this machine does not have."""
 
-    exit_code = 5
-    title = "not available here"
 
-
-class DataError(HarnessError):
+class DataError(HarnessError, exit_code=6, title="data refused"):
     """A row of preference or evaluation data that cannot be used."""
 
-    exit_code = 6
-    title = "data refused"
 
-
-class TrainingError(HarnessError):
+class TrainingError(HarnessError, exit_code=7, title="training refused"):
     """Training that ran and cannot be believed: weights that did not move, a wrong schedule, a NaN."""
 
-    exit_code = 7
-    title = "training refused"
 
-
-class EvaluationError(HarnessError):
+class EvaluationError(HarnessError, exit_code=8, title="evaluation refused"):
     """An evaluation that ran and cannot be believed: two BOS tokens, a truncated prompt, missing items."""
 
-    exit_code = 8
-    title = "evaluation refused"
 
-
-class RunFolderError(HarnessError):
+class RunFolderError(HarnessError, exit_code=9, title="run folder unusable"):
     """A run folder that cannot be used: unwritable, full, or in use by another run."""
 
-    exit_code = 9
-    title = "run folder unusable"
 
-
-class NotComparableError(HarnessError):
+class NotComparableError(HarnessError, exit_code=10, title="not comparable"):
     """Two results whose provenance does not allow a comparison."""
 
-    exit_code = 10
-    title = "not comparable"
 
-
-class RegressionError(HarnessError):
+class RegressionError(HarnessError, exit_code=11, title="regression"):
     """A result that left the tolerance around the committed one."""
 
-    exit_code = 11
-    title = "regression"
 
-
-class CheckFailedError(HarnessError):
+class CheckFailedError(HarnessError, exit_code=12, title="check failed"):
     """A property that every run must have and this one has not."""
 
-    exit_code = 12
-    title = "check failed"
 
-
-class StaleError(HarnessError):
+class StaleError(HarnessError, exit_code=13, title="result out of date"):
     """An earlier stage's result whose inputs have changed since."""
-
-    exit_code = 13
-    title = "result out of date"
 
 
 def first_line(error: Exception) -> str:

@@ -23,6 +23,15 @@ class Score(Record):
     n: int
 
 
+class Interval(Record):
+    """An estimate with its standard error and its 95 % interval."""
+
+    value: float
+    stderr: float
+    low: float
+    high: float
+
+
 class Usage(Record):
     """What a stretch of work cost.
 
@@ -163,8 +172,7 @@ class RequestFacts(Record):
         truncated: requests that did not fit the model's window; must be 0.
         stop_ids: token ids that end a generation; empty for a likelihood task.
         bos_rule: `exactly_one` BOS anywhere in the request, or, for tokenizers whose BOS is also a turn
-            marker or that add
-            none, `leading_run`: BOS tokens counted at the front only.
+            marker or that add none, `leading_run`: BOS tokens counted at the front only.
         dropped_system: prompts whose system part lm-eval dropped because the chat template refuses system
             turns.
         ids_sha256: digest over the ids of all requests in order, prompt and continuation apart; empty in

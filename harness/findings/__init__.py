@@ -8,60 +8,16 @@ from pydantic import Field, TypeAdapter
 
 from harness.core.documents import refused
 from harness.findings.activity import (
-    CONTEXTS,
-    EVERYWHERE,
     CensusResult,
-    Composition,
     CompositionResult,
-    ContextCensus,
     DifferenceResult,
-    Different,
-    Padded,
-    Ranked,
     RankingResult,
-    UsageCurve,
     UsageResult,
 )
-from harness.findings.answers import Answer, Conversation, GenerationsResult, Token
-from harness.findings.classification import ClassificationResult, Confusion, Validated
-from harness.findings.interval import Interval
-from harness.findings.masked import Ablated, AblationResult, Contrast, TopKPoint, TopKResult
-from harness.findings.sweep import Elbow, SweepPoint, SweepResult, SweptSae
-
-__all__ = [
-    "CONTEXTS",
-    "EVERYWHERE",
-    "Ablated",
-    "AblationResult",
-    "Answer",
-    "CensusResult",
-    "ClassificationResult",
-    "Composition",
-    "CompositionResult",
-    "Confusion",
-    "ContextCensus",
-    "Contrast",
-    "Conversation",
-    "DifferenceResult",
-    "Different",
-    "Elbow",
-    "Finding",
-    "GenerationsResult",
-    "Interval",
-    "Padded",
-    "Ranked",
-    "RankingResult",
-    "SweepPoint",
-    "SweepResult",
-    "SweptSae",
-    "Token",
-    "TopKPoint",
-    "TopKResult",
-    "UsageCurve",
-    "UsageResult",
-    "Validated",
-    "parse_finding",
-]
+from harness.findings.answers import GenerationsResult
+from harness.findings.classification import ClassificationResult
+from harness.findings.masked import AblationResult, TopKResult
+from harness.findings.sweep import SweepResult
 
 Finding = Annotated[
     CensusResult

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from harness.core.results import Record
-from harness.findings.interval import Interval
+from harness.core.results import Interval, Record
 
 CONTEXTS = {
     "prompt": "prompt",

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from harness.core.results import Record
+from harness.core.results import Interval, Record
 from harness.findings.answers import GenerationsResult
-from harness.findings.interval import Interval
 
 
 class TopKPoint(Record):

@@ -7,15 +7,10 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Literal, TypeVar, get_args
 
-from harness.findings import (
-    CONTEXTS,
-    CompositionResult,
-    Finding,
-    SweepPoint,
-    SweepResult,
-    TopKResult,
-    UsageResult,
-)
+from harness.findings import Finding
+from harness.findings.activity import CONTEXTS, CompositionResult, UsageResult
+from harness.findings.masked import TopKResult
+from harness.findings.sweep import SweepPoint, SweepResult
 from harness.paper.claims import (
     BestLayer,
     CompositionMoves,

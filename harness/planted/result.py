@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.core.results import Record, Score
-from harness.findings import Composition, Interval
+from harness.core.results import Interval, Record, Score
+from harness.findings.activity import Composition
 from harness.planted.reward import Planted
 from harness.planted.rule import LABELS, RULES, confusion, ordered
 

@@ -9,7 +9,9 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from harness.findings import CONTEXTS, AblationResult, CompositionResult, Interval
+from harness.core.results import Interval
+from harness.findings.activity import CONTEXTS, CompositionResult
+from harness.findings.masked import AblationResult
 
 STYLE_HEAVY, MIXED, TRUTH_HEAVY = LABELS = ("style-heavy", "mixed", "truth-heavy")
 """From style to truth."""

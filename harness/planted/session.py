@@ -17,7 +17,8 @@ from harness.core.measures import BASE
 from harness.core.paths import RESULTS, RunPaths
 from harness.core.provenance import provenance
 from harness.core.results import PreferenceScores, PrepareResult
-from harness.findings import AblationResult, CompositionResult
+from harness.findings.activity import CompositionResult
+from harness.findings.masked import AblationResult
 from harness.miniature.world import make_world
 from harness.planted.figure import figure
 from harness.planted.result import NAME, PlantedResult, Trial, assemble

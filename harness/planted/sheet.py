@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.core.sheet import Cell, Row, Sheet, bounded, line, numeric
-from harness.findings import CONTEXTS, Composition
+from harness.findings.activity import CONTEXTS, Composition
 from harness.planted.result import NAME, PlantedResult, Trial
 from harness.planted.rule import LABELS, RULES
 from harness.report.page.blocks import interval

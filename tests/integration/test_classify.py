@@ -14,7 +14,7 @@ from harness.__main__ import main
 from harness.classification.endpoint import endpoint_from
 from harness.core.artefact import read_artefact
 from harness.core.errors import MissingInputError
-from harness.findings import ClassificationResult, Confusion
+from harness.findings.classification import ClassificationResult, Confusion
 from harness.findings.features import Feature, read_features
 
 TEXTS = ["headings and bullet lists", "honest refusals", "rivers of Spain", "full stops", "deception"]

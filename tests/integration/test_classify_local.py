@@ -19,7 +19,7 @@ from harness.core.artefact import read_artefact
 from harness.core.paths import RunPaths
 from harness.evaluation.benchmark import quiet
 from harness.evaluation.likelihoods import likelihoods
-from harness.findings import ClassificationResult
+from harness.findings.classification import ClassificationResult
 from harness.findings.features import read_features
 from harness.models.base_model import load_model, load_tokenizer
 from harness.profiles.profile import load_profile

@@ -16,7 +16,7 @@ from harness.commands import sweep
 from harness.core.errors import ProfileError
 from harness.core.paths import RunPaths
 from harness.core.results import TrainResult
-from harness.findings import SweepResult
+from harness.findings.sweep import SweepResult
 from harness.models import base_model as models
 from harness.profiles.profile import Profile, load_profile, parse_profile
 from harness.sources.bundle import sae

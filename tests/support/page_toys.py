@@ -5,37 +5,24 @@ from __future__ import annotations
 from report_toys import PROVENANCE, Run
 
 from harness.core.artefact import Artefact, write_artefact
-from harness.core.results import Record
-from harness.findings import (
+from harness.core.results import Interval, Record
+from harness.findings.activity import (
     CONTEXTS,
-    Ablated,
-    AblationResult,
-    Answer,
     CensusResult,
-    ClassificationResult,
     Composition,
     CompositionResult,
-    Confusion,
     ContextCensus,
-    Contrast,
-    Conversation,
     DifferenceResult,
     Different,
-    Elbow,
-    GenerationsResult,
-    Interval,
     Ranked,
     RankingResult,
-    SweepPoint,
-    SweepResult,
-    SweptSae,
-    Token,
-    TopKPoint,
-    TopKResult,
     UsageCurve,
     UsageResult,
-    Validated,
 )
+from harness.findings.answers import Answer, Conversation, GenerationsResult, Token
+from harness.findings.classification import ClassificationResult, Confusion, Validated
+from harness.findings.masked import Ablated, AblationResult, Contrast, TopKPoint, TopKResult
+from harness.findings.sweep import Elbow, SweepPoint, SweepResult, SweptSae
 
 NASTY = "<script>document.title='owned'</script> & \"quoted\" </style>"
 ONE = Interval(value=0.125, stderr=0.01, low=0.1, high=0.15)

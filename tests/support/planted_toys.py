@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from harness.core.results import Score
-from harness.findings import CONTEXTS, Ablated, AblationResult, Composition, CompositionResult, Interval
+from harness.core.results import Interval, Score
+from harness.findings.activity import CONTEXTS, Composition, CompositionResult
+from harness.findings.masked import Ablated, AblationResult
 from harness.planted.result import PlantedResult, Trial, assemble
 from harness.planted.reward import REWARDS, Planted
 from harness.planted.rule import (

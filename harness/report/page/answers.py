@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.core.sheet import Sheet, line, numeric
-from harness.findings import GenerationsResult
+from harness.findings.answers import GenerationsResult
 
 
 def table(result: GenerationsResult, href: str) -> Sheet:

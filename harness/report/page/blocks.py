@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from harness.core.results import Interval
 from harness.core.sheet import Cell, Sheet, bounded, plus_minus
-from harness.findings import Interval
 
 
 class Picture(NamedTuple):

@@ -12,21 +12,19 @@ from harness.core.artefact import Artefact
 from harness.core.measures import BASE
 from harness.core.paths import ROOT
 from harness.core.sheet import Sheet, line, numeric
-from harness.findings import (
-    AblationResult,
+from harness.findings import Finding, parse_finding
+from harness.findings.activity import (
     CensusResult,
-    ClassificationResult,
     CompositionResult,
     DifferenceResult,
-    Finding,
-    GenerationsResult,
     RankingResult,
-    SweepResult,
-    TopKResult,
     UsageResult,
-    parse_finding,
 )
+from harness.findings.answers import GenerationsResult
+from harness.findings.classification import ClassificationResult
+from harness.findings.masked import AblationResult, TopKResult
 from harness.findings.outcome import Outcome
+from harness.findings.sweep import SweepResult
 from harness.paper.claims import Paper
 from harness.paper.printed import Printed
 from harness.paper.verdict import Verdict

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from harness.core.picture import blank, saved
-from harness.findings import CONTEXTS, DifferenceResult, TopKResult, UsageResult
+from harness.findings.activity import CONTEXTS, DifferenceResult, UsageResult
+from harness.findings.masked import TopKResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from harness.core.artefact import Artefact
 from harness.core.sheet import Cell, Row, Sheet, bounded, line, numeric
-from harness.findings import ClassificationResult, Validated, parse_finding
+from harness.findings import parse_finding
+from harness.findings.classification import ClassificationResult, Validated
 from harness.findings.features import CATEGORIES
 from harness.paper.printed import Printed
 from harness.report.page.blocks import NOT_PRINTED, Section

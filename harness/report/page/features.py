@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.core.sheet import Cell, Row, Sheet, line, numeric, plus_minus
-from harness.findings import (
+from harness.findings.activity import (
     CONTEXTS,
     Composition,
     CompositionResult,

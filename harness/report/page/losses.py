@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.core.sheet import Sheet, bounded, line, numeric, plus_minus
-from harness.findings import TopKResult
+from harness.findings.masked import TopKResult
 
 
 def top_k(result: TopKResult, href: str) -> Sheet:

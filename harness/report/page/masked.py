@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.core.measures import measure
 from harness.core.sheet import Cell, Row, Sheet, bounded, line, numeric, plus_minus
-from harness.findings import Ablated, AblationResult, Contrast
+from harness.findings.masked import Ablated, AblationResult, Contrast
 from harness.report.page.blocks import Block, Conversations, Section
 
 ANSWER_HEADINGS = ("Answer length (tokens)", "Lines with Markdown (%)")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.core.picture import blank
 from harness.core.sheet import Cell, Sheet, bounded, line, numeric, plus_minus
-from harness.findings import SweepPoint, SweepResult
+from harness.findings.sweep import SweepPoint, SweepResult
 from harness.paper.printed import Printed, PrintedPoint
 
 if TYPE_CHECKING:

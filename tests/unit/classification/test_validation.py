@@ -8,7 +8,7 @@ from sklearn.metrics import matthews_corrcoef
 
 from harness.classification.validation import accuracy, coefficients, confusion, mcc
 from harness.core.errors import DataError
-from harness.findings import Confusion
+from harness.findings.classification import Confusion
 from harness.paper.printed import read_printed
 
 ALIGNMENT = Confusion(tp=27, tn=227, fp=22, fn=24)

@@ -7,16 +7,9 @@ import re
 import pytest
 
 from harness.core.paths import ROOT
-from harness.findings import (
-    CONTEXTS,
-    Composition,
-    CompositionResult,
-    Interval,
-    TopKPoint,
-    TopKResult,
-    UsageCurve,
-    UsageResult,
-)
+from harness.core.results import Interval
+from harness.findings.activity import CONTEXTS, Composition, CompositionResult, UsageCurve, UsageResult
+from harness.findings.masked import TopKPoint, TopKResult
 from harness.findings.outcome import Outcome
 from harness.paper.claims import CompositionMoves, Decay, Plateau, read_paper
 from harness.paper.study_verdict import SESSIONS, composition, decay, find_in_studies, plateau

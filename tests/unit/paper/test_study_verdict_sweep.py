@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.findings import Elbow, Interval, SweepPoint, SweepResult, SweptSae
+from harness.core.results import Interval
 from harness.findings.outcome import Outcome
+from harness.findings.sweep import Elbow, SweepPoint, SweepResult, SweptSae
 from harness.paper.claims import BestLayer, ElbowAt, read_paper
 from harness.paper.study_verdict import best_layer, elbow_at, trade_off
 from harness.paper.verdict import judge

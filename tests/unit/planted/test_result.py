@@ -11,7 +11,7 @@ from planted_toys import result, trial
 from harness.core.documents import read_result
 from harness.core.errors import DamagedFileError
 from harness.core.markdown_table import markdown
-from harness.findings import CompositionResult
+from harness.findings.activity import CompositionResult
 from harness.planted.result import PlantedResult
 from harness.planted.rule import (
     RULES,

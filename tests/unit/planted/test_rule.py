@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from planted_toys import ablation, composition, interval
 
-from harness.findings import Interval
+from harness.core.results import Interval
 from harness.planted.rule import (
     RULES,
     ablation_contrast,

@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 
 from harness.core.paths import RunPaths
 from harness.core.results import PrepareResult
-from harness.findings import CONTEXTS
+from harness.findings.activity import CONTEXTS
 from harness.findings.features import Feature
 from harness.profiles.profile import Profile
 from harness.study import StudyScene

@@ -9,8 +9,8 @@ import pytest
 
 from fsrl.analysis.ablation import choose_masks, fewer, spread
 from harness.core.errors import DataError
-from harness.findings import Ablated
 from harness.findings.features import Feature
+from harness.findings.masked import Ablated
 
 ALIGNMENT, STYLE, NEITHER = Feature("", ("alignment",)), Feature("", ("style",)), Feature("", ())
 FEATURES = {0: ALIGNMENT, 1: ALIGNMENT, 2: STYLE, **dict.fromkeys(range(3, 9), NEITHER)}

@@ -10,7 +10,7 @@ from fsrl.analysis import classification
 from harness.core.errors import DataError
 from harness.core.paths import RunPaths
 from harness.core.results import PrepareResult
-from harness.findings import ClassificationResult
+from harness.findings.classification import ClassificationResult
 from harness.findings.features import CATEGORIES, Feature, read_features
 from harness.profiles.profile import Profile
 from harness.sources.feature_file import features_file

@@ -9,7 +9,7 @@ import pytest
 
 from fsrl.analysis import composition
 from harness.core.errors import DataError
-from harness.findings import Padded
+from harness.findings.activity import Padded
 from harness.study import StudyScene
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fsrl.analysis.contrasts import contrasts, further_draw, like
-from harness.findings import Ablated
+from harness.findings.masked import Ablated
 
 
 def test_further_draw_by_hand() -> None:

@@ -6,9 +6,7 @@ from page_toys import classified_by, findings
 from report_toys import Run
 
 from harness.core.sheet import Sheet
-from harness.findings import (
-    ClassificationResult,
-)
+from harness.findings.classification import ClassificationResult
 from harness.paper.printed import read_printed
 from harness.report.page import classified
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from page_toys import findings
 
-from harness.findings import (
-    AblationResult,
-)
+from harness.findings.masked import AblationResult
 from harness.report.page import masked
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from page_toys import swept
 
-from harness.findings import (
-    Elbow,
-)
+from harness.findings.sweep import Elbow
 from harness.paper.printed import read_printed
 from harness.report.page import sweeps
 
