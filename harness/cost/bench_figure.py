@@ -9,7 +9,7 @@ from harness.core.picture import blank, saved
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from harness.cost.ratios import Bench, Ratio
+    from harness.cost.ratios import Bench
 
 STYLE = {"transcription": "o--", "lean": "s-", "cached": "^-"}
 AXES = {
@@ -52,15 +52,10 @@ def _panel(axes: Any, bench: Bench, axis: str, quantity: str) -> None:
 
 def points(bench: Bench, axis: str, variant: str, quantity: str) -> list[tuple[int, float]]:
     """(place on the axis, value) of the cases that differ along this axis alone."""
-    found = []
+    found, plain = [], variant == "transcription"
     for one in bench.ratios:
         sizes = {"pairs": 2} | {name: int(n) for name, n in (part.split("=") for part in one.case.split(","))}
         fixed = all(sizes[name] == value for name, value in FIXED[axis].items())
-        if fixed and one.variant == ("lean" if variant == "transcription" else variant):
-            found.append((sizes[axis], _value(one, variant, quantity)))
+        if fixed and one.variant == ("lean" if plain else variant):
+            found.append((sizes[axis], float(getattr(one, f"plain_{quantity}" if plain else quantity))))
     return found
-
-
-def _value(one: Ratio, variant: str, quantity: str) -> float:
-    name = f"plain_{quantity}" if variant == "transcription" else quantity
-    return float(getattr(one, name))

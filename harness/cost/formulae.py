@@ -132,37 +132,39 @@ def _logits(shape: Shape, batch: Batch, bytes_each: int = LOGIT_BYTES) -> float:
     return bytes_each * float(min(UNEMBED_CHUNK, batch.tokens)) * shape.vocabulary
 
 
-def full_memory(shape: Shape, batch: Batch, options: Options) -> Memory:
-    """Training every weight: weights and gradients on the device, 12 bytes a weight of masters and AdamW."""
-    n, width = float(shape.base_parameters), options.bytes_per_weight
-    state = n * (12.0 if width == 2 else 8.0) / options.ranks
+def _training_memory(
+    trained: int, frozen: int, activations: float, logits: float, options: Options
+) -> Memory:
+    """Weights and gradients on the device; 12 bytes a trained weight of masters and AdamW, 8 in float32."""
+    width = options.bytes_per_weight
+    state = trained * (12.0 if width == 2 else 8.0) / options.ranks
     return Memory(
-        weights=n * width,
-        gradients=n * width,
+        weights=float(frozen + trained) * width,
+        gradients=float(trained) * width,
         optimizer=0.0 if options.offload else state,
-        activations=_block_activations(shape, batch, shape.layers, options),
-        logits=_logits(shape, batch),
+        activations=activations,
+        logits=logits,
         overhead=CONTEXT_BYTES + BUCKET_BYTES,
-        host=(state + 4.0 * n) if options.offload else 0.0,
+        host=(state + 4.0 * trained) if options.offload else 0.0,
     )
+
+
+def full_memory(shape: Shape, batch: Batch, options: Options) -> Memory:
+    """Training every weight."""
+    activations = _block_activations(shape, batch, shape.layers, options)
+    return _training_memory(shape.base_parameters, 0, activations, _logits(shape, batch), options)
 
 
 def steered_memory(shape: Shape, batch: Batch, options: Options) -> Memory:
     """Training the adapter: a frozen base, W_dec, the adapter with its gradients and state."""
-    adapter, width = float(shape.adapter_parameters), options.bytes_per_weight
-    state = adapter * (12.0 if width == 2 else 8.0) / options.ranks
-    chunk = options.chunk_features or shape.d_sae
-    bits = shape.d_sae / 8.0
-    steering = batch.tokens * (FEATURE_BYTES * float(chunk) + bits + 4.0 * 4.0 * shape.d_model)
-    return Memory(
-        weights=(shape.base_parameters + shape.decoder_parameters + adapter) * width,
-        gradients=adapter * width,
-        optimizer=0.0 if options.offload else state,
-        activations=_block_activations(shape, batch, shape.upper_layers, options) + steering,
-        logits=_logits(shape, batch, FROZEN_LOGIT_BYTES),
-        overhead=CONTEXT_BYTES + BUCKET_BYTES,
-        host=(state + 4.0 * adapter) if options.offload else 0.0,
+    chunk = float(options.chunk_features or shape.d_sae)
+    steering = batch.tokens * (FEATURE_BYTES * chunk + shape.d_sae / 8.0 + 4.0 * 4.0 * shape.d_model)
+    activations = _block_activations(shape, batch, shape.upper_layers, options) + steering
+    frozen, logits = (
+        shape.base_parameters + shape.decoder_parameters,
+        _logits(shape, batch, FROZEN_LOGIT_BYTES),
     )
+    return _training_memory(shape.adapter_parameters, frozen, activations, logits, options)
 
 
 def scoring_memory(

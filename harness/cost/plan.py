@@ -7,18 +7,8 @@ from typing import NamedTuple
 
 from harness.arm import arm_config, arm_module
 from harness.core.results import Record
-from harness.cost.formulae import (
-    GB,
-    Batch,
-    Memory,
-    Options,
-    forward_flops,
-    full_memory,
-    full_step_flops,
-    scoring_memory,
-    steered_memory,
-    steered_step_flops,
-)
+from harness.cost import formulae
+from harness.cost.formulae import GB, Batch, Memory, Options, forward_flops
 from harness.cost.gpus import Gpu, gpu
 from harness.miniature.manifest import BUNDLE
 from harness.profiles.profile import Profile
@@ -116,6 +106,11 @@ class _Scene(NamedTuple):
     lengths: list[Lengths]
     pairs: int
 
+    @property
+    def answered(self) -> float:
+        """Tokens of both responses, a pair."""
+        return sum(one.chosen + one.rejected for one in self.lengths) / len(self.lengths)
+
 
 def plan(profile: Profile, gpu_name: str) -> Plan:
     """Predict a run.
@@ -182,16 +177,14 @@ def _training(scene: _Scene, arm: str) -> Phase:
     profile, shape = scene.profile, scene.shape
     steered = arm_module(profile.arm(arm)).Arm.uses_sae
     per_device, options = profile.training.pairs_per_device, _options(scene, arm)
-    tokens = padded_tokens(scene.lengths, per_device) / len(scene.lengths)
-    if profile.training.share_prompt:
-        tokens = sum(map(sum, scene.lengths)) / len(scene.lengths)
-    answered = sum(one.chosen + one.rejected for one in scene.lengths) / len(scene.lengths)
-    rows = 2 * per_device
-    length = tokens / 2
-    step = steered_step_flops if steered else full_step_flops
-    flops = step(shape, tokens=tokens, answered=answered, length=length, checkpointing=options.checkpointing)
-    batch = Batch(rows, profile.data.max_length)
-    memory = (steered_memory if steered else full_memory)(shape, batch, options)
+    shared = profile.training.share_prompt
+    computed = sum(map(sum, scene.lengths)) if shared else padded_tokens(scene.lengths, per_device)
+    tokens = computed / len(scene.lengths)
+    step = formulae.steered_step_flops if steered else formulae.full_step_flops
+    again = options.checkpointing
+    flops = step(shape, tokens=tokens, answered=scene.answered, length=tokens / 2, checkpointing=again)
+    batch = Batch(2 * per_device, profile.data.max_length)
+    memory = (formulae.steered_memory if steered else formulae.full_memory)(shape, batch, options)
     seen = scene.pairs * profile.training.epochs / profile.training.ranks
     return _phase(scene, f"train {arm}", memory, flops * seen)
 
@@ -202,10 +195,8 @@ def _evaluation(scene: _Scene, arm: str) -> Phase:
     steered = arm_module(profile.arm(arm)).Arm.uses_sae
     options = _options(scene, arm)
     per_pair = padded_tokens(scene.lengths, section.loss_batch_size) / len(scene.lengths)
-    answered = sum(one.chosen + one.rejected for one in scene.lengths) / len(scene.lengths)
-    pairs = profile.data.test_pairs or TEST_PAIRS
-    flops = pairs * forward_flops(
-        shape, tokens=per_pair, answered=answered, length=per_pair / 2, steered=steered
+    flops = (profile.data.test_pairs or TEST_PAIRS) * forward_flops(
+        shape, tokens=per_pair, answered=scene.answered, length=per_pair / 2, steered=steered
     )
     waiting, longest, scored = 0.0, 1, 1
     for name, task in section.tasks.items():
@@ -218,14 +209,8 @@ def _evaluation(scene: _Scene, arm: str) -> Phase:
         longest = max(longest, size.tokens)
         scored = max(scored, 1 if task.max_new_tokens else size.tokens)
     kept = 2 * shape.layers * shape.heads * shape.d_head * options.bytes_per_weight
-    memory = scoring_memory(
-        shape,
-        Batch(section.batch_size, longest),
-        options,
-        steered=steered,
-        kept=kept,
-        unembedded=section.batch_size * scored,
-    )
+    batch, unembedded = Batch(section.batch_size, longest), section.batch_size * scored
+    memory = formulae.scoring_memory(shape, batch, options, steered=steered, kept=kept, unembedded=unembedded)
     return _phase(scene, f"evaluate {arm}", memory, flops, waiting)
 
 
