@@ -9,7 +9,7 @@ from harness.core.artefact import digest_file
 from harness.core.errors import MissingInputError
 from harness.core.paths import RunPaths
 from harness.profiles.profile import Profile
-from harness.sources.data_root import HOW, inside
+from harness.sources.data_root import HOW, present
 
 
 def arm_digests(profile: Profile, paths: RunPaths) -> dict[str, str]:
@@ -21,7 +21,8 @@ def arm_digests(profile: Profile, paths: RunPaths) -> dict[str, str]:
         ProfileError: an arm refuses its options.
     """
     names = sorted({file for name, section in profile.arms.items() for file in arm_files(section, name)})
-    return {name: digest_file(_found(open_folder(paths), name)) for name in names}
+    named_by = "an arm's options name"
+    return {name: digest_file(present(open_folder(paths), name, named_by, "add it")) for name in names}
 
 
 def open_folder(paths: RunPaths) -> Path:
@@ -35,12 +36,3 @@ def open_folder(paths: RunPaths) -> Path:
             "an arm's options name a file below the data root, but no data root was given", remedy=HOW
         )
     return paths.data_root
-
-
-def _found(root: Path, name: str) -> Path:
-    path = inside(root, name)
-    if not path.is_file():
-        raise MissingInputError(
-            "the data root lacks a file that an arm's options name", value=path, remedy="add it"
-        )
-    return path

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from harness.core.artefact import digest_json
 from harness.core.errors import DamagedFileError, UnavailableError
@@ -16,22 +16,15 @@ from harness.profiles.profile import Profile
 from harness.sources.arm_files import arm_digests, open_folder
 from harness.sources.bundle.files import Bundle, read_bundle
 from harness.sources.bundle.sae import bundle_sae, sae_layer
+from harness.sources.cache import Part
 from harness.sources.data_root import open_data_root, read_files
 from harness.sources.gguf.model import converted, find_gguf
 from harness.sources.hub.download import commit_of, fetch
-from harness.sources.hub.repositories import Repository, release_repository, repositories
+from harness.sources.hub.repositories import Pin, release_repository, repositories
 from harness.sources.layout import row_files
 from harness.sources.synthetic.parts import random_model, random_rows, random_sae
 
 MODEL_FILES = ["*.json", "*.safetensors", "*.model", "*.jinja"]
-
-
-class Part(NamedTuple):
-    """A folder that a run uses: sha256 of each file used, and facts."""
-
-    folder: Path
-    files: dict[str, str]
-    facts: dict[str, Any]
 
 
 def assemble(profile: Profile, paths: RunPaths) -> PrepareResult:
@@ -41,7 +34,7 @@ def assemble(profile: Profile, paths: RunPaths) -> PrepareResult:
         UnavailableError: something is missing on this machine; all of it is named at once.
         HarnessError: any error of a source.
     """
-    pins = pinned(profile, paths.lock, _no_gpu() if needs_gpu(profile) else {})
+    pins = pinned(profile, paths.lock, _no_gpu(profile))
     bundle = read_bundle(profile.model.id) if profile.model.source == "bundle" else None
     model = _model(profile, paths, bundle, pins)
     sae, text = _sae(profile, paths, bundle, pins, model)
@@ -79,13 +72,6 @@ def link(place: Path, target: Path) -> Path:
     return place
 
 
-class Pin(NamedTuple):
-    """A repository and the commit at which it is used."""
-
-    repository: Repository
-    commit: str
-
-
 def pinned(
     profile: Profile, lock: Path, lacking: dict[str, str], *, rows_only: bool = False
 ) -> dict[str, Pin]:
@@ -114,15 +100,12 @@ def pinned(
     return pins
 
 
-def needs_gpu(profile: Profile) -> bool:
-    """Whether the profile is meant for a GPU: a model of the hub in bfloat16."""
-    return profile.model.source == "hub" and profile.model.dtype == "bfloat16"
-
-
-def _no_gpu() -> dict[str, str]:
+def _no_gpu(profile: Profile) -> dict[str, str]:
+    """What a profile that is meant for a GPU, a model of the hub in bfloat16, lacks where there is none."""
     import torch
 
-    if torch.cuda.is_available():
+    meant = profile.model.source == "hub" and profile.model.dtype == "bfloat16"
+    if not meant or torch.cuda.is_available():
         return {}
     build = "this torch is a CPU build" if torch.version.cuda is None else "torch sees no device"
     return {
@@ -135,9 +118,9 @@ def _model(profile: Profile, paths: RunPaths, bundle: Bundle | None, pins: dict[
     if bundle is not None:
         part = Part(bundle.root / "model", bundle.part("model"), {"bundle": section.id})
     elif section.source == "gguf":
-        part = Part(*converted(find_gguf(section)))
+        part = converted(find_gguf(section))
     elif section.source == "random":
-        part = Part(*random_model(profile))
+        part = random_model(profile)
     else:
         folder, commit, files = fetch(*pins[section.id], MODEL_FILES, paths.lock)
         part = Part(folder, files, {"repository": section.id, "commit": commit})
@@ -153,9 +136,9 @@ def _sae(
     if bundle is not None and section.source == "bundle" and section.layer == sae_layer(bundle):
         part = Part(bundle.root / "sae", bundle.part("sae"), dict(bundle.manifest["sae"]))
     elif bundle is not None and section.source == "bundle":
-        part = Part(*bundle_sae(bundle, profile.model, section.layer))
+        part = bundle_sae(bundle, profile.model, section.layer)
     elif section.source == "random":
-        part = Part(*random_sae(profile))
+        part = random_sae(profile)
     elif section.training is not None:
         from harness.sources.trained_sae import trained_sae
 
@@ -163,13 +146,12 @@ def _sae(
         name = section.training.text
         sha = read_files(root, [], texts=[name])[name].sha256
         text = {f"text/{name}": sha}
-        part = Part(
-            *trained_sae(profile, section.training, model.folder, digest_json(model.files), root / name, sha)
-        )
+        digest = digest_json(model.files)
+        part = trained_sae(profile, section.training, model.folder, digest, root / name, sha)
     else:
         from harness.sources.hub.sae import fetch_sae
 
-        part = Part(*fetch_sae(section, *pins[release_repository(section)], paths.lock))
+        part = fetch_sae(section, *pins[release_repository(section)], paths.lock)
     return part._replace(facts=part.facts | {"parameters": count_parameters(part.folder)}), text
 
 
@@ -180,13 +162,11 @@ def rows(profile: Profile, paths: RunPaths, bundle: Bundle | None, pins: dict[st
         HarnessError: any error of a source.
     """
     if profile.data.source == "random":
-        return Part(*random_rows(profile))
+        return random_rows(profile)
     if profile.data.source == "hub":
         from harness.sources.hub.rows import fetch_rows
 
-        commits = {name: pin.commit for name, pin in pins.items()}
-        places = {name: pin.repository for name, pin in pins.items()}
-        root = fetch_rows(profile, places, commits, paths.lock).folder
+        root = fetch_rows(profile, pins, paths.lock).folder
     elif bundle is not None and profile.data.source == "bundle":
         root = bundle.root / "data"
     else:
@@ -217,15 +197,14 @@ def count_parameters(folder: Path) -> int:
     Raises:
         DamagedFileError: a file is cut off or is not safetensors.
     """
-    from math import prod
-
     from safetensors import SafetensorError, safe_open
 
     total = 0
     for path in sorted(folder.glob("*.safetensors")):
         try:
             with safe_open(path, framework="numpy") as tensors:
-                total += sum(prod(tensors.get_slice(name).get_shape()) for name in _names(tensors))
+                names = tensors.keys()
+                total += sum(prod(tensors.get_slice(name).get_shape()) for name in names)
         except (SafetensorError, OSError) as error:
             raise DamagedFileError(
                 f"the weight file cannot be read ({error})",
@@ -233,7 +212,3 @@ def count_parameters(folder: Path) -> int:
                 remedy="restore it, or delete it and fetch it again",
             ) from error
     return total
-
-
-def _names(tensors: Any) -> list[str]:
-    return list(tensors.keys())

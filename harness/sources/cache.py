@@ -11,20 +11,21 @@ from filelock import FileLock
 from platformdirs import user_cache_path
 from safetensors import SafetensorError
 
-from harness.core.artefact import digest_file, digest_tree, write_json
+from harness.core.artefact import digest_file, digest_json, digest_tree, write_json
 from harness.core.documents import read_json
 from harness.core.errors import DamagedFileError
 from harness.core.folders import whole_folder, writing
+from harness.sources.progress import quiet
 
 MADE = "made.json"
 
 
-class Cached(NamedTuple):
-    """A folder that was made once.
+class Part(NamedTuple):
+    """A folder that a run uses.
 
     Attributes:
         folder: where it is.
-        files: sha256 of each file by path relative to it.
+        files: sha256 of each file used, by path relative to it.
         facts: what its maker found.
     """
 
@@ -38,11 +39,16 @@ def cache_home() -> Path:
     return user_cache_path("fsrl-bench", appauthor=False)
 
 
-def made_once(folder: Path, make: Callable[[Path], dict[str, Any]]) -> Cached:
-    """The folder as it was made; where it is not there yet, `make` fills an empty one and gives its facts.
+def place(kind: str, determined_by: object) -> Path:
+    """The folder in the cache of something that plain data determine."""
+    return cache_home() / kind / digest_json(determined_by)[:16]
+
+
+def made_once(folder: Path, make: Callable[[Path], dict[str, Any]]) -> Part:
+    """The folder as it was made; where it is not there yet, `make` quietly fills one and gives its facts.
 
     Raises:
-        DamagedFileError: a file of the folder is not what it was when it was made.
+        DamagedFileError: a file of the folder is missing, or not what it was when it was made.
         RunFolderError: the cache cannot be written or the disk is full.
     """
     remedy = "free disk space, or name another cache folder with the variable XDG_CACHE_HOME"
@@ -51,18 +57,13 @@ def made_once(folder: Path, make: Callable[[Path], dict[str, Any]]) -> Cached:
         with FileLock(folder.parent / f".{folder.name}.lock"):
             if not folder.exists():
                 _remove_leftovers(folder)
-                with whole_folder(folder) as new:
+                with whole_folder(folder) as new, quiet():
                     facts = make(new)
                     write_json(new / MADE, {"files": digest_tree(new), "facts": facts})
-    return read_cached(folder)
+    return _checked(folder)
 
 
-def read_cached(folder: Path) -> Cached:
-    """A folder that `made_once` made, every file checked.
-
-    Raises:
-        DamagedFileError: a file is missing, added or changed.
-    """
+def _checked(folder: Path) -> Part:
     remedy = f"delete the folder {folder} and run `prepare` again"
     if not (folder / MADE).is_file():
         raise DamagedFileError(
@@ -74,7 +75,7 @@ def read_cached(folder: Path) -> Cached:
         path = folder / name
         if not path.is_file() or digest_file(path) != sha:
             raise DamagedFileError("a file of the cache is missing or changed", value=path, remedy=remedy)
-    return Cached(folder, expected, made["facts"])
+    return Part(folder, expected, made["facts"])
 
 
 def _remove_leftovers(folder: Path) -> None:

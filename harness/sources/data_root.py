@@ -126,14 +126,21 @@ def inside(root: Path, name: str) -> Path:
     return path
 
 
-def _read(root: Path, name: str, entry: Entry | None) -> RowFile:
+def present(root: Path, name: str, named_by: str, remedy: str) -> Path:
+    """The file below the root.
+
+    Raises:
+        MissingInputError: it is not there.
+        DataError: as for `inside`.
+    """
     path = inside(root, name)
     if not path.is_file():
-        raise MissingInputError(
-            "the data root lacks a file that the profile names",
-            value=path,
-            remedy=f"add it, or {HOW}: {LAYOUT}",
-        )
+        raise MissingInputError(f"the data root lacks a file that {named_by}", value=path, remedy=remedy)
+    return path
+
+
+def _read(root: Path, name: str, entry: Entry | None) -> RowFile:
+    path = present(root, name, "the profile names", f"add it, or {HOW}: {LAYOUT}")
     sha, rows = digest_file(path), _count_lines(path)
     if entry is None:
         return RowFile(sha, rows, listed=False, source="", licence="")

@@ -12,7 +12,7 @@ from harness.core.paths import RunPaths
 from harness.profiles.profile import Profile
 from harness.sources.assemble import pinned, rows
 from harness.sources.bundle.files import read_bundle
-from harness.sources.data_root import MANIFEST, Entry, RowFile, read_files
+from harness.sources.data_root import MANIFEST, Entry, read_files
 from harness.sources.layout import row_files
 
 NOT_STATED = "not stated in the data root that it was copied from"
@@ -39,7 +39,15 @@ def export(profile: Profile, paths: RunPaths, target: Path) -> dict[str, Entry]:
     root = rows(profile, paths, bundle, pinned(profile, paths.lock, {}, rows_only=True)).folder
     texts = [profile.sae.training.text] if profile.sae.training and profile.data.source == "data_root" else []
     found = read_files(root, row_files(profile, root), texts=texts)
-    manifest = {name: _entry(file) for name, file in found.items()}
+    manifest = {
+        name: Entry(
+            rows=file.rows,
+            sha256=file.sha256,
+            source=file.source or NOT_STATED,
+            licence=file.licence or NOT_STATED,
+        )
+        for name, file in found.items()
+    }
     remedy = "free disk space, or name another folder"
     with writing("the data root cannot be written", target, remedy), whole_folder(target) as new:
         for name in manifest:
@@ -48,12 +56,3 @@ def export(profile: Profile, paths: RunPaths, target: Path) -> dict[str, Entry]:
         write_json(new / MANIFEST, {name: entry.model_dump() for name, entry in manifest.items()})
         read_files(new, manifest)
     return manifest
-
-
-def _entry(file: RowFile) -> Entry:
-    return Entry(
-        rows=file.rows,
-        sha256=file.sha256,
-        source=file.source or NOT_STATED,
-        licence=file.licence or NOT_STATED,
-    )

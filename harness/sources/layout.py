@@ -24,20 +24,18 @@ def row_files(profile: Profile, root: Path | None) -> list[str]:
 
 
 def evaluation_files(profile: Profile, root: Path | None) -> set[str]:
-    """The evaluation rows alone."""
-    tasks = profile.evaluation.tasks.items()
-    return {name for task, section in tasks for name in task_rows(task, section, root)}
+    """The evaluation rows alone: those that each task's file of `harness/tasks/` names, by subject."""
+    return {
+        name
+        for task, section in profile.evaluation.tasks.items()
+        for pattern in ROW_FILE.findall(task_file(task).read_text(encoding="utf-8"))
+        for name in _by_subject(task, pattern, section, root)
+    }
 
 
 def evaluation_repositories(profile: Profile) -> list[str]:
     """The hub's repositories, ORG/NAME, of the evaluation rows."""
     return sorted({"/".join(name.split("/")[:2]) for name in evaluation_files(profile, None)})
-
-
-def task_rows(task: str, section: TaskSection, root: Path | None) -> set[str]:
-    """Row files of one task: those that its file of `harness/tasks/` names, once for each subject."""
-    patterns = ROW_FILE.findall(task_file(task).read_text(encoding="utf-8"))
-    return {name for pattern in patterns for name in _by_subject(task, pattern, section, root)}
 
 
 def _by_subject(task: str, pattern: str, section: TaskSection, root: Path | None) -> list[str]:

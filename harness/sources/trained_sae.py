@@ -9,12 +9,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.core.artefact import digest_json
 from harness.core.errors import DataError
 from harness.profiles.profile import Profile
 from harness.profiles.sections import SaeTraining
-from harness.sources.cache import Cached, cache_home, made_once
-from harness.sources.progress import quiet
+from harness.sources.cache import Part, made_once, place
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +24,7 @@ MASSIVE = 3.0
 
 def trained_sae(
     profile: Profile, training: SaeTraining, model_dir: Path, model_digest: str, text: Path, text_sha: str
-) -> Cached:
+) -> Part:
     """The SAE of a profile, trained at the first call and cached by all that determines it.
 
     The first position of every sequence, and now and then a later one, is an attention sink: its norm is a
@@ -42,21 +40,16 @@ def trained_sae(
     Raises:
         DataError: the text is shorter than the tokens asked for.
     """
-    key = digest_json(
-        {
-            "model": [model_digest, profile.model.dtype, profile.model.attention],
-            "text": text_sha,
-            "layer": profile.sae.layer,
-            "training": training.model_dump(mode="json"),
-            "versions": [metadata.version("sae-lens"), metadata.version("torch")],
-        }
+    determined_by = {
+        "model": [model_digest, profile.model.dtype, profile.model.attention],
+        "text": text_sha,
+        "layer": profile.sae.layer,
+        "training": training.model_dump(mode="json"),
+        "versions": [metadata.version("sae-lens"), metadata.version("torch")],
+    }
+    return made_once(
+        place("saes", determined_by), lambda out: _train(profile, training, model_dir, text, out)
     )
-
-    def make(out: Path) -> dict[str, Any]:
-        with quiet():
-            return _train(profile, training, model_dir, text, out)
-
-    return made_once(cache_home() / "saes" / key[:16], make)
 
 
 def _train(profile: Profile, training: SaeTraining, model_dir: Path, text: Path, out: Path) -> dict[str, Any]:

@@ -7,13 +7,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from harness.core.artefact import digest_json
 from harness.core.documents import read_json
 from harness.core.errors import ProfileError
 from harness.profiles.sections import ModelSection
 from harness.sources.bundle.files import Bundle
-from harness.sources.cache import Cached, cache_home, made_once
-from harness.sources.progress import quiet
+from harness.sources.cache import Part, made_once, place
 
 SAMPLES = 400_000
 """Activation vectors seen in training: a fifth of the bundle's own SAE, for the sake of the sweep's time."""
@@ -39,7 +37,7 @@ def settings(bundle: Bundle, layer: int) -> dict[str, Any]:
     }
 
 
-def bundle_sae(bundle: Bundle, model: ModelSection, layer: int) -> Cached:
+def bundle_sae(bundle: Bundle, model: ModelSection, layer: int) -> Part:
     """The SAE of a block, trained at the first call and cached by all that determines it.
 
     Text, shuffling and every other setting than the number of samples are those of the bundle's own SAE.
@@ -53,13 +51,8 @@ def bundle_sae(bundle: Bundle, model: ModelSection, layer: int) -> Cached:
             "the model has no such block", value=f"sae.layer = {layer}", remedy=f"choose 0 to {blocks - 1}"
         )
     found = settings(bundle, layer)
-    key = digest_json({"model": bundle.part("model"), "section": model.model_dump(mode="json"), **found})
-
-    def make(out: Path) -> dict[str, Any]:
-        with quiet():
-            return _train(bundle, model, layer, found, out)
-
-    return made_once(cache_home() / "saes" / key[:16], make)
+    folder = place("saes", {"model": bundle.part("model"), "section": model.model_dump(mode="json"), **found})
+    return made_once(folder, lambda out: _train(bundle, model, layer, found, out))
 
 
 def _blocks(bundle: Bundle) -> int:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from harness.core.artefact import digest_file
 from harness.core.errors import DamagedFileError, UnavailableError
 from harness.profiles.sections import ModelSection
-from harness.sources.cache import Cached, cache_home, made_once
-from harness.sources.progress import quiet
+from harness.sources.cache import Part, cache_home, made_once
+from harness.sources.gguf.tokenizer import read_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -73,19 +73,15 @@ def find_gguf(section: ModelSection) -> GgufFile:
     return GgufFile(path, sha, section.id, distribution.version)
 
 
-def converted(file: GgufFile) -> Cached:
+def converted(file: GgufFile) -> Part:
     """The model as safetensors with its tokenizer, converted once and cached by the GGUF file's digest.
 
     Raises:
         UnavailableError: the `gguf` package is not installed.
         DamagedFileError: the GGUF file lacks what a chat model needs, or the cached files changed.
     """
-
-    def make(out: Path) -> dict[str, Any]:
-        with quiet():
-            return _convert(file, out)
-
-    return made_once(cache_home() / "models" / f"{file.sha256[:16]}-{FORMAT}", make)
+    folder = cache_home() / "models" / f"{file.sha256[:16]}-{FORMAT}"
+    return made_once(folder, lambda out: _convert(file, out))
 
 
 def _convert(file: GgufFile, out: Path) -> dict[str, Any]:
@@ -93,8 +89,6 @@ def _convert(file: GgufFile, out: Path) -> dict[str, Any]:
         raise UnavailableError(
             "the package that reads GGUF files is not installed", value="gguf", remedy="pip install gguf"
         )
-    from harness.sources.gguf.tokenizer import read_tokenizer
-
     tokenizer, tokenizer_facts = read_tokenizer(file.path)
     model = _read_model(file.path)
     model.generation_config = _generation_config(tokenizer)
@@ -166,10 +160,9 @@ def _record_form(sha256: str) -> str:
 
 
 def _install(package: str) -> str:
-    extra = EXTRAS.get(package)
     alone = f"pip install --no-deps {package}"
+    if package not in EXTRAS:
+        return alone
     return (
-        f'pip install "fsrl-bench[{extra}]", or, without what that package itself asks for: {alone}'
-        if extra
-        else alone
+        f'pip install "fsrl-bench[{EXTRAS[package]}]", or, without what that package itself asks for: {alone}'
     )

@@ -23,27 +23,23 @@ def read_tokenizer(path: Path) -> tuple[PreTrainedTokenizerBase, dict[str, Any]]
     Raises:
         DamagedFileError: no chat template, no end-of-turn token, or a pre-tokenizer that is not known here.
     """
+    from gguf import GGUFReader
+    from tokenizers import pre_tokenizers
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name, local_files_only=True)
-    kind = _field(path, "tokenizer.ggml.pre")
+    field = GGUFReader(path).fields.get("tokenizer.ggml.pre")
+    kind = None if field is None else field.contents()
     if kind != DIGITS_APART:
         raise _refuse(f"its pre-tokenizer {kind!r} is not known here (known: {DIGITS_APART})", path)
-    _take_digits_apart(tokenizer)
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
     if not tokenizer.chat_template or tokenizer.eos_token_id is None:
         raise _refuse("it has no chat template or no end-of-turn token", path)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer, _facts(tokenizer, kind)
-
-
-def _take_digits_apart(tokenizer: PreTrainedTokenizerBase) -> None:
-    from tokenizers import pre_tokenizers
-
-    backend: Any = tokenizer
-    backend.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
-    )
 
 
 def _facts(tokenizer: PreTrainedTokenizerBase, kind: str) -> dict[str, Any]:
@@ -58,13 +54,6 @@ def _facts(tokenizer: PreTrainedTokenizerBase, kind: str) -> dict[str, Any]:
         "chat_template_sha256": hashlib.sha256(template.encode()).hexdigest(),
         "chat_template_adds_a_system_message": "first" in template and "system" in template,
     }
-
-
-def _field(path: Path, name: str) -> Any:
-    from gguf import GGUFReader
-
-    field = GGUFReader(path).fields.get(name)
-    return None if field is None else field.contents()
 
 
 def _refuse(cause: str, path: Path) -> DamagedFileError:

@@ -6,7 +6,7 @@ import os
 import re
 from importlib import util
 from pathlib import Path
-from typing import Literal, NamedTuple, NoReturn
+from typing import Literal, NamedTuple
 
 from harness.core.errors import ProfileError, UnavailableError, first_line
 from harness.profiles.profile import Profile
@@ -29,6 +29,13 @@ class Repository(NamedTuple):
     @property
     def page(self) -> str:
         return f"{SITE}/{'datasets/' if self.kind == 'dataset' else ''}{self.id}"
+
+
+class Pin(NamedTuple):
+    """A repository and the commit at which it is used."""
+
+    repository: Repository
+    commit: str
 
 
 def repositories(profile: Profile, *, rows_only: bool = False) -> list[Repository]:
@@ -103,10 +110,15 @@ def pin(repository: Repository) -> str:
             repository.id, revision=repository.revision, repo_type=repository.kind, timeout=ANSWER_S
         )
         api.auth_check(repository.id, repo_type=repository.kind)
-    except OfflineModeIsEnabled:
-        refuse(repository, "HF_HUB_OFFLINE is set and its files are not here as the lock file has them", None)
     except Exception as error:  # the hub's client lets several kinds through: its own, httpx', OSError
-        refuse(repository, reason(error), error)
+        offline = isinstance(error, OfflineModeIsEnabled)
+        unheld = "HF_HUB_OFFLINE is set and its files are not here as the lock file has them"
+        raise UnavailableError(
+            f"cannot read {repository.id} ({repository.used_as}): {unheld if offline else reason(error)}",
+            value=repository.page,
+            remedy=f"connect to the hub, accept the terms on the page while logged in, and put a read token "
+            f"({SITE}/settings/tokens) into the variable {TOKEN}",
+        ) from (None if offline or token() else error)  # the client's own message may quote the token
     return str(info.sha)
 
 
@@ -132,17 +144,3 @@ def reason(error: Exception) -> str:
     first = first_line(error)
     secret = token()
     return f"the hub does not answer ({first.replace(secret, '***') if secret else first})"
-
-
-def refuse(repository: Repository, why: str, error: Exception | None) -> NoReturn:
-    """Say what is missing.
-
-    Raises:
-        UnavailableError: always. Its cause is left out: the hub client's own message may quote the token.
-    """
-    raise UnavailableError(
-        f"cannot read {repository.id} ({repository.used_as}): {why}",
-        value=repository.page,
-        remedy=f"connect to the hub, accept the terms on the page while logged in, and put a read token "
-        f"({SITE}/settings/tokens) into the variable {TOKEN}",
-    ) from (None if token() else error)

@@ -8,15 +8,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.core.artefact import digest_file, digest_json, write_json, write_text
+from harness.core.artefact import digest_file, write_json, write_text
 from harness.core.errors import DamagedFileError, DataError, ProfileError
 from harness.profiles.profile import Profile
-from harness.sources.cache import Cached, cache_home, made_once
+from harness.sources.cache import Part, made_once, place
 from harness.sources.data_root import MANIFEST
 from harness.sources.hub.download import Snapshot, fetch
-from harness.sources.hub.repositories import Repository
+from harness.sources.hub.repositories import Pin
 from harness.sources.layout import row_files
-from harness.sources.progress import quiet
 
 CARD = "README.md"
 NO_LICENCE = "not stated on the repository's card"
@@ -46,14 +45,11 @@ class Split(NamedTuple):
         return cls("/".join(parts[:2]), parts[2], parts[3])
 
 
-def fetch_rows(
-    profile: Profile, places: Mapping[str, Repository], commits: Mapping[str, str], lock: Path
-) -> Cached:
+def fetch_rows(profile: Profile, pins: Mapping[str, Pin], lock: Path) -> Part:
     """All rows of a profile as a data root in the user's cache.
 
     Args:
-        places: the repositories, by id.
-        commits: of each of them.
+        pins: repositories and their commits, by the repository's id.
         lock: the profile's lock file.
 
     Raises:
@@ -66,7 +62,7 @@ def fetch_rows(
         split = Split.of(name)
         asked.setdefault(split.repository, set()).add(split.config)
     snapshots = {
-        repository: _snapshot(places[repository], commits[repository], configs, lock)
+        repository: _snapshot(pins[repository], configs, lock)
         for repository, configs in sorted(asked.items())
     }
 
@@ -77,16 +73,16 @@ def fetch_rows(
         write_json(out / MANIFEST, manifest)
         return {"files": {k: {f: e[f] for f in ("rows", "source", "licence")} for k, e in manifest.items()}}
 
-    key = digest_json([names, sorted(pairs), {one: snapshots[one].files for one in snapshots}])[:16]
-    return made_once(cache_home() / "data" / key, make)
+    files = {repository: snapshot.files for repository, snapshot in snapshots.items()}
+    return made_once(place("data", [names, sorted(pairs), files]), make)
 
 
-def _snapshot(repository: Repository, commit: str, configs: Iterable[str], lock: Path) -> Snapshot:
+def _snapshot(pin: Pin, configs: Iterable[str], lock: Path) -> Snapshot:
     """The card and the data files of some configurations."""
-    card = fetch(repository, commit, [CARD], lock)
+    card = fetch(*pin, [CARD], lock)
     declared = _declared(card.folder / CARD)
     patterns = {pattern for config in configs for pattern in declared.get(config, ["*"])}
-    return fetch(repository, commit, [CARD, *sorted(patterns)], lock)
+    return fetch(*pin, [CARD, *sorted(patterns)], lock)
 
 
 def _card(path: Path) -> dict[str, Any]:
@@ -132,7 +128,7 @@ def _write(out: Path, name: str, snapshot: Snapshot, is_pairs: bool) -> dict[str
 def _load(snapshot: Snapshot, split: Split) -> Any:
     import datasets
 
-    with tempfile.TemporaryDirectory(prefix="harness-rows-") as cache, quiet():
+    with tempfile.TemporaryDirectory(prefix="harness-rows-") as cache:
         bars = datasets.utils.are_progress_bars_disabled()
         datasets.disable_progress_bars()
         try:
@@ -157,20 +153,15 @@ def pair_of(row: dict[str, Any]) -> dict[str, Any]:
     Raises:
         DataError: the row is not one prompt with two conversations that end in an answer.
     """
+    remedy = "set data.id to a preference set"
     try:
         prompt, answers = row["prompt"], {side: row[side][-1] for side in ("chosen", "rejected")}
         roles = {answer["role"] for answer in answers.values()}
     except (KeyError, IndexError, TypeError) as error:
-        raise DataError(
-            f"a row is not a preference pair ({type(error).__name__}: {error})",
-            value=list(row),
-            remedy="set data.id to a preference set",
-        ) from error
+        cause = f"a row is not a preference pair ({type(error).__name__}: {error})"
+        raise DataError(cause, value=list(row), remedy=remedy) from error
     if roles != {"assistant"}:
-        raise DataError(
-            "a conversation does not end with the assistant",
-            value=sorted(roles),
-            remedy="set data.id to a preference set",
-        )
+        cause = "a conversation does not end with the assistant"
+        raise DataError(cause, value=sorted(roles), remedy=remedy)
     messages = prompt if isinstance(prompt, list) else [{"role": "user", "content": prompt}]
     return {"prompt": messages, **{side: [dict(answer)] for side, answer in answers.items()}}

@@ -8,15 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from harness.core.artefact import digest_json
 from harness.profiles.sections import SaeSection
-from harness.sources.cache import Cached, cache_home, made_once
+from harness.sources.cache import Part, made_once, place
 from harness.sources.hub.download import Snapshot, fetch
 from harness.sources.hub.repositories import Repository, release_folder
-from harness.sources.progress import quiet
 
 
-def fetch_sae(section: SaeSection, repository: Repository, commit: str, lock: Path) -> Cached:
+def fetch_sae(section: SaeSection, repository: Repository, commit: str, lock: Path) -> Part:
     """The SAE in sae-lens' own format, cached by release, id and the digests of its files.
 
     Raises:
@@ -30,7 +28,7 @@ def fetch_sae(section: SaeSection, repository: Repository, commit: str, lock: Pa
             warnings.simplefilter("ignore")  # of what sae-lens imports
             from sae_lens import SAE
 
-        with quiet(), pinned(repository.id, snapshot):
+        with pinned(repository.id, snapshot):
             sae = SAE.from_pretrained(section.release, section.sae_id, device="cpu")
         sae.save_model(out)
         return {
@@ -40,8 +38,7 @@ def fetch_sae(section: SaeSection, repository: Repository, commit: str, lock: Pa
             "d_sae": int(sae.cfg.d_sae),
         }
 
-    key = digest_json([section.release, section.sae_id, commit, snapshot.files])[:16]
-    return made_once(cache_home() / "saes" / key, make)
+    return made_once(place("saes", [section.release, section.sae_id, commit, snapshot.files]), make)
 
 
 @contextlib.contextmanager

@@ -9,8 +9,7 @@ from typing import Any
 from harness.core.artefact import digest_json
 from harness.profiles.profile import Profile
 from harness.sources.bundle.files import read_bundle
-from harness.sources.cache import Cached, cache_home, made_once
-from harness.sources.progress import quiet
+from harness.sources.cache import Part, cache_home, made_once
 from harness.sources.synthetic import lengths, rows, tokenizer, weights
 from harness.sources.synthetic.shapes import model_config, sae_width
 
@@ -19,22 +18,21 @@ VERSION = 1
 EVALUATION_ROWS = ("cais", "openai", "truthfulqa")
 
 
-def random_model(profile: Profile) -> Cached:
+def random_model(profile: Profile) -> Part:
     """Model and tokenizer of the profile's shapes."""
     from harness.models.base_model import DTYPES
 
     config = model_config(profile)
 
     def make(folder: Path) -> dict[str, Any]:
-        with quiet():
-            tokenizer.write_tokenizer(config["vocab_size"], folder)
-            made = weights.write_model(config, DTYPES[profile.model.dtype], folder)
+        tokenizer.write_tokenizer(config["vocab_size"], folder)
+        made = weights.write_model(config, DTYPES[profile.model.dtype], folder)
         return made | {"random_weights": True}
 
     return made_once(_place("model", config | {"dtype": profile.model.dtype, "seed": weights.SEED}), make)
 
 
-def random_sae(profile: Profile) -> Cached:
+def random_sae(profile: Profile) -> Part:
     """An SAE of the profile's shapes."""
     width, config, layer = sae_width(profile), model_config(profile), profile.sae.layer
 
@@ -45,7 +43,7 @@ def random_sae(profile: Profile) -> Cached:
     return made_once(_place("sae", shape), make)
 
 
-def random_rows(profile: Profile) -> Cached:
+def random_rows(profile: Profile) -> Part:
     """Synthetic pairs, and the miniature's evaluation rows, whose words the tokenizer does not know."""
     data, vocabulary = profile.data, int(model_config(profile)["vocab_size"])
     bounds = {"max_length": data.max_length, "max_prompt_length": data.max_prompt_length}

@@ -20,15 +20,16 @@ BUNDLED = {
     "miniature": BUNDLE / "model" / "config.json",
 }
 """Configuration of each known model, by `model.id`."""
-DIVIDED = (
-    "vocab_size",
-    "hidden_size",
-    "intermediate_size",
-    "num_hidden_layers",
-    "head_dim",
-    "query_pre_attn_scalar",
-    "sliding_window",
-)
+DIVIDED = {
+    "vocab_size": 64,
+    "hidden_size": 16,
+    "intermediate_size": 16,
+    "num_hidden_layers": 2,
+    "head_dim": 8,
+    "query_pre_attn_scalar": 16,
+    "sliding_window": 8,
+}
+"""Entries of a configuration that a small variant divides, and the least that each may become."""
 WIDTH = re.compile(r"width_(\d+)([km])(?:/|$)")
 """The number of features in the name of a GemmaScope SAE: 65k is 65,536."""
 
@@ -105,9 +106,8 @@ def divided(config: dict[str, Any], by: int) -> dict[str, Any]:
     """The configuration with widths, blocks and vocabulary divided, heads kept; for tests on a CPU."""
     if by == 1:
         return config
-    least = {"head_dim": 8, "num_hidden_layers": 2, "vocab_size": 64, "sliding_window": 8}
     return config | {
-        name: max(least.get(name, 16), config[name] // by) for name in DIVIDED if config.get(name)
+        name: max(least, config[name] // by) for name, least in DIVIDED.items() if config.get(name)
     }
 
 
@@ -117,15 +117,11 @@ def sae_width(profile: Profile) -> int:
     Raises:
         ProfileError: the SAE's name does not say how wide it is.
     """
-    return _whole_width(profile) // profile.model.divide
-
-
-def _whole_width(profile: Profile) -> int:
-    section = profile.sae
+    section, by = profile.sae, profile.model.divide
     if section.training is not None:
-        return section.training.d_sae
+        return section.training.d_sae // by
     if profile.model.id == "miniature":
-        return int(json.loads((BUNDLE / "sae" / "cfg.json").read_text(encoding="utf-8"))["d_sae"])
+        return int(json.loads((BUNDLE / "sae" / "cfg.json").read_text(encoding="utf-8"))["d_sae"]) // by
     found = WIDTH.search(section.sae_id)
     if found is None:
         raise ProfileError(
@@ -135,28 +131,21 @@ def _whole_width(profile: Profile) -> int:
         )
     # GemmaScope's widths are powers of two: 16k is 2^14, 65k is 2^16, 1m is 2^20.
     named = int(found[1]) * {"k": 1000, "m": 1_000_000}[found[2]]
-    return int(1 << round(math.log2(named)))
-
-
-def build_on_meta(config: dict[str, Any]) -> Any:
-    """The model of a configuration on PyTorch's meta device: every shape, no storage."""
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    settings = dict(config)
-    made = AutoConfig.for_model(settings.pop("model_type"), **settings)
-    with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(made)
+    return int(1 << round(math.log2(named))) // by
 
 
 def shape_of(profile: Profile) -> Shape:
-    """Every size of a profile, parameters counted on the model as transformers builds it.
+    """Every size of a profile, counted on the model as transformers builds it, on a device without storage.
 
     Raises:
         ProfileError, MissingInputError: see `model_config` and `sae_width`.
     """
-    config = model_config(profile)
-    model = build_on_meta(config)
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.for_model(**model_config(profile))
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
     text = model.config.get_text_config()
     layer, layers = profile.sae.layer, text.num_hidden_layers
     if layer >= layers:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.miniature.manifest import BUNDLE
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
 
-PAD, EOS, BOS, UNKNOWN = "<pad>", "<eos>", "<bos>", "<unk>"
-TURN_START, TURN_END = "<start_of_turn>", "<end_of_turn>"
-SPECIAL = (PAD, EOS, BOS, UNKNOWN, TURN_START, TURN_END)
-ROLES = ("user", "model")
-FIRST_WORD = len(SPECIAL) + len(ROLES)
-TEMPLATE = BUNDLE / "model" / "chat_template.jinja"
+from harness.miniature.tokenizer import BOS, CHAT_TEMPLATE, EOS, PAD, SPECIAL_TOKENS, UNK
+
+FRAME = (*SPECIAL_TOKENS, "user", "model")
+FIRST_WORD = len(FRAME)
 
 
 def token_id(name: str) -> int:
     """The id of a special token or a role's name."""
-    return (*SPECIAL, *ROLES).index(name)
+    return FRAME.index(name)
 
 
 def word(token: int) -> str:
@@ -30,19 +29,16 @@ def write_tokenizer(vocabulary: int, folder: Path) -> None:
     A turn of n words becomes n tokens and a frame: `<start_of_turn>` and the role before, `<end_of_turn>`
     after.
     """
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
-    names = [*SPECIAL, *ROLES, *map(word, range(FIRST_WORD, vocabulary))]
-    core = Tokenizer(models.WordLevel({name: i for i, name in enumerate(names)}, unk_token=UNKNOWN))
+    names = [*FRAME, *map(word, range(FIRST_WORD, vocabulary))]
+    core = Tokenizer(models.WordLevel({name: i for i, name in enumerate(names)}, unk_token=UNK))
     core.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    core.add_special_tokens(list(SPECIAL))
+    core.add_special_tokens(list(SPECIAL_TOKENS))
     made = PreTrainedTokenizerFast(
         tokenizer_object=core,
-        chat_template=TEMPLATE.read_text(encoding="utf-8"),
+        chat_template=CHAT_TEMPLATE,
         pad_token=PAD,
         eos_token=EOS,
         bos_token=BOS,
-        unk_token=UNKNOWN,
+        unk_token=UNK,
     )
     made.save_pretrained(folder)

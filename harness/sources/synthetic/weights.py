@@ -10,8 +10,9 @@ import torch
 from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
+from harness.miniature.tokenizer import BOS, END, EOS, PAD
 from harness.models.residual import hook_name
-from harness.sources.synthetic.tokenizer import BOS, EOS, PAD, TURN_END, token_id
+from harness.sources.synthetic.tokenizer import token_id
 
 SEED = 20250912
 
@@ -25,20 +26,13 @@ def write_model(config: dict[str, Any], dtype: torch.dtype, folder: Path) -> dic
     Returns:
         Facts: seed and number of parameters.
     """
-    settings = dict(config) | {
-        "pad_token_id": token_id(PAD),
-        "eos_token_id": token_id(EOS),
-        "bos_token_id": token_id(BOS),
-    }
-    made = AutoConfig.for_model(settings.pop("model_type"), **settings)
+    ends = {"pad_token_id": token_id(PAD), "eos_token_id": token_id(EOS), "bos_token_id": token_id(BOS)}
+    made = AutoConfig.for_model(**config | ends)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         model = AutoModelForCausalLM.from_config(made, dtype=dtype)
-    model.generation_config = GenerationConfig(
-        pad_token_id=token_id(PAD),
-        bos_token_id=token_id(BOS),
-        eos_token_id=[token_id(EOS), token_id(TURN_END)],
-    )
+    stops = {"eos_token_id": [token_id(EOS), token_id(END)]}
+    model.generation_config = GenerationConfig(**ends | stops)
     model.save_pretrained(folder)
     return {"seed": SEED, "parameters": sum(tensor.numel() for tensor in model.parameters())}
 
