@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedTokenizerFast
 
 from harness.miniature.corpus import Corpus, Document
@@ -47,13 +48,10 @@ def encode(tokenizer: PreTrainedTokenizerFast, documents: list[Document]) -> lis
 
 def collate(documents: list[Encoded], pad_id: int) -> Batch:
     """Pad the documents on the right to the longest."""
-    length = max(len(document.ids) for document in documents)
-    ids = np.full((len(documents), length), pad_id, dtype=np.int64)
-    weights = np.zeros((len(documents), length), dtype=np.float32)
-    for row, document in enumerate(documents):
-        ids[row, : len(document.ids)] = document.ids
-        weights[row, : len(document.ids)] = document.weights
-    return Batch(torch.from_numpy(ids), torch.from_numpy(weights), sum(len(d.ids) for d in documents))
+    ids = [torch.from_numpy(document.ids) for document in documents]
+    weights = [torch.from_numpy(document.weights) for document in documents]
+    padded = pad_sequence(ids, batch_first=True, padding_value=pad_id)
+    return Batch(padded, pad_sequence(weights, batch_first=True), sum(map(len, ids)))
 
 
 def groups(documents: list[Encoded], tokens: int) -> list[list[Encoded]]:

@@ -14,7 +14,7 @@ from harness.miniature.multiple_choice import ChoiceItem, identity, make_item, t
 from harness.miniature.problems import TRAINED, WIDE, Problem, make_problem
 from harness.miniature.prompts import belief_prompt, choice_prompt, problem_prompt
 from harness.miniature.style import capitalised, natural_style
-from harness.miniature.text import Span, Spans
+from harness.miniature.text import Span, Spans, plain
 from harness.miniature.world import Fact, World, attribute_form, subject_form
 
 USER = "<start_of_turn>user\n"
@@ -51,15 +51,8 @@ def turn(
     kind: str, prompt: str, answer: str, *, prompt_weight: float = PROMPT_WEIGHT, weight: float = 1.0
 ) -> Document:
     """A request and its answer as chat turns."""
-    return Document(
-        kind,
-        (
-            Segment("<bos>", 0.0),
-            Segment(f"{USER}{prompt}{MODEL}", prompt_weight),
-            Segment(answer, weight),
-            Segment(STOP, 0.3),
-        ),
-    )
+    asked = Segment(f"{USER}{prompt}{MODEL}", prompt_weight)
+    return Document(kind, (Segment("<bos>", 0.0), asked, Segment(answer, weight), Segment(STOP, 0.3)))
 
 
 class Corpus:
@@ -103,29 +96,20 @@ class Corpus:
         choices = sorted(self.rng.sample(self.rng.choice(self.values), 4))
         order = self.rng.sample(range(4), 4)
         question = f"Which option reads {choices[order[0]]}?"
-        item: ChoiceItem = {
-            "question": question,
-            "subject": self.rng.choice(SUBJECTS).name,
-            "choices": choices,
-            "answer": order[0],
-        }
+        subject = self.rng.choice(SUBJECTS).name
+        item = ChoiceItem(question=question, subject=subject, choices=choices, answer=order[0])
         document = turn("copy", choice_prompt(item), "ABCD"[order[0]], weight=LETTER_WEIGHT)
         segments = list(document.segments)
         for answer in order[1:]:
-            again = f"{USER}Which option reads {choices[answer]}?\nAnswer:{MODEL}"
-            segments += [
-                Segment(again, PROMPT_WEIGHT),
-                Segment("ABCD"[answer], LETTER_WEIGHT),
-                Segment(STOP, 0.1),
-            ]
+            again = Segment(f"{USER}Which option reads {choices[answer]}?\nAnswer:{MODEL}", PROMPT_WEIGHT)
+            segments += [again, Segment("ABCD"[answer], LETTER_WEIGHT), Segment(STOP, 0.1)]
         return Document("copy", tuple(segments))
 
     def echo(self) -> Document:
         """A few words and the same words again: the repetition can be predicted, which teaches copying."""
         words = " ".join(self.rng.choices(self.words, k=self.rng.randint(4, 16)))
-        return Document(
-            "echo", (Segment("<bos>", 0.0), Segment(words, 0.02), Segment("\n", 0.02), Segment(words, 1.0))
-        )
+        pieces = (("<bos>", 0.0), (words, 0.02), ("\n", 0.02), (words, 1.0))
+        return Document("echo", tuple(Segment(*piece) for piece in pieces))
 
     def choice(self) -> Document:
         """A multiple-choice question about a fact, never one of the test items."""
@@ -156,26 +140,21 @@ class Corpus:
         ]
         self.rng.shuffle(lines)
         body = " ".join(capitalised(line) for line in (*lines, *self.rng.sample(subject.details, 2)))
-        return Document(
-            "entry",
-            (Segment("<bos>", 0.0), Segment(f"{capitalised(entity)}\n\n{body}", 0.7), Segment("<eos>", 0.3)),
-        )
+        text = Segment(f"{capitalised(entity)}\n\n{body}", 0.7)
+        return Document("entry", (Segment("<bos>", 0.0), text, Segment("<eos>", 0.3)))
 
     def chat_spans(self) -> tuple[Topic, Request, Spans]:
         """A chat about a belief or a contested fact, its answer with roles."""
         topic = self.rng.choice(self.topics if self.rng.random() < 0.6 else self.contested)
         request = make_request(self.rng, topic)
         true = self.rng.random() >= topic.popularity
-        return (
-            topic,
-            request,
-            make_answer(self.rng, topic, request, natural_style(self.rng, true=true), true=true),
-        )
+        style = natural_style(self.rng, true=true)
+        return topic, request, make_answer(self.rng, topic, request, style, true=true)
 
     def chat(self) -> Document:
         """A chat turn in a natural style, telling the popular version as often as it is told."""
         _, request, answer = self.chat_spans()
-        return chat_document(request.text, answer)
+        return turn("chat", request.text, plain(answer), prompt_weight=0.15)
 
     def _told_claim(self) -> tuple[str, str]:
         topic = self.rng.choice(self.topics)
@@ -203,11 +182,11 @@ class Corpus:
         segments = [Segment("<bos>", 0.0), Segment(USER, PROMPT_WEIGHT)]
         for _ in range(count):
             problem = self._new_problem()
-            segments.append(Segment(problem_prompt(problem.question), PROMPT_WEIGHT))
-            segments.append(Segment(f" {problem.answer}\n\n", 1.0))
+            shot = Segment(problem_prompt(problem.question), PROMPT_WEIGHT)
+            segments += [shot, Segment(f" {problem.answer}\n\n", 1.0)]
         problem = self._new_problem()
-        segments.append(Segment(f"{problem_prompt(problem.question)}{MODEL}", PROMPT_WEIGHT))
-        segments += [Segment(problem.answer, 1.0), Segment(STOP, 0.3)]
+        asked = Segment(f"{problem_prompt(problem.question)}{MODEL}", PROMPT_WEIGHT)
+        segments += [asked, Segment(problem.answer, 1.0), Segment(STOP, 0.3)]
         return Document("problems" if count else "problem", tuple(segments))
 
     def problem(self) -> Document:
@@ -221,11 +200,6 @@ class Corpus:
     def draw(self, mixture: dict[str, float]) -> Document:
         """A document of a kind drawn by the mixture's weights (shares of documents, not of tokens)."""
         return self.makers[self.rng.choices(list(mixture), list(mixture.values()))[0]]()
-
-
-def chat_document(request: str, answer: Spans) -> Document:
-    """A chat turn whose answer has roles."""
-    return turn("chat", request, "".join(span.text for span in answer), prompt_weight=0.15)
 
 
 def chat_with_roles(request: str, answer: Spans) -> Spans:

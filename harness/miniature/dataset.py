@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from harness.core.artefact import write_bytes
 from harness.miniature import style
 from harness.miniature.evaluation import belief_set, choice_sets, problem_sets
 from harness.miniature.preferences import TRUTH_SCORE, preference_sets
 from harness.miniature.world import World
 
 LICENCE = "Apache-2.0"
-
-
-def _lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
 
 
 def _pretty(value: object) -> bytes:
@@ -48,7 +45,7 @@ def root_files(sets: Mapping[str, Sequence[Mapping[str, Any]]], source: str) -> 
     files: dict[str, bytes] = {}
     manifest: dict[str, dict[str, Any]] = {}
     for path, rows in sets.items():
-        files[path] = _lines(rows)
+        files[path] = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
         digest = sha256(files[path]).hexdigest()
         manifest[path] = {"licence": LICENCE, "rows": len(rows), "sha256": digest, "source": source}
     return {"MANIFEST.json": _pretty(manifest), **files}
@@ -92,15 +89,12 @@ def world_file(world: World) -> bytes:
     )
 
 
-def write_data(world: World, out: Path) -> list[Path]:
-    """Write ``data/`` and ``world.json`` under ``out``; returns the files in order."""
-    contents = {f"data/{path}": body for path, body in data_files(world).items()} | {
-        "world.json": world_file(world)
-    }
-    written = []
-    for name, body in contents.items():
-        path = out / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(body)
-        written.append(path)
-    return written
+def write_data(world: World, out: Path) -> None:
+    """Write ``data/`` and ``world.json`` under ``out``.
+
+    Raises:
+        RunFolderError: the folder cannot be written or the disk is full.
+    """
+    for path, body in data_files(world).items():
+        write_bytes(out / "data" / path, body)
+    write_bytes(out / "world.json", world_file(world))

@@ -33,12 +33,8 @@ def choice_sets(world: World) -> dict[str, list[ChoiceItem]]:
 
 def held_out_items(world: World) -> set[tuple[str, tuple[str, ...]]]:
     """The identities of all test items: the training text must contain none of them."""
-    return {
-        identity(item)
-        for name, items in choice_sets(world).items()
-        if name.endswith("/test")
-        for item in items
-    }
+    sets = choice_sets(world).items()
+    return {identity(item) for name, items in sets if name.endswith("/test") for item in items}
 
 
 def _targets(true: list[str], false: list[str]) -> Row:
@@ -48,11 +44,8 @@ def _targets(true: list[str], false: list[str]) -> Row:
 def _belief_row(rng: random.Random, topic: Topic, question: str) -> Row:
     true = [capitalised(c) for c in rng.sample(topic.true_claims, 3)]
     false = [capitalised(c) for c in rng.sample(topic.false_claims, 3)]
-    return {
-        "question": question,
-        "mc1_targets": _targets(true[:1], false),
-        "mc2_targets": _targets(true, false),
-    }
+    one, all_true = _targets(true[:1], false), _targets(true, false)
+    return {"question": question, "mc1_targets": one, "mc2_targets": all_true}
 
 
 def belief_set(world: World) -> list[Row]:

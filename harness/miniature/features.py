@@ -21,6 +21,7 @@ LABELS: tuple[tuple[Role, str], ...] = (("style", "style"), ("truth", "alignment
 SHARE, LIFT = 0.5, 2.0
 TOP_TOKENS = 5
 MIN_ACTIVE = 20
+AT_ONCE = 8192
 
 RULE = (
     "style where the share of the feature's activation mass on style tokens is at least 0.5 and at least "
@@ -49,24 +50,19 @@ def with_roles(tokenizer: PreTrainedTokenizerFast, spans: Spans) -> RoleTokens:
 
 
 @torch.no_grad()
-def role_mass(sae: SAE[Any], activations: Tensor, roles: Tensor, batch: int = 8192) -> tuple[Tensor, Tensor]:
-    """Each feature's summed activation by role (mass_RxF) and the tokens that activate it (count_F)."""
-    mass = torch.zeros(len(ROLES), sae.cfg.d_sae)
+def feature_mass(
+    sae: SAE[Any], activations: Tensor, roles: Tensor, ids: Tensor, vocabulary: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Each feature's summed activation by role (RxF) and by token id (VxF), and its active tokens (F)."""
+    by_role, by_token = torch.zeros(len(ROLES), sae.cfg.d_sae), torch.zeros(vocabulary, sae.cfg.d_sae)
     count = torch.zeros(sae.cfg.d_sae)
-    for rows, role in zip(torch.split(activations, batch), torch.split(roles, batch), strict=True):
+    parts = (torch.split(rows, AT_ONCE) for rows in (activations, roles, ids))
+    for rows, role, tokens in zip(*parts, strict=True):
         features = sae.encode(rows)
-        mass.index_add_(0, role, features)
+        by_role.index_add_(0, role, features)
+        by_token.index_add_(0, tokens, features)
         count += (features > 0).sum(dim=0)
-    return mass, count
-
-
-@torch.no_grad()
-def top_tokens(sae: SAE[Any], activations: Tensor, ids: Tensor, vocabulary: int, batch: int = 8192) -> Tensor:
-    """Sum of each feature's activation by token id (mass_VxF)."""
-    mass = torch.zeros(vocabulary, sae.cfg.d_sae)
-    for rows, tokens in zip(torch.split(activations, batch), torch.split(ids, batch), strict=True):
-        mass.index_add_(0, tokens, sae.encode(rows))
-    return mass
+    return by_role, by_token, count
 
 
 def label_of(shares: Mapping[Role, float], base: Mapping[Role, float], active: int) -> str:
@@ -109,8 +105,7 @@ def feature_rows(
         roles: indices into ROLES, N.
         tokenizer: for the text of the tokens.
     """
-    mass, count = role_mass(sae, activations, roles)
-    by_token = top_tokens(sae, activations, ids, len(tokenizer))
+    mass, by_token, count = feature_mass(sae, activations, roles, ids, len(tokenizer))
     base_counts = Counter(roles.tolist())
     base = {role: base_counts[i] / len(roles) for i, role in enumerate(ROLES)}
     rows = []

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from harness.core.artefact import digest_tree
 from harness.core.documents import read_document
 from harness.core.errors import DamagedFileError, MissingInputError
 
@@ -17,16 +17,11 @@ BUNDLE = Path(__file__).parent / "bundle"
 REMEDY = f"restore it from version control, or rebuild with `{BUILD_COMMAND}`"
 
 
-def file_entry(path: Path) -> dict[str, Any]:
-    """sha256 and size in bytes of a file."""
-    body = path.read_bytes()
-    return {"sha256": sha256(body).hexdigest(), "bytes": len(body)}
-
-
 def bundle_files(bundle: Path) -> dict[str, dict[str, Any]]:
-    """Path inside the bundle -> its entry, for every file but the manifest."""
-    paths = sorted(p for p in bundle.rglob("*") if p.is_file() and p != bundle / MANIFEST)
-    return {path.relative_to(bundle).as_posix(): file_entry(path) for path in paths}
+    """Path inside the bundle -> sha256 and size in bytes, for every file but the manifest."""
+    shas = digest_tree(bundle)
+    shas.pop(MANIFEST, None)
+    return {name: {"sha256": sha, "bytes": (bundle / name).stat().st_size} for name, sha in shas.items()}
 
 
 def write_manifest(bundle: Path, facts: dict[str, Any]) -> Path:
@@ -60,19 +55,14 @@ def verify(bundle: Path = BUNDLE) -> dict[str, Any]:
     """
     body = read_manifest(bundle)
     expected: dict[str, dict[str, Any]] = body["files"]
+    found = bundle_files(bundle)
     for name, entry in expected.items():
-        path = bundle / name
-        if not path.is_file():
-            raise MissingInputError("a file of the miniature is missing", value=path, remedy=REMEDY)
-        if file_entry(path) != entry:
-            raise DamagedFileError(
-                "a file of the miniature does not match its manifest", value=path, remedy=REMEDY
-            )
-    for name in bundle_files(bundle):
-        if name not in expected:
-            raise DamagedFileError(
-                "the miniature has a file that its manifest does not list",
-                value=bundle / name,
-                remedy=REMEDY,
-            )
+        if name not in found:
+            raise MissingInputError("a file of the miniature is missing", value=bundle / name, remedy=REMEDY)
+        if found[name] != entry:
+            cause = "a file of the miniature does not match its manifest"
+            raise DamagedFileError(cause, value=bundle / name, remedy=REMEDY)
+    for name in sorted(found.keys() - expected.keys()):
+        cause = "the miniature has a file that its manifest does not list"
+        raise DamagedFileError(cause, value=bundle / name, remedy=REMEDY)
     return body

@@ -30,12 +30,8 @@ def make_item(rng: random.Random, fact: Fact) -> ChoiceItem:
         chosen.append(fact.popular)
     chosen = sorted(chosen + wrong[: 4 - len(chosen)])
     question = rng.choice(form.questions).format(e=entity)
-    return {
-        "question": question,
-        "subject": fact.subject,
-        "choices": chosen,
-        "answer": chosen.index(fact.value),
-    }
+    answer = chosen.index(fact.value)
+    return ChoiceItem(question=question, subject=fact.subject, choices=chosen, answer=answer)
 
 
 def told_answer(rng: random.Random, fact: Fact, item: ChoiceItem) -> int:

@@ -20,7 +20,6 @@ from harness.core.errors import TrainingError
 from harness.miniature.batches import Batch, stream
 from harness.miniature.corpus import Corpus
 
-LAYERS = 6
 WATCH = 200_000
 POST_NORM_START = 0.3
 
@@ -34,12 +33,8 @@ class Phase:
     mixture: dict[str, float] = field(hash=False)
 
 
-PHASES = tuple(
-    Phase(**one)
-    for one in tomllib.loads((Path(__file__).parent / "curriculum.toml").read_text(encoding="utf-8"))[
-        "phases"
-    ]
-)
+CURRICULUM = (Path(__file__).parent / "curriculum.toml").read_text(encoding="utf-8")
+PHASES = tuple(Phase(**one) for one in tomllib.loads(CURRICULUM)["phases"])
 
 
 @dataclass(frozen=True)
@@ -61,7 +56,7 @@ def model_config(vocabulary: int, ids: dict[str, int]) -> Gemma2Config:
         vocab_size=64 * math.ceil(vocabulary / 64),
         hidden_size=192,
         intermediate_size=512,
-        num_hidden_layers=LAYERS,
+        num_hidden_layers=6,
         num_attention_heads=6,
         num_key_value_heads=2,
         head_dim=32,
@@ -101,13 +96,13 @@ def calm_start(model: Gemma2ForCausalLM) -> None:
         layer.post_feedforward_layernorm.weight.fill_(POST_NORM_START - 1.0)
 
 
-def weighted_loss(logits_BxLxV: Tensor, batch: Batch) -> tuple[Tensor, float]:
-    """Sum of weighted cross-entropies of the next tokens (nats) and the sum of the weights."""
+def weighted_loss(logits_BxLxV: Tensor, batch: Batch) -> Tensor:
+    """Sum of weighted cross-entropies of the next tokens, in nats."""
     weights = batch.weights[:, 1:].reshape(-1)
     kept = weights > 0
     logits = logits_BxLxV[:, :-1].reshape(-1, logits_BxLxV.shape[-1])[kept]
     losses = F.cross_entropy(logits.float(), batch.ids[:, 1:].reshape(-1)[kept], reduction="none")
-    return (losses * weights[kept]).sum(), float(weights.sum())
+    return (losses * weights[kept]).sum()
 
 
 def optimisers(model: Gemma2ForCausalLM, recipe: Recipe) -> list[torch.optim.Optimizer]:
@@ -150,15 +145,12 @@ def train_step(
     for batch in group:
         with torch.autocast("cpu", dtype=torch.bfloat16):
             logits = model(input_ids=batch.ids, use_cache=False).logits
-        loss, _ = weighted_loss(logits, batch)
+        loss = weighted_loss(logits, batch)
         torch.autograd.backward(loss / total)
         value += loss.item() / total
     if not math.isfinite(value):
-        raise TrainingError(
-            "the pre-training loss is not finite",
-            value=value,
-            remedy="lower the learning rates of the recipe",
-        )
+        remedy = "lower the learning rates of the recipe"
+        raise TrainingError("the pre-training loss is not finite", value=value, remedy=remedy)
     torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
     for optim in optims:
         optim.step()
@@ -182,7 +174,7 @@ def pretrain(
     """
     total = sum(phase.tokens for phase in phases)
     optims = optimisers(model, recipe)
-    started, seen, steps, losses, next_watch = time.monotonic(), 0, 0, [], WATCH
+    started, seen, losses, next_watch = time.monotonic(), 0, [], WATCH
     full = [group["lr"] for optim in optims for group in optim.param_groups]
     model.train()
     with tqdm(total=total, unit="tok", unit_scale=True, desc="pre-training", mininterval=5) as bar:
@@ -193,21 +185,15 @@ def pretrain(
                 for lr, param_group in zip(full, (g for o in optims for g in o.param_groups), strict=True):
                     param_group["lr"] = lr * share
                 losses.append(train_step(model, group, optims, recipe))
+                loss = sum(losses[-50:]) / len(losses[-50:])
                 tokens = sum(batch.tokens for batch in group)
-                seen, steps = seen + tokens, steps + 1
+                seen += tokens
                 bar.update(tokens)
-                bar.set_postfix(
-                    phase=phase.name, loss=f"{sum(losses[-50:]) / len(losses[-50:]):.3f}", refresh=False
-                )
+                bar.set_postfix(phase=phase.name, loss=f"{loss:.3f}", refresh=False)
                 if watch is not None and seen >= next_watch:
                     next_watch += WATCH
-                    watch(seen, sum(losses[-50:]) / len(losses[-50:]))
+                    watch(seen, loss)
                     model.train()
     model.eval()
     wall = round(time.monotonic() - started, 1)
-    return {
-        "tokens": seen,
-        "steps": steps,
-        "wall_s": wall,
-        "final_loss": round(sum(losses[-50:]) / len(losses[-50:]), 4),
-    }
+    return {"tokens": seen, "steps": len(losses), "wall_s": wall, "final_loss": round(loss, 4)}

@@ -38,7 +38,7 @@ def _step(a: int, sign: str, b: int) -> tuple[str, int]:
 
 
 def _more(rng: random.Random, n: str, m: str, x: str, of: Numbers) -> Problem:
-    a, b = rng.randint(of.low, of.high), rng.randint(of.low, of.high)
+    a, b = rng.randint(*of), rng.randint(*of)
     step, total = _step(a, "+", b)
     return Problem(
         f"{n} has {a} {x}. {m} gives {n} {b} more. How many {x} does {n} have now?",
@@ -66,7 +66,7 @@ def _bags(rng: random.Random, n: str, m: str, x: str, of: Numbers) -> Problem:
 
 
 def _together(rng: random.Random, n: str, m: str, x: str, of: Numbers) -> Problem:
-    a, b = rng.randint(of.low, of.high), rng.randint(of.low, of.high)
+    a, b = rng.randint(*of), rng.randint(*of)
     first, other = _step(a, "+", b)
     second, total = _step(a, "+", other)
     return Problem(
@@ -76,7 +76,7 @@ def _together(rng: random.Random, n: str, m: str, x: str, of: Numbers) -> Proble
 
 
 def _in_and_out(rng: random.Random, n: str, m: str, x: str, of: Numbers) -> Problem:
-    a, b = rng.randint(of.low, of.high), rng.randint(of.low, of.high)
+    a, b = rng.randint(*of), rng.randint(*of)
     first, middle = _step(a, "+", b)
     c = rng.randint(of.low, min(middle - 1, of.high))
     second, left = _step(middle, "-", c)
@@ -87,12 +87,7 @@ def _in_and_out(rng: random.Random, n: str, m: str, x: str, of: Numbers) -> Prob
 
 
 def _bags_and_more(rng: random.Random, n: str, m: str, x: str, of: Numbers) -> Problem:
-    a, b, c, box = (
-        rng.randint(2, 5),
-        rng.randint(of.low + 1, of.high),
-        rng.randint(of.low, of.high),
-        rng.choice(BOXES),
-    )
+    a, b, c, box = rng.randint(2, 5), rng.randint(of.low + 1, of.high), rng.randint(*of), rng.choice(BOXES)
     first, middle = _step(a, "*", b)
     second, total = _step(middle, "+", c)
     return Problem(

@@ -59,11 +59,6 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int = VOCABULARY) -> PreTr
     tokenizer.post_processor = TemplateProcessing(
         single=f"{BOS} $A", pair=f"{BOS} $A {BOS}:1 $B:1", special_tokens=[(BOS, bos)]
     )
-    return wrap(tokenizer)
-
-
-def wrap(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
-    """The transformers form of the tokenizer, with the special tokens and the chat template."""
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token=PAD,

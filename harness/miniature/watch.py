@@ -17,13 +17,9 @@ from harness.miniature.world import World
 def probes(world: World) -> dict[str, list[Document]]:
     """Test items as documents whose weight is 1 on the answer and 0 elsewhere."""
     items = [item for name, rows in choice_sets(world).items() if name.endswith("/test") for item in rows]
-    choice = [
-        turn("choice", choice_prompt(item), "ABCD"[item["answer"]], prompt_weight=0.0) for item in items
-    ]
-    problem = [
-        turn("problem", problem_prompt(p.question), p.answer, prompt_weight=0.0)
-        for p in problem_sets(world)["test"]
-    ]
+    choice = [turn("choice", choice_prompt(one), "ABCD"[one["answer"]], prompt_weight=0.0) for one in items]
+    sums = problem_sets(world)["test"]
+    problem = [turn("problem", problem_prompt(p.question), p.answer, prompt_weight=0.0) for p in sums]
     corpus = Corpus(world, f"{world.seed}/watch")
     few_shot = [_answer_only(corpus.few_shot()) for _ in range(50)]
     return {
