@@ -1,31 +1,18 @@
-"""Many questions to an endpoint: counted first, asked in parallel, kept as they arrive, resumable."""
+"""Many questions: what is kept and what is left, and asking an endpoint for many at a time."""
 
 from __future__ import annotations
 
 import asyncio
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.classification.answer_store import Answer, Answers
-from harness.classification.endpoint import (
-    FATAL,
-    Endpoint,
-    Question,
-    Refused,
-    ask,
-    question_key,
-    unavailable,
-)
+from harness.classification.endpoint import FATAL, Endpoint, Question, Refused, ask, unavailable
 from harness.core.errors import UnavailableError
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-CHARACTERS_PER_TOKEN = 4
-OVERHEAD_TOKENS = 12
-"""Of a chat template around two messages."""
-ANSWER_TOKENS = 12
 ATTEMPTS = 3
 """How often a question is asked whose answer cannot be used."""
 GIVE_UP_AFTER = 10
@@ -51,9 +38,13 @@ class Estimate(NamedTuple):
 class Spent(NamedTuple):
     """What was asked: requests that were answered, and tokens as the endpoint counted them."""
 
-    requests: int
-    input_tokens: int
-    output_tokens: int
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    def plus(self, input_tokens: int, output_tokens: int) -> Spent:
+        """With one more request that was answered."""
+        return Spent(self.requests + 1, self.input_tokens + input_tokens, self.output_tokens + output_tokens)
 
 
 class Asked(NamedTuple):
@@ -64,54 +55,13 @@ class Asked(NamedTuple):
     spent: Spent
 
 
-class Prices(NamedTuple):
-    """Of a million tokens, in any currency."""
-
-    input: float
-    output: float
-
-
-"""Of a million input tokens and of a million output tokens."""
-
-
-def estimate(
-    questions: Iterable[Question], endpoint: Endpoint, answers: Answers, prices: Prices | None = None
-) -> Estimate:
-    """Count what is left to ask, in requests, tokens and money."""
-    every = list(dict.fromkeys(questions))
-    left = [one for one in every if answers.get(question_key(one, endpoint)) is None]
-    characters = sum(len(one.category.system) + len(one.text) for one in left)
-    tokens = math.ceil(characters / CHARACTERS_PER_TOKEN) + OVERHEAD_TOKENS * len(left)
-    output = ANSWER_TOKENS * len(left)
-    return Estimate(len(every) - len(left), len(left), tokens, output, cost(tokens, output, prices))
-
-
-def cost(input_tokens: int, output_tokens: int, prices: Prices | None) -> float | None:
-    """Tokens times prices; None without prices."""
-    return None if prices is None else (input_tokens * prices.input + output_tokens * prices.output) / 1e6
-
-
-def ask_all(questions: Sequence[Question], endpoint: Endpoint, answers: Answers, concurrency: int) -> Asked:
-    """Ask what is not yet answered, `concurrency` questions at a time.
-
-    A question whose answer cannot be used `ATTEMPTS` times, or that the endpoint fails at after all the
-    client's repetitions, stays unanswered; the others go on.
-
-    Raises:
-        UnavailableError: the endpoint refuses every question, or is gone; answers so far are kept.
-    """
-    every = list(dict.fromkeys(questions))
-    found = {one: answers.get(question_key(one, endpoint)) for one in every}
-    left = [one for one, answer in found.items() if answer is None]
-    work = Work(left, endpoint, answers)
-    if left:
-        asyncio.run(work.run(concurrency))
-    found |= dict(work.found)
-    return Asked(
-        {one: answer for one, answer in found.items() if answer is not None},
-        work.unanswered,
-        Spent(work.requests, work.input_tokens, work.output_tokens),
-    )
+def kept_and_left(
+    questions: Iterable[Question], key: Callable[[Question], str], answers: Answers
+) -> tuple[dict[Question, Answer], list[Question]]:
+    """The answers that are there by the questions' keys, and the questions without one, each once."""
+    found = {one: answers.get(key(one)) for one in questions}
+    kept = {one: answer for one, answer in found.items() if answer is not None}
+    return kept, [one for one in found if one not in kept]
 
 
 class Work:
@@ -121,7 +71,7 @@ class Work:
         self.left, self.endpoint, self.answers = left, endpoint, answers
         self.found: dict[Question, Answer] = {}
         self.unanswered: dict[Question, str] = {}
-        self.requests = self.input_tokens = self.output_tokens = 0
+        self.spent = Spent()
         self.in_a_row = 0
 
     async def run(self, concurrency: int) -> None:
@@ -149,7 +99,7 @@ class Work:
             try:
                 answer = await ask(client, question, self.endpoint)
             except Refused as refused:
-                self._count(refused.input_tokens, refused.output_tokens)
+                self.spent = self.spent.plus(refused.input_tokens, refused.output_tokens)
                 self.unanswered[question] = str(refused)
             except APIStatusError as error:
                 if error.status_code in FATAL:
@@ -158,18 +108,13 @@ class Work:
             except OpenAIError as error:
                 return self._failed(question, type(error).__name__)
             else:
-                self._count(answer.input_tokens, answer.output_tokens)
+                self.spent = self.spent.plus(answer.input_tokens, answer.output_tokens)
                 self.answers.add(answer)
                 self.found[question] = answer
                 self.unanswered.pop(question, None)
                 self.in_a_row = 0
                 return None
         return None
-
-    def _count(self, input_tokens: int, output_tokens: int) -> None:
-        self.requests += 1
-        self.input_tokens += input_tokens
-        self.output_tokens += output_tokens
 
     def _failed(self, question: Question, why: str) -> None:
         self.unanswered[question] = f"no answer after {self.endpoint.retries + 1} tries ({why})"

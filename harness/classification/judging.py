@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -10,11 +11,8 @@ from harness.classification.answer_store import Answers
 from harness.classification.asking import Asked, Estimate, Spent
 from harness.classification.categories import read_categories
 from harness.classification.endpoint import Question
-from harness.classification.explanations import Explanations
+from harness.classification.explanations import Explanations, Labels
 from harness.core.errors import EvaluationError
-
-Predicted = dict[str, dict[int, bool]]
-"""By category: feature -> whether it belongs to it."""
 
 
 class Judge(Protocol):
@@ -41,7 +39,7 @@ class Judged(NamedTuple):
         digest: of what decides the answers.
     """
 
-    predicted: Predicted
+    predicted: Labels
     name: str
     missed: dict[str, tuple[int, ...]]
     digest: str
@@ -69,14 +67,11 @@ def judge_all(
     questions = [
         Question(category, text) for category in read_categories() for text in explanations.texts.values()
     ]
-    answers = Answers(file)
-    try:
+    with closing(Answers(file)) as answers:
         say(judge.announced(judge.estimate(questions, answers)))
         if only_estimate:
             return None
         asked = judge.ask(questions, answers)
-    finally:
-        answers.close()
     say(judge.accounted(asked.spent))
     _refuse_missed(asked, max_unanswered)
     predicted, missed = _by_category(asked, explanations)
@@ -95,8 +90,8 @@ def _refuse_missed(asked: Asked, max_unanswered: int) -> None:
         )
 
 
-def _by_category(asked: Asked, explanations: Explanations) -> tuple[Predicted, dict[str, tuple[int, ...]]]:
-    predicted: Predicted = {}
+def _by_category(asked: Asked, explanations: Explanations) -> tuple[Labels, dict[str, tuple[int, ...]]]:
+    predicted: Labels = {}
     missed: dict[str, tuple[int, ...]] = {}
     for category in read_categories():
         answers = {f: asked.answers.get(Question(category, text)) for f, text in explanations.texts.items()}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.classification.answer_store import Answer, Answers
-from harness.classification.asking import Asked, Estimate, Spent
+from harness.classification.asking import Asked, Estimate, Spent, kept_and_left
 from harness.classification.categories import Category
 from harness.classification.endpoint import Question
 from harness.core.artefact import digest_json
@@ -31,6 +32,7 @@ class Asking(NamedTuple):
     prompt: Ids
 
 
+@dataclass(frozen=True, eq=False)
 class Local:
     """Labels by likelihood, so that none but the allowed ones can come out (docs/decisions/0075).
 
@@ -42,26 +44,19 @@ class Local:
         batch: questions at a time.
     """
 
-    def __init__(
-        self,
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        likelihoods: Likelihoods,
-        *,
-        name: str,
-        digest: str,
-        batch: int,
-    ) -> None:
-        self.model, self.tokenizer, self.likelihoods = model, tokenizer, likelihoods
-        self.name, self.digest, self.batch = name, digest, batch
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    likelihoods: Likelihoods
+    name: str
+    digest: str
+    batch: int
 
     def estimate(self, questions: Sequence[Question], answers: Answers) -> Estimate:
         """Count what is left, in the model's own tokens; nothing is paid for."""
-        every = list(dict.fromkeys(questions))
-        left = self._left(every, answers)
+        kept, left = self._kept_and_left(questions, answers)
         taken = sum(len(one.prompt) for one in left)
         given = sum(len(ids) for one in left for ids in self.label_ids(one.question.category))
-        return Estimate(len(every) - len(left), len(left), taken, given, 0.0)
+        return Estimate(len(kept), len(left), taken, given, 0.0)
 
     def announced(self, before: Estimate) -> str:
         """Say what is about to be computed."""
@@ -84,22 +79,20 @@ class Local:
 
         A prompt that is longer than the model's context stays unanswered; nothing is truncated.
         """
-        every = list(dict.fromkeys(questions))
-        found = {one: answers.get(self.key(one)) for one in every}
-        left, unanswered = self._fitting(self._left(every, answers))
-        spent = Spent(0, 0, 0)
-        for one, answer in self._scored(left):
+        found, left = self._kept_and_left(questions, answers)
+        fitting, unanswered = self._fitting(left)
+        spent = Spent()
+        for one, answer in self._scored(fitting):
             answers.add(answer)
             found[one] = answer
-            spent = Spent(
-                spent.requests + 1,
-                spent.input_tokens + answer.input_tokens,
-                spent.output_tokens + answer.output_tokens,
-            )
-        return Asked({one: answer for one, answer in found.items() if answer}, unanswered, spent)
+            spent = spent.plus(answer.input_tokens, answer.output_tokens)
+        return Asked(found, unanswered, spent)
 
-    def _left(self, every: Sequence[Question], answers: Answers) -> list[Asking]:
-        return [Asking(one, self.prompt(one)) for one in every if answers.get(self.key(one)) is None]
+    def _kept_and_left(
+        self, questions: Sequence[Question], answers: Answers
+    ) -> tuple[dict[Question, Answer], list[Asking]]:
+        kept, left = kept_and_left(questions, self.key, answers)
+        return kept, [Asking(one, self.prompt(one)) for one in left]
 
     def _fitting(self, left: Sequence[Asking]) -> tuple[list[Asking], dict[Question, str]]:
         fits, not_answered = [], {}

@@ -6,13 +6,13 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from harness import __version__
 from harness.classification.categories import read_categories
 from harness.classification.explanations import Explanations, Labels
 from harness.classification.judging import Judged
-from harness.classification.validation import validated
+from harness.classification.validation import RESAMPLES, validated
 from harness.core.artefact import Artefact, digest_file, digest_json, write_artefact, write_text
 from harness.core.provenance import provenance
 from harness.findings.classification import ClassificationResult
@@ -22,34 +22,28 @@ By = Literal["endpoint", "local", "nearest"]
 """The kinds of classifiers."""
 
 
-class Material(NamedTuple):
-    """What was classified, and the labels it is compared with; `labels_from` names their file."""
-
-    explanations: Explanations
-    labels: Labels
-    labels_from: str
-
-
-def result_of(judged: Judged, material: Material, *, seed: int, resamples: int) -> ClassificationResult:
-    """The result, validated where there are labels.
+def result_of(
+    judged: Judged, explanations: Explanations, labels: Labels, labels_from: str, *, seed: int
+) -> ClassificationResult:
+    """The result, validated where there are labels; `labels_from` names their file.
 
     Raises:
         DataError: there are labels of a category, and no feature that has one was classified.
     """
     rows = tuple(
-        validated(category, judged.name, material.labels[category], found, seed=seed, resamples=resamples)
+        validated(category, judged.name, labels[category], found, seed=seed)
         for category, found in judged.predicted.items()
-        if material.labels.get(category)
+        if labels.get(category)
     )
     return ClassificationResult(
         rows=rows,
-        explained=len(material.explanations.texts),
-        unexplained=material.explanations.empty,
-        repeated=material.explanations.repeated,
+        explained=len(explanations.texts),
+        unexplained=explanations.empty,
+        repeated=explanations.repeated,
         positives={category: sum(found.values()) for category, found in judged.predicted.items()},
         unanswered=judged.missed,
-        labels=material.labels_from,
-        resamples=resamples,
+        labels=labels_from,
+        resamples=RESAMPLES,
         seed=seed,
         classifier=judged.name,
     )

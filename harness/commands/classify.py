@@ -9,15 +9,13 @@ from typing import Annotated
 
 from typer import Option
 
-from harness.classification.asking import Prices
 from harness.classification.endpoint import endpoint_from
 from harness.classification.explanations import Explanations, Labels, read_explanations, read_labels
 from harness.classification.judging import Judge, Judged, judge_all
 from harness.classification.local import Local
 from harness.classification.nearest import EMBEDDING, Nearest
-from harness.classification.remote import Remote
-from harness.classification.result import By, Material, result_of, shown, write_result
-from harness.classification.validation import RESAMPLES
+from harness.classification.remote import Prices, Remote
+from harness.classification.result import By, result_of, shown, write_result
 from harness.core.artefact import Artefact, digest_file, digest_json
 from harness.core.console import console, screen_console
 from harness.core.errors import MissingInputError, UsageError
@@ -131,12 +129,8 @@ def run(profile: Profile, paths: RunPaths, options: Options) -> Artefact | None:
         judged = _judged(profile, paths, options, explanations, labels)
         if judged is None:
             return None
-        result = result_of(
-            judged,
-            Material(explanations, labels, labels_file.name if labels_file else ""),
-            seed=profile.training.seed,
-            resamples=RESAMPLES,
-        )
+        labels_from = labels_file.name if labels_file else ""
+        result = result_of(judged, explanations, labels, labels_from, seed=profile.training.seed)
         inputs["classifier"] = judged.digest
         artefact = write_result(folder, options.by, profile, explanations, judged, inputs, result, started)
     for line in shown(result, folder, options.by):
