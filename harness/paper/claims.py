@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from harness.core.artefact import digest_file
 from harness.core.documents import RESTORE, read_model
 from harness.core.paths import ROOT
 from harness.core.results import Record
@@ -143,23 +142,10 @@ class ElbowAt(Record):
     alpha: Annotated[float, Field(gt=0)]
 
 
+TablePredicate = Direction | Value | Sparsity | Cost | Confusion
 StudyPredicate = CompositionMoves | Plateau | Decay | BestLayer | TradeOff | ElbowAt
 """Those that a study decides, not Table 1."""
-
-Predicate = Annotated[
-    Direction
-    | Value
-    | Sparsity
-    | Cost
-    | Confusion
-    | CompositionMoves
-    | Plateau
-    | Decay
-    | BestLayer
-    | TradeOff
-    | ElbowAt,
-    Field(discriminator="kind"),
-]
+Predicate = Annotated[TablePredicate | StudyPredicate, Field(discriminator="kind")]
 
 
 class Claim(Record):
@@ -240,8 +226,3 @@ def read_paper(path: Path = PAPER) -> Paper:
         MissingInputError, DamagedFileError: the file is missing or invalid.
     """
     return read_model(path, Paper, what="the paper's claims", remedy=RESTORE)
-
-
-def paper_digest(path: Path = PAPER) -> str:
-    """sha256 of the claims."""
-    return digest_file(path)

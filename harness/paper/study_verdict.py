@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
-from typing import Literal, TypeVar, get_args
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, get_args
 
 from harness.findings import Finding
 from harness.findings.activity import CONTEXTS, CompositionResult, UsageResult
@@ -101,53 +101,16 @@ def _above(point: SweepPoint, sweep: SweepResult) -> str:
     return f" ({one.value:+.3f} [{one.low:+.3f}, {one.high:+.3f}] above the least)"
 
 
-Kind = TypeVar("Kind", CompositionResult, TopKResult, UsageResult)
-
-
-def find_in_studies(predicate: StudyPredicate, studies: Sequence[Finding]) -> Found:
-    """What the studies say about a predicate: the answer, and one line for each number."""
-    if isinstance(predicate, CompositionMoves):
-        table = _only(studies, CompositionResult)
-        return _missing("table2") if table is None else composition(predicate, table)
-    if isinstance(predicate, Plateau):
-        curve = _only(studies, TopKResult)
-        return _missing("figure2") if curve is None else plateau(predicate, curve)
-    if isinstance(predicate, BestLayer | TradeOff | ElbowAt):
-        return _sweep(predicate, studies)
-    usage = _only(studies, UsageResult)
-    return _missing("figure5") if usage is None else decay(predicate, usage)
-
-
-def _sweep(predicate: BestLayer | TradeOff | ElbowAt, studies: Sequence[Finding]) -> Found:
-    axis = "layer" if isinstance(predicate, BestLayer) else "alpha"
-    sweeps = (one for one in studies if isinstance(one, SweepResult) and one.axis == axis)
-    found = next(sweeps, None)
-    if found is None:
-        return _missing(f"sweep-{axis}")
-    if isinstance(predicate, BestLayer):
-        return best_layer(predicate, found)
-    return trade_off(found) if isinstance(predicate, TradeOff) else elbow_at(predicate, found)
-
-
 def composition(predicate: CompositionMoves, result: CompositionResult) -> Found:
     """Every context's relative change against the sign; a context that was not measured is not run."""
-    found = {
-        row.context: row.change
-        for row in result.rows
-        if row.category == predicate.category and row.way == "examples"
-    }
-    answers: list[Answer] = []
-    lines = []
-    for context, title in CONTEXTS.items():
-        one = found.get(context)
-        if one is None:
-            answers.append("not run")
-            lines.append(f"{title}: not measured")
-            continue
-        low, high = sorted((predicate.sign * one.low, predicate.sign * one.high))
-        answers.append("reproduced" if low > 0 else "not reproduced" if high < 0 else "inconclusive")
-        lines.append(f"{title}: {100 * one.value:+.2f} % [{100 * one.low:+.2f}, {100 * one.high:+.2f}]")
-    return all_of(answers), tuple(lines)
+    said = {}
+    for row in result.rows:
+        if row.category == predicate.category and row.way == "examples":
+            one = row.change
+            low, high = sorted((predicate.sign * one.low, predicate.sign * one.high))
+            line = f"{100 * one.value:+.2f} % [{100 * one.low:+.2f}, {100 * one.high:+.2f}]"
+            said[row.context] = _above_zero(low, high), line
+    return _in_every_context(said)
 
 
 def plateau(predicate: Plateau, result: TopKResult) -> Found:
@@ -157,39 +120,54 @@ def plateau(predicate: Plateau, result: TopKResult) -> Found:
     if not late or late == points:
         return "not run", ("Figure 2 has no points on both sides of the fraction",)
     first, left = points[0], max(point.difference for point in late)
-    early: Answer = "reproduced" if first.low > 0 else "not reproduced" if first.high < 0 else "inconclusive"
     level: Answer = "reproduced" if left <= predicate.share * first.difference else "not reproduced"
     lines = (
         f"{100 * first.fraction:g} % of the features: {first.difference:+.3f} nats "
         f"[{first.low:+.3f}, {first.high:+.3f}] above the learned policy",
         f"from {100 * predicate.fraction:g} % on at most {left:+.3f} nats",
     )
-    return all_of([early, level]), lines
+    return all_of([_above_zero(first.low, first.high), level]), lines
 
 
 def decay(predicate: Decay, result: UsageResult) -> Found:
     """R² of the fit over all features in each context; a context that was not measured is not run."""
-    fits = {curve.context: curve for curve in result.curves if curve.group == "all"}
-    answers: list[Answer] = []
-    lines = []
-    for context, title in CONTEXTS.items():
-        curve = fits.get(context)
-        if curve is None:
-            answers.append("not run")
-            lines.append(f"{title}: not measured")
-        elif curve.r2 is None or curve.slope is None:
-            answers.append("inconclusive")
-            lines.append(f"{title}: too few features for a fit")
+    said: dict[str, tuple[Answer, str]] = {}
+    for curve in (one for one in result.curves if one.group == "all"):
+        if curve.r2 is None or curve.slope is None:
+            said[curve.context] = "inconclusive", "too few features for a fit"
         else:
             holds = curve.r2 >= predicate.r2 and curve.slope < 0
-            answers.append("reproduced" if holds else "not reproduced")
-            lines.append(f"{title}: R² {curve.r2:.3f}")
-    return all_of(answers), (*lines, f"wanted: R² of at least {predicate.r2:g}, this harness' own bound")
+            said[curve.context] = "reproduced" if holds else "not reproduced", f"R² {curve.r2:.3f}"
+    answer, lines = _in_every_context(said)
+    return answer, (*lines, f"wanted: R² of at least {predicate.r2:g}, this harness' own bound")
 
 
-def _only(studies: Sequence[Finding], kind: type[Kind]) -> Kind | None:
-    return next((finding for finding in studies if isinstance(finding, kind)), None)
+def _above_zero(low: float, high: float) -> Answer:
+    return "reproduced" if low > 0 else "not reproduced" if high < 0 else "inconclusive"
 
 
-def _missing(study: str) -> Found:
+def _in_every_context(said: Mapping[str, tuple[Answer, str]]) -> Found:
+    found = {title: said.get(name, ("not run", "not measured")) for name, title in CONTEXTS.items()}
+    lines = tuple(f"{title}: {line}" for title, (_, line) in found.items())
+    return all_of(answer for answer, _ in found.values()), lines
+
+
+JUDGES: dict[type[StudyPredicate], tuple[str, Callable[[Any, Any], Found]]] = {
+    CompositionMoves: ("table2", composition),
+    Plateau: ("figure2", plateau),
+    Decay: ("figure5", decay),
+    BestLayer: ("sweep-layer", best_layer),
+    TradeOff: ("sweep-alpha", lambda _, sweep: trade_off(sweep)),
+    ElbowAt: ("sweep-alpha", elbow_at),
+}
+"""The study that decides a predicate, and how."""
+STUDIES = {CompositionResult: "table2", TopKResult: "figure2", UsageResult: "figure5"}
+
+
+def find_in_studies(predicate: StudyPredicate, studies: Sequence[Finding]) -> Found:
+    """What the studies say about a predicate: the answer, and one line for each number."""
+    study, judge = JUDGES[type(predicate)]
+    for one in studies:
+        if study == (f"sweep-{one.axis}" if isinstance(one, SweepResult) else STUDIES.get(type(one))):
+            return judge(predicate, one)
     return "not run", (f"this run has no finished study `{study}`: needs `nox -s {SESSIONS[study]}`",)

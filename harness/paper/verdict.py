@@ -22,6 +22,7 @@ from harness.paper.claims import (
     Sparsity,
     Status,
     StudyPredicate,
+    TablePredicate,
     Value,
 )
 from harness.paper.study_verdict import Answer, all_of, find_in_studies
@@ -34,8 +35,6 @@ ABOUT_RUN: dict[Answer, str] = {
     "inconclusive": "inconclusive (this model)",
 }
 """The words for an answer of a run that is not the paper's own."""
-
-TablePredicate = Direction | Value | Sparsity | Cost | Confusion
 
 
 class Verdict(Record):
@@ -93,7 +92,7 @@ def judge(paper: Paper, outcome: Outcome, studies: Sequence[StudyFinding] = ()) 
 
 def _judge_one(claim: Claim, outcome: Outcome, about_paper: bool, studies: Sequence[StudyFinding]) -> Verdict:
     """`Claim` refuses predicates of what is lost or an artefact; here they would not be asked either."""
-    finding = _untested(claim)
+    finding = Finding("untestable" if claim.status in NEVER_TESTED else "not run", (claim.reason,))
     predicates = () if claim.status in NEVER_TESTED else claim.predicates
     if predicates and outcome.random_weights:
         finding = Finding("not run", ("random weights: only memory and speed mean anything",))
@@ -118,21 +117,25 @@ def _judge_one(claim: Claim, outcome: Outcome, about_paper: bool, studies: Seque
     )
 
 
-def _untested(claim: Claim) -> Finding:
-    answer: Answer = "untestable" if claim.status in NEVER_TESTED else "not run"
-    return Finding(answer, (claim.reason,))
-
-
 def _find(predicate: TablePredicate, outcome: Outcome, about_paper: bool) -> Finding:
     if isinstance(predicate, Confusion):
         return _confusion(predicate)
-    if isinstance(predicate, Direction):
-        return _direction(predicate, outcome)
-    if isinstance(predicate, Cost):
-        return _cost(predicate, outcome)
-    if not about_paper:
+    if isinstance(predicate, Value | Sparsity) and not about_paper:
         return Finding("untestable", ("the printed number belongs to the paper's own model and data",))
-    return _value(predicate, outcome) if isinstance(predicate, Value) else _sparsity(predicate, outcome)
+    named = [predicate.arm, *([predicate.reference] if isinstance(predicate, Direction | Cost) else [])]
+    absent = [arm for arm in named if arm not in outcome.arms]
+    if absent:
+        return Finding("not run", (f"the profile has no arm {' and no arm '.join(absent)}",))
+    match predicate:
+        case Direction():
+            return _all_of([_side(predicate, name, outcome) for name in predicate.measures])
+        case Value():
+            arm = outcome.arms[predicate.arm]
+            return _any_of([_equal(predicate, name, arm) for name in predicate.measures])
+        case Sparsity():
+            return _sparsity(predicate, outcome)
+        case Cost():
+            return _cost(predicate, outcome)
 
 
 def _all_of(findings: list[Finding]) -> Finding:
@@ -152,16 +155,6 @@ def _any_of(findings: list[Finding]) -> Finding:
     return best._replace(evidence=tuple(line for finding in findings for line in finding.evidence))
 
 
-def _missing(outcome: Outcome, *arms: str) -> Finding | None:
-    absent = [arm for arm in arms if arm not in outcome.arms]
-    return Finding("not run", (f"the profile has no arm {' and no arm '.join(absent)}",)) if absent else None
-
-
-def _direction(predicate: Direction, outcome: Outcome) -> Finding:
-    missing = _missing(outcome, predicate.arm, predicate.reference)
-    return missing or _all_of([_side(predicate, name, outcome) for name in predicate.measures])
-
-
 def _side(predicate: Direction, name: str, outcome: Outcome) -> Finding:
     one = outcome.difference(predicate.arm, predicate.reference, name)
     what = measure(name)
@@ -179,13 +172,6 @@ def _side(predicate: Direction, name: str, outcome: Outcome) -> Finding:
         return Finding("reproduced" if same else "not reproduced", (evidence,))
     return Finding(
         "inconclusive", (evidence,), deciding_n(one.effect, one.sd, family=outcome.comparisons.family)
-    )
-
-
-def _value(predicate: Value, outcome: Outcome) -> Finding:
-    missing = _missing(outcome, predicate.arm)
-    return missing or _any_of(
-        [_equal(predicate, name, outcome.arms[predicate.arm]) for name in predicate.measures]
     )
 
 
@@ -215,9 +201,6 @@ def _enough_items(value: float, interval: tuple[float, float], n: int, predicate
 
 
 def _sparsity(predicate: Sparsity, outcome: Outcome) -> Finding:
-    missing = _missing(outcome, predicate.arm)
-    if missing:
-        return missing
     l0 = outcome.arms[predicate.arm].mean_l0
     if l0 is None:
         return Finding("not run", (f"{predicate.arm} reports no L0",))
@@ -227,9 +210,6 @@ def _sparsity(predicate: Sparsity, outcome: Outcome) -> Finding:
 
 
 def _cost(predicate: Cost, outcome: Outcome) -> Finding:
-    missing = _missing(outcome, predicate.arm, predicate.reference)
-    if missing:
-        return missing
     arm, reference = outcome.arms[predicate.arm], outcome.arms[predicate.reference]
     first, second = _quantity(arm, predicate.quantity), _quantity(reference, predicate.quantity)
     if first is None or second is None or second[0] <= 0 or first[1] != second[1]:

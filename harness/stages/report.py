@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from harness.core.artefact import Artefact, digest_json, write_bytes, write_json
+from harness.core.artefact import Artefact, digest_file, digest_json, write_bytes, write_json
 from harness.core.console import screen_console
 from harness.core.markdown_table import markdown
 from harness.core.measures import BASE
@@ -12,7 +12,7 @@ from harness.core.paths import RunPaths
 from harness.core.results import Record
 from harness.findings import parse_finding
 from harness.findings.outcome import Outcome, outcome_path, read_outcome
-from harness.paper.claims import paper_digest, read_paper
+from harness.paper.claims import PAPER, read_paper
 from harness.paper.verdict import Verdict, judge
 from harness.report.csv_tables import cost_csv, table1_csv, times_csv, verdicts_csv
 from harness.report.differences_figure import figure
@@ -45,7 +45,12 @@ class ReportResult(Record):
 def needs(context: Context, arm: str = "") -> dict[str, str]:  # noqa: ARG001
     """Everything that the outcome is gathered from, the studies, the claims, and the layout of the tables."""
     studies = {f"{STUDIES}{name}": digest_json(one.result) for name, one in current(context).items()}
-    return {**gathered_digests(context), **studies, "paper": paper_digest(), "layout": digest_json(LAYOUT)}
+    return {
+        **gathered_digests(context),
+        **studies,
+        "paper": digest_file(PAPER),
+        "layout": digest_json(LAYOUT),
+    }
 
 
 def work(context: Context, arm: str = "") -> Work:  # noqa: ARG001
