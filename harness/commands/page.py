@@ -82,12 +82,10 @@ def _page(
         outcome=outcome,
         outcome_href=outcome_href,
         studies=studies,
-        studies_href="../studies",
         paper=read_paper(),
         printed=read_printed(),
         verdicts=verdicts,
         classified=_classified(root / "classification"),
-        classified_href="../classification",
     )
     return build(documents)
 

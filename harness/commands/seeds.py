@@ -18,7 +18,7 @@ from harness.core.measures import BASE, measure
 from harness.core.paths import RESULTS, RunPaths
 from harness.core.results import Record
 from harness.core.sheet import Sheet, line
-from harness.core.statistics import LEVEL, SeedDifference, holm, seed_difference
+from harness.core.statistics import LEVEL, SeedDifference, corrected, seed_difference
 from harness.findings.compare import identity
 from harness.findings.outcome import Outcome, outcome_path, read_outcome
 from harness.profiles.profile import Profile
@@ -30,8 +30,6 @@ from harness.stages.options import Save, parse_seeds
 from harness.stages.stage import STAGES, refuse_stale, run_stage
 
 SEEDS = "seeds"
-REPORT = "report"
-CHECK = "check"
 
 
 class Spread(Record):
@@ -92,7 +90,7 @@ def run_seeds(stage: str, profile: Profile, paths: RunPaths, seeds: Sequence[int
         one, where = with_seed(profile, seed), seed_paths(paths, seed)
         refuse_stale(stage, one, where, arm)
         run_stage(stage, one, where, arm)
-    if stage == REPORT:
+    if stage == "report":
         report(profile, paths, seeds)
 
 
@@ -118,11 +116,11 @@ def run(
     for place, seed in enumerate(numbers, start=1):
         console.print(f"[bold]training seed {seed} ({place} of {len(numbers)})[/bold]")
         for stage in STAGES:
-            if stage != CHECK:
+            if stage != "check":
                 run_stage(stage, with_seed(profile, seed), seed_paths(paths, seed))
     result = report(profile, paths, numbers)
     for seed in numbers:
-        run_stage(CHECK, with_seed(profile, seed), seed_paths(paths, seed))
+        run_stage("check", with_seed(profile, seed), seed_paths(paths, seed))
     if save:
         target = results / profile.name / result.hardware
         for path in sorted(paths.report.glob(f"{SEEDS}.*")):
@@ -152,7 +150,11 @@ def over_seeds(outcomes: Mapping[int, Outcome], profile_digest: str) -> SeedResu
     Raises:
         NotComparableError: the runs differ in more than the seed.
     """
-    _refuse_unlike(outcomes)
+    kinds = {
+        f"seed-{seed}": {**identity(one), "arms": " ".join(one.order), "profile digest": "of the seed"}
+        for seed, one in outcomes.items()
+    }
+    refuse_unlike(kinds, remedy="delete the folder {name} of the run and run it again")
     first = next(iter(outcomes.values()))
     values = {
         arm: {
@@ -184,31 +186,20 @@ def over_seeds(outcomes: Mapping[int, Outcome], profile_digest: str) -> SeedResu
     )
 
 
-def _refuse_unlike(outcomes: Mapping[int, Outcome]) -> None:
-    kinds = {
-        f"seed-{seed}": {**identity(one), "arms": " ".join(one.order), "profile digest": "of the seed"}
-        for seed, one in outcomes.items()
-    }
-    refuse_unlike(kinds, remedy="delete the folder {name} of the run and run it again")
-
-
 def _differences(
     values: Mapping[str, Mapping[str, Sequence[float]]],
 ) -> tuple[dict[str, dict[str, SeedDifference]], int]:
     found = {
-        arm: {name: seed_difference(mine, values[BASE][name]) for name, mine in by_name.items()}
+        (arm, name): seed_difference(mine, values[BASE][name])
         for arm, by_name in values.items()
         if arm != BASE and BASE in values
+        for name, mine in by_name.items()
     }
-    tested = [
-        (arm, name, one.p)
-        for arm, by_name in found.items()
-        for name, one in by_name.items()
-        if one.p is not None and measure(name).tested
-    ]
-    for (arm, name, _), p_holm in zip(tested, holm([p for *_, p in tested]), strict=True):
-        found[arm][name] = found[arm][name].model_copy(update={"p_holm": p_holm})
-    return found, len(tested)
+    family = corrected({place: one for place, one in found.items() if measure(place[1]).tested})
+    differences: dict[str, dict[str, SeedDifference]] = {}
+    for (arm, name), one in (found | family).items():
+        differences.setdefault(arm, {})[name] = one
+    return differences, len(family)
 
 
 def seed_table(result: SeedResult, outcome: Outcome, again: str) -> Sheet:

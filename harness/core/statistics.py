@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from harness.core.errors import DataError
 from harness.core.results import Record
@@ -129,6 +129,20 @@ def seed_difference(arm: Sequence[float], reference: Sequence[float]) -> SeedDif
     return SeedDifference(
         effect=effect, low=float(low), high=float(high), sd=sd, seeds=len(deltas), p=float(test.pvalue)
     )
+
+
+Place = TypeVar("Place", bound=Hashable)
+Tested = TypeVar("Tested", Difference, SeedDifference)
+
+
+def corrected(family: Mapping[Place, Tested]) -> dict[Place, Tested]:
+    """A family of tests with Holm's correction; differences without a p value are left out."""
+    tested = {place: one for place, one in family.items() if one.p is not None}
+    adjusted = holm([one.p for one in tested.values() if one.p is not None])
+    return {
+        place: one.model_copy(update={"p_holm": p})
+        for (place, one), p in zip(tested.items(), adjusted, strict=True)
+    }
 
 
 def holm(family: Sequence[float]) -> list[float]:

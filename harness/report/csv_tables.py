@@ -14,6 +14,7 @@ from harness.paper.verdict import Verdict
 from harness.report.tables import PEAKS, limits
 
 Cell = str | int | float | None
+DIFFERENCE = {"difference_to_base": "effect", "low_95": "low", "high_95": "high"}
 
 
 def table1_csv(outcome: Outcome, paper: Paper) -> str:
@@ -29,12 +30,8 @@ def table1_csv(outcome: Outcome, paper: Paper) -> str:
                     "arm": name,
                     "measure": column.name,
                     **{name: getattr(score, name, None) for name in ("value", "stderr", "n")},
-                    "difference_to_base": one.effect if one else None,
-                    "low_95": one.low if one else None,
-                    "high_95": one.high if one else None,
-                    "test": one.test if one else None,
-                    "p": one.p if one else None,
-                    "p_holm": one.p_holm if one else None,
+                    **{heading: getattr(one, name, None) for heading, name in DIFFERENCE.items()},
+                    **{name: getattr(one, name, None) for name in ("test", "p", "p_holm")},
                     "paper": paper.printed(f"{name}/{column.name}"),
                 }
             )

@@ -1,4 +1,4 @@
-"""From a run's outcome to tables: Table 1, the cost table and the verdicts. Pure: no files, no clock.
+"""From a run's outcome to tables: Table 1, costs, times and verdicts. Pure: no files, no clock.
 
 A number that was not measured is never printed: its cell says `n/a` and why.
 """
@@ -63,6 +63,29 @@ def cost_table(outcome: Outcome, paper: Paper) -> Sheet:
         f"The paper's numbers: {reason}",
     )
     return Sheet("cost", f"Costs. {outcome.title}", headings, rows, remarks)
+
+
+def times_table(outcome: Outcome) -> Sheet:
+    """Seconds of every stage, an arm a column; the parts of the evaluation below it."""
+    arms = list(outcome.arms.values())
+    parts = list(dict.fromkeys(name for arm in arms for name in arm.task_s))
+    rows = [
+        line("prepare", _seconds(outcome.prepare_s), *("" for _ in arms), group=True),
+        line("train", "", *(_seconds(arm.train_s) for arm in arms), group=True),
+        line("evaluate", "", *(_seconds(arm.evaluate_s) for arm in arms), group=True),
+    ]
+    for name in parts:
+        cells = (_seconds(arm.task_s.get(name)) for arm in arms)
+        rows.append(line(f"evaluate: {name}", "", *cells, group=True))
+    shared = outcome.prepare_s
+    per_arm = [arm.train_s + arm.evaluate_s for arm in arms]
+    rows.append(line("total", _seconds(shared + sum(per_arm)), *map(_seconds, per_arm), group=True))
+    headings = ("Stage (s)", "All arms", *(arm.title for arm in arms))
+    remarks = notes(outcome)
+    if outcome.sae is not None and outcome.sae.made_in_s is not None:
+        made_in = f"{outcome.sae.made_in_s:,.0f} s"
+        remarks += (f"The SAE was trained once in {made_in} and is kept in the cache.",)
+    return Sheet("times", f"Times. {outcome.title}", headings, tuple(rows), remarks)
 
 
 def verdict_table(outcome: Outcome, verdicts: Sequence[Verdict]) -> Sheet:
@@ -181,6 +204,10 @@ def _minutes(seconds: float | None, at: str) -> Cell:
     return numeric(None if seconds is None else seconds / MINUTE, ".2f", at)
 
 
+def _seconds(value: float | None) -> Cell:
+    return numeric(value, ",.1f", missing="")
+
+
 def _deciding(one: Verdict) -> Cell:
     return Cell("") if one.answer != "inconclusive" else numeric(one.deciding_n, ",")
 
@@ -201,20 +228,19 @@ def origin(outcome: Outcome, made: str) -> str:
 
 def limits(outcome: Outcome) -> str:
     """How many items were used where not all were."""
-    parts = [
+    return ", ".join(
         f"{name.removeprefix('tasks.')} {size or 'all'}" for name, size in sorted(outcome.limits.items())
-    ]
-    return ", ".join(parts)
+    )
 
 
 def sizes(outcome: Outcome) -> str:
     """The number of items of each measure."""
-    parts = []
-    for column in outcome.columns:
-        if column.name != PENALISED_LOSS:
-            n = _common_n(outcome, column)
-            parts.append(f"{column.title} {'differs between arms' if n is None else n}")
-    return ", ".join(parts)
+    known = {
+        column: _common_n(outcome, column) for column in outcome.columns if column.name != PENALISED_LOSS
+    }
+    return ", ".join(
+        f"{column.title} {'differs between arms' if n is None else n}" for column, n in known.items()
+    )
 
 
 def notes(outcome: Outcome) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from harness.core.errors import DamagedFileError, NotComparableError
 from harness.core.json_lines import rows
 from harness.core.measures import LOSS, PENALISED_LOSS, Measure, measures
 from harness.core.results import EvaluateResult
-from harness.core.statistics import LEVEL, RESAMPLES, Difference, holm, paired_difference
+from harness.core.statistics import LEVEL, RESAMPLES, Difference, corrected, paired_difference
 from harness.findings.outcome import AnalyseResult, Differences
 from harness.stages.inputs import Context, command
 from harness.stages.stage import Work
@@ -44,16 +45,20 @@ def work(context: Context, arm: str = "") -> Work:  # noqa: ARG001
     seed = context.profile.training.seed
     _refuse_other_requests(context)
     items = {name: _arm_items(context, name) for name in context.profile.arms}
+    found = {
+        (name, reference, measure): one
+        for reference, name in itertools.combinations(items, 2)
+        for measure, one in _compare(items[name], items[reference], f"{name} and {reference}", seed).items()
+    }
+    family = corrected(found)
     differences: Differences = {}
-    names = list(items)
-    for place, name in enumerate(names):
-        for reference in names[:place]:
-            differences.setdefault(name, {})[reference] = _compare(
-                items[name], items[reference], f"{name} and {reference}", seed
-            )
-    corrected, family = _corrected(differences)
+    for (name, reference, measure), one in (found | family).items():
+        differences.setdefault(name, {}).setdefault(reference, {})[measure] = one
     return Work(
-        AnalyseResult(differences=corrected, family=family, resamples=RESAMPLES, level=LEVEL, seed=seed), []
+        AnalyseResult(
+            differences=differences, family=len(family), resamples=RESAMPLES, level=LEVEL, seed=seed
+        ),
+        [],
     )
 
 
@@ -106,13 +111,10 @@ def _read_items(path: Path, metric: str, remedy: str) -> Items:
     """A metric by item from a sample log; the key names the item, not its line."""
 
     def item(row: Any) -> tuple[str, float]:
-        return _item_key(row), _value(row["metrics"], metric)
+        key = f"{row.get('task', '')}/{row['doc_id']}/{row.get('doc_hash', '')}"
+        return key, _value(row["metrics"], metric)
 
     return dict(rows(path, item, what="the sample log", remedy=remedy))
-
-
-def _item_key(row: dict[str, Any]) -> str:
-    return f"{row.get('task', '')}/{row['doc_id']}/{row.get('doc_hash', '')}"
 
 
 def _value(metrics: dict[str, float], metric: str) -> float:
@@ -140,22 +142,3 @@ def _compare(
             [items[key] for key in keys], [others[key] for key in keys], seed=seed, tested=column.tested
         )
     return found
-
-
-def _corrected(differences: Differences) -> tuple[Differences, int]:
-    """The same differences with Holm's correction over all that were tested, and their number."""
-    family = [
-        (arm, reference, name, one.p)
-        for arm, by_reference in differences.items()
-        for reference, by_measure in by_reference.items()
-        for name, one in by_measure.items()
-        if one.p is not None
-    ]
-    adjusted = holm([p for *_, p in family])
-    corrected = {
-        a: {r: dict(by_measure) for r, by_measure in by_ref.items()} for a, by_ref in differences.items()
-    }
-    for (arm, reference, name, _), p_holm in zip(family, adjusted, strict=True):
-        one = corrected[arm][reference][name]
-        corrected[arm][reference][name] = one.model_copy(update={"p_holm": p_holm})
-    return corrected, len(family)

@@ -35,14 +35,12 @@ from harness.report.page import (
     charts,
     classified,
     features,
-    losses,
     masked,
     sweeps,
     training,
 )
 from harness.report.page.blocks import Block, Conversations, Picture, Section
-from harness.report.tables import cost_table, table1, verdict_table
-from harness.report.times_table import times_table
+from harness.report.tables import cost_table, table1, times_table, verdict_table
 
 TEMPLATES = ROOT / "harness" / "report" / "templates"
 
@@ -52,25 +50,23 @@ class Documents(NamedTuple):
 
     Attributes:
         outcome, outcome_href: Table 1's document, and where it lies as seen from the page.
-        studies: artefacts by name; `studies_href` is their folder as seen from the page.
+        studies: artefacts by name.
         paper, printed: the paper's claims and tables.
         verdicts: on the claims, as the report has them.
-        classified: what `classify` wrote, by kind of classifier; `classified_href` is their folder.
+        classified: what `classify` wrote, by kind of classifier.
     """
 
     outcome: Outcome
     outcome_href: str
     studies: Mapping[str, Artefact]
-    studies_href: str
     paper: Paper
     printed: Printed
     verdicts: Sequence[Verdict]
     classified: Mapping[str, Artefact] = MappingProxyType({})
-    classified_href: str = ""
 
     def href(self, study: str) -> str:
         """Where a study's artefact lies as seen from the page."""
-        return f"{self.studies_href}/{study}.json"
+        return f"../studies/{study}.json"
 
 
 def build(documents: Documents) -> dict[str, bytes]:
@@ -82,7 +78,7 @@ def build(documents: Documents) -> dict[str, bytes]:
         _table1(documents),
         *training.sections(documents.outcome, documents.outcome_href),
         *_studies(documents, found),
-        *classified.sections(documents.classified, documents.classified_href, documents.printed),
+        *classified.sections(documents.classified, "../classification", documents.printed),
         _verdicts(documents),
         _provenance(documents),
     ]
@@ -141,14 +137,12 @@ def _verdicts(documents: Documents) -> Section:
 
 def _studies(documents: Documents, found: Mapping[str, Finding]) -> list[Section]:
     """A section for each study that is finished, in the profile's order."""
-    sections = []
-    for name, finding in found.items():
-        section = _section(name, finding, documents.href(name), documents.printed)
-        sections += [] if section is None else [section]
-    return sections
+    return [
+        _section(name, finding, documents.href(name), documents.printed) for name, finding in found.items()
+    ]
 
 
-def _section(name: str, finding: Finding, href: str, printed: Printed) -> Section | None:
+def _section(name: str, finding: Finding, href: str, printed: Printed) -> Section:
     match finding:
         case CensusResult():
             return _census(finding, href)
@@ -168,7 +162,7 @@ def _section(name: str, finding: Finding, href: str, printed: Printed) -> Sectio
                 "Is the learned, input-dependent sparsity better than a fixed number of features?",
                 lambda: charts.top_k(finding),
                 "SimPO loss against the share of features steered; the numbers are in the table below.",
-                losses.top_k(finding, href),
+                masked.top_k(finding, href),
             )
         case DifferenceResult():
             return _drawn(
@@ -209,7 +203,6 @@ def _section(name: str, finding: Finding, href: str, printed: Printed) -> Sectio
             block = Conversations(name, "Answers to the same prompts", finding, (), href)
             means = answers.table(finding, href)
             return Section(name, "Answers side by side", "What the arms say.", (means, block))
-    return None
 
 
 def _drawn(name: str, title: str, intro: str, draw: Callable[[], object], alt: str, table: Sheet) -> Section:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from harness.core.picture import blank
 from harness.core.sheet import Cell, Sheet, bounded, line, numeric, plus_minus
 from harness.findings.sweep import SweepPoint, SweepResult
-from harness.paper.printed import Printed, PrintedPoint
+from harness.paper.printed import Printed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -125,14 +125,17 @@ def _sae(i: int, point: SweepPoint) -> tuple[Cell, ...]:
 
 
 def _authors(point: SweepPoint, result: SweepResult, printed: Printed) -> Cell:
-    rows = printed.sweep.layer if result.axis == "layer" else printed.sweep.alpha
+    rows = getattr(printed.sweep, result.axis)
     same = next((row for row in rows if row.value == point.value), None)
     return numeric(same.penalised_loss if same else None, ".4f", missing="no such point")
 
 
 def _notes(result: SweepResult, printed: Printed) -> tuple[str, ...]:
     held = f"alpha {result.alpha:g}" if result.axis == "layer" else f"layer {result.layer}"
-    rows = printed.sweep.layer if result.axis == "layer" else printed.sweep.alpha
+    authors = "; ".join(
+        f"{row.value:g}: {row.penalised_loss:.4f}" + (f", L0 {row.mean_l0:.0f}" if row.mean_l0 else "")
+        for row in getattr(printed.sweep, result.axis)
+    )
     notes = [
         f"Each point is a training of its own, {result.epochs} epoch(s), seed {result.seed}, at {held} and "
         f"the profile's other settings; {result.pairs} test pairs; intervals: paired bootstrap over pairs."
@@ -147,15 +150,7 @@ def _notes(result: SweepResult, printed: Printed) -> tuple[str, ...]:
             f"{rule.direction}, S = {rule.sensitivity:g})."
         )
     notes.append(
-        f"Paper: layer 12 best of 6, 12, 18 and 24, loss 2.94; its other numbers are lost. {_listed(rows)} "
+        f"Paper: layer 12 best of 6, 12, 18 and 24, loss 2.94; its other numbers are lost. Authors' files: {authors} "
         f"(Gemma-2-2B, loss with penalty; {printed.sweep.source}). So 2.94 is with penalty, at alpha 0.01."
     )
     return tuple(notes)
-
-
-def _listed(rows: tuple[PrintedPoint, ...]) -> str:
-    shown = (
-        f"{row.value:g}: {row.penalised_loss:.4f}" + (f", L0 {row.mean_l0:.0f}" if row.mean_l0 else "")
-        for row in rows
-    )
-    return f"Authors' files: {'; '.join(shown)}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from collections.abc import Callable
 
@@ -12,8 +14,9 @@ from harness.core.sheet import Sheet
 from harness.findings.outcome import Outcome
 from harness.paper.claims import read_paper
 from harness.paper.verdict import judge
+from harness.report.csv_tables import times_csv
 from harness.report.latex_table import latex
-from harness.report.tables import cost_table, table1, verdict_summary, verdict_table
+from harness.report.tables import cost_table, table1, times_table, verdict_summary, verdict_table
 
 Change = Callable[..., Outcome]
 
@@ -115,3 +118,25 @@ def test_the_sae_is_described_below_table_1(outcome: Outcome) -> None:
     )
     unknown = table1(outcome.model_copy(update={"sae": None}), read_paper()).notes[-1]
     assert unknown == "SAE: its quality was not measured here."
+
+
+def test_the_times_add_up(outcome: Outcome) -> None:
+    sheet = times_table(outcome)
+    rows = {row.texts[0]: row.texts[1:] for row in sheet.rows}
+    assert rows["prepare"] == ("1.0", "", "", "")
+    assert rows["train"] == rows["evaluate"] == ("", "1.0", "1.0", "1.0")
+    assert rows["evaluate: preference"] == ("", "1.0", "1.0", "1.0")
+    assert rows["total"] == ("7.0", "2.0", "2.0", "2.0")  # 1 for prepare, 2 stages of 3 arms
+    lines = list(csv.DictReader(io.StringIO(times_csv(outcome))))
+    assert [(line["stage"], line["arm"]) for line in lines[:4]] == [
+        ("prepare", ""),
+        ("train", "base"),
+        ("evaluate", "base"),
+        ("evaluate preference", "base"),
+    ]
+
+
+def test_a_trained_sae_says_how_long_it_took(outcome: Outcome) -> None:
+    assert outcome.sae is not None
+    made = outcome.model_copy(update={"sae": outcome.sae.model_copy(update={"made_in_s": 312.4})})
+    assert times_table(made).notes[-1] == "The SAE was trained once in 312 s and is kept in the cache."

@@ -113,6 +113,6 @@ def test_ids_are_unique_and_anchors_exist(html: str) -> None:
 
 def test_the_base_alone_has_no_figure_of_differences(outcome: Outcome) -> None:
     alone = outcome.model_copy(update={"arms": {"base": outcome.arms["base"]}})
-    made = build(Documents(alone, "table1.json", {}, "../studies", read_paper(), read_printed(), ()))
+    made = build(Documents(alone, "table1.json", {}, read_paper(), read_printed(), ()))
     assert set(made) == {"index.html"}
     assert b"figure-differences" not in made["index.html"]
