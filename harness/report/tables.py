@@ -235,12 +235,8 @@ def limits(outcome: Outcome) -> str:
 
 def sizes(outcome: Outcome) -> str:
     """The number of items of each measure."""
-    known = {
-        column: _common_n(outcome, column) for column in outcome.columns if column.name != PENALISED_LOSS
-    }
-    return ", ".join(
-        f"{column.title} {'differs between arms' if n is None else n}" for column, n in known.items()
-    )
+    known = ((one.title, _common_n(outcome, one)) for one in outcome.columns if one.name != PENALISED_LOSS)
+    return ", ".join(f"{title} {'differs between arms' if n is None else n}" for title, n in known)
 
 
 def notes(outcome: Outcome) -> tuple[str, ...]:

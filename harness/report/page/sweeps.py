@@ -150,7 +150,8 @@ def _notes(result: SweepResult, printed: Printed) -> tuple[str, ...]:
             f"{rule.direction}, S = {rule.sensitivity:g})."
         )
     notes.append(
-        f"Paper: layer 12 best of 6, 12, 18 and 24, loss 2.94; its other numbers are lost. Authors' files: {authors} "
-        f"(Gemma-2-2B, loss with penalty; {printed.sweep.source}). So 2.94 is with penalty, at alpha 0.01."
+        "Paper: layer 12 best of 6, 12, 18 and 24, loss 2.94; its other numbers are lost. Authors' files: "
+        f"{authors} (Gemma-2-2B, loss with penalty; {printed.sweep.source}). So 2.94 is with penalty, at "
+        "alpha 0.01."
     )
     return tuple(notes)
