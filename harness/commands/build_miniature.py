@@ -65,11 +65,6 @@ def _note(out: Path, name: str, value: JsonObject) -> None:
     path.write_text(json.dumps({**log, name: value}, indent=1, sort_keys=True) + "\n")
 
 
-def build_data(world: World, out: Path) -> None:
-    """``data/`` and ``world.json``."""
-    write_data(world, out)
-
-
 def make_tokenizer(world: World) -> PreTrainedTokenizerFast:
     """A tokenizer trained on documents of every kind."""
     corpus = Corpus(world, f"{world.seed}/tokenizer")
@@ -211,7 +206,7 @@ def build(out: Path, seed: int, stages: tuple[str, ...]) -> None:
     """Run the stages in order; all of them end with a new manifest."""
     world = make_world(seed)
     out.mkdir(parents=True, exist_ok=True)
-    makers = {"data": build_data, "model": build_model, "sae": build_sae, "score": build_scores}
+    makers = {"data": write_data, "model": build_model, "sae": build_sae, "score": build_scores}
     for stage in stages:
         print(f"building {stage} (seed {seed}) in {out}", file=sys.stderr, flush=True)
         makers[stage](world, out)

@@ -11,7 +11,7 @@ from typer import Option
 
 from harness.classification.result import By
 from harness.core.artefact import Artefact, read_artefact, write_bytes
-from harness.core.console import screen_console
+from harness.core.console import say
 from harness.core.errors import MissingInputError, UsageError
 from harness.core.folders import whole_folder, writing
 from harness.core.paths import RESULTS, RunPaths
@@ -56,7 +56,7 @@ def run(
     if committed:
         for folder in _committed(profile, results):
             _write(_committed_files(profile, folder), folder)
-            _say(folder / "report")
+            say(f"page: {folder / 'report' / 'index.html'}")
         return
     context = Context(profile, paths)
     with held(paths.root):
@@ -64,7 +64,7 @@ def run(
         outcome = read_outcome(outcome_path(paths), made_by=command("report", profile))
         studies = _of_run(context)
         _write(_page(outcome, "table1.json", studies, read_verdicts(paths), paths.root), paths.report)
-        _say(paths.report)
+        say(f"page: {paths.report / 'index.html'}")
         if save:
             target = results / profile.name / outcome.hardware
             _take_over(paths, studies, profile, target)
@@ -95,11 +95,9 @@ def _of_run(context: Context) -> dict[str, Artefact]:
     profile, found = context.profile, current(context)
     missing = [name for name in profile.studies if name not in found]
     if missing:
-        screen_console().print(
+        say(
             f"not on the page, because not finished or outdated: {', '.join(missing)}; "
-            f"`python -m harness study --profile {profile.name}` makes them",
-            markup=False,
-            soft_wrap=True,
+            f"`python -m harness study --profile {profile.name}` makes them"
         )
     return found
 
@@ -155,13 +153,9 @@ def _take_over(paths: RunPaths, studies: Iterable[str], profile: Profile, target
             shutil.rmtree(new / old, ignore_errors=True)
         _write({name: source.read_bytes() for name, source in found.items()}, new)
         _write(_committed_files(profile, new), new)
-    _say(target / "report")
+    say(f"page: {target / 'report' / 'index.html'}")
 
 
 def _write(files: dict[str, bytes], folder: Path) -> None:
     for name, data in files.items():
         write_bytes(folder / name, data)
-
-
-def _say(folder: Path) -> None:
-    screen_console().print(f"page: {folder / 'index.html'}", markup=False, soft_wrap=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.core.artefact import write_json
-from harness.core.console import screen_console
+from harness.core.console import say
 from harness.core.errors import NotComparableError, RegressionError
 from harness.core.paths import RESULTS, RunPaths
 from harness.core.results import EvaluateResult
 from harness.evaluation.committed_prompts import changes, read_snapshot, snapshot, snapshot_path, text_changes
 from harness.profiles.profile import Profile
-from harness.stages.inputs import finished
+from harness.stages.inputs import Context
 from harness.stages.options import Update
 
 SHOWN_LINES = 40
@@ -27,16 +27,11 @@ def run(profile: Profile, paths: RunPaths, update: Update = False, results: Path
         RegressionError: a prompt, a template, a count or a stop id changed; the message shows the texts.
     """
     path = snapshot_path(profile.name, results)
-    new = snapshot(
-        {
-            arm: EvaluateResult.model_validate(finished("evaluate", profile, paths, arm).result)
-            for arm in profile.arms
-        }
-    )
-    console = screen_console()
+    run = Context(profile, paths)
+    new = snapshot({arm: EvaluateResult.model_validate(run.evaluated(arm).result) for arm in profile.arms})
     if update:
         write_json(path, new.model_dump(mode="json"))
-        console.print(f"accepted: {path}", markup=False, soft_wrap=True)
+        say(f"accepted: {path}")
         return
     committed = read_snapshot(path)
     again = f"python -m harness prompts --profile {profile.name} --update"
@@ -55,4 +50,4 @@ def run(profile: Profile, paths: RunPaths, update: Update = False, results: Path
             value=path,
             remedy=f"find what changed them; accept them with `{again}` if it was meant",
         )
-    console.print(f"the prompts of {len(new.arms)} arms are the committed ones")
+    say(f"the prompts of {len(new.arms)} arms are the committed ones")

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.core.artefact import write_bytes
-from harness.core.console import screen_console
+from harness.core.console import say, screen_console
 from harness.core.differing import refuse_unlike
-from harness.core.documents import read_json, refused
+from harness.core.documents import parse_model, read_json, refused
 from harness.core.errors import NotComparableError, RegressionError
 from harness.core.paths import RESULTS, RunPaths
 from harness.core.sheet import Cell, Sheet, line
@@ -24,7 +24,7 @@ from harness.findings.compare import (
     require_comparable,
     side_by_side,
 )
-from harness.findings.outcome import SCHEMA_VERSION, Outcome, outcome_path, parse_outcome, read_outcome
+from harness.findings.outcome import SCHEMA_VERSION, Outcome, outcome_path, read_outcome
 from harness.paper.claims import read_paper
 from harness.paper.verdict import NOT_RUN, Verdict
 from harness.profiles.profile import Profile
@@ -50,7 +50,8 @@ def run(profile: Profile, paths: RunPaths, update: Update = False, results: Path
             message names it.
         RunFolderError: `results` cannot be written.
     """
-    new = _reported(profile, paths)
+    finished("report", profile, paths)
+    new = read_outcome(outcome_path(paths), made_by=command("report", profile))
     committed = results / profile.name / new.hardware
     if update:
         _accept(profile, paths, committed)
@@ -74,12 +75,6 @@ def run(profile: Profile, paths: RunPaths, update: Update = False, results: Path
         )
 
 
-def _reported(profile: Profile, paths: RunPaths) -> Outcome:
-    """The run's outcome, as its `report` stage left it."""
-    finished("report", profile, paths)
-    return read_outcome(outcome_path(paths), made_by=command("report", profile))
-
-
 def _committed(folder: Path, profile: Profile) -> Outcome:
     path = folder / "table1.json"
     if not path.is_file():
@@ -98,7 +93,8 @@ def _committed(folder: Path, profile: Profile) -> Outcome:
         where=path,
         remedy="accept the new ones with --update",
     )
-    return parse_outcome(data, where=path, remedy=f"accept this run's results with `{again}`")
+    remedy = f"accept this run's results with `{again}`"
+    return parse_model(data, Outcome, what="the results", where=path, remedy=remedy)
 
 
 def _committed_labels(folder: Path, profile: Profile) -> dict[str, str]:
@@ -119,20 +115,12 @@ def _verdicts(new: Sequence[Verdict], old: Mapping[str, str], tolerances: Tolera
         if labels.get(name) != old.get(name) and NOT_RUN in (labels.get(name), old.get(name))
     ]
     if unmade:
-        screen_console().print(
-            f"verdicts not compared, because only one side has the study: {', '.join(unmade)}",
-            markup=False,
-            soft_wrap=True,
-        )
-
-    def quantities(found: Mapping[str, str]) -> dict[str, Quantity]:
-        return {
-            f"verdict on {claim}": Quantity("verdict", label)
-            for claim, label in found.items()
-            if claim not in unmade
-        }
-
-    return side_by_side(quantities(labels), quantities(old), tolerances)
+        say(f"verdicts not compared, because only one side has the study: {', '.join(unmade)}")
+    here, committed = (
+        {f"verdict on {name}": Quantity("verdict", found[name]) for name in found if name not in unmade}
+        for found in (labels, old)
+    )
+    return side_by_side(here, committed, tolerances)
 
 
 def _accept(profile: Profile, paths: RunPaths, committed: Path) -> None:
@@ -140,7 +128,7 @@ def _accept(profile: Profile, paths: RunPaths, committed: Path) -> None:
     files = sorted(paths.root / name for name in finished("report", profile, paths).outputs)
     for path in files:
         write_bytes(committed / path.name, path.read_bytes())
-    screen_console().print(f"accepted: {len(files)} files in {committed}", markup=False, soft_wrap=True)
+    say(f"accepted: {len(files)} files in {committed}")
 
 
 def show_deltas(deltas: Sequence[Delta], profile: str, hardware: str) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated
 from typer import Option
 
 from harness.core.artefact import write_bytes, write_json, write_text
-from harness.core.console import console, screen_console
+from harness.core.console import console, say, screen_console
 from harness.core.differing import refuse_unlike
 from harness.core.markdown_table import markdown
 from harness.core.measures import BASE, measure
@@ -125,7 +125,7 @@ def run(
         target = results / profile.name / result.hardware
         for path in sorted(paths.report.glob(f"{SEEDS}.*")):
             write_bytes(target / path.name, path.read_bytes())
-        screen_console().print(f"accepted: {target / SEEDS}.{{json,md,tex}}", markup=False, soft_wrap=True)
+        say(f"accepted: {target / SEEDS}.{{json,md,tex}}")
 
 
 def report(profile: Profile, paths: RunPaths, seeds: Sequence[int]) -> SeedResult:

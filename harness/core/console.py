@@ -11,3 +11,8 @@ def screen_console() -> Console:
     """Standard output: as wide as the terminal, 140 columns where there is none."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=140)
+
+
+def say(text: str) -> None:
+    """A line on standard output, as it is and as long as it may be."""
+    screen_console().print(text, markup=False, soft_wrap=True)

@@ -159,20 +159,36 @@ class GenerationFacts(Record):
     near_tie: float | None = None
 
 
-class RequestFacts(Record):
-    """What a task's requests looked like when they reached the model.
+class PromptFacts(Record):
+    """What a task's requests were, without their text: digests and counts.
 
     Attributes:
         requests: number of requests.
         bos_min, bos_max: fewest and most BOS tokens in one request; both must be 1.
-        first_prompt: the first rendered prompt.
-        first_prompt_sha256: its digest.
-        prompts_sha256: digest over all rendered prompts in order.
-        longest_tokens: tokens of the longest request.
-        truncated: requests that did not fit the model's window; must be 0.
-        stop_ids: token ids that end a generation; empty for a likelihood task.
         bos_rule: `exactly_one` BOS anywhere in the request, or, for tokenizers whose BOS is also a turn
             marker or that add none, `leading_run`: BOS tokens counted at the front only.
+        first_prompt_sha256: digest of the first rendered prompt.
+        prompts_sha256: digest over all rendered prompts in order.
+        truncated: requests that did not fit the model's window; must be 0.
+        stop_ids: token ids that end a generation; empty for a likelihood task.
+    """
+
+    requests: int
+    bos_min: int
+    bos_max: int
+    bos_rule: str
+    first_prompt_sha256: str
+    prompts_sha256: str
+    truncated: int
+    stop_ids: tuple[int, ...]
+
+
+class RequestFacts(PromptFacts):
+    """What a task's requests looked like when they reached the model.
+
+    Attributes:
+        first_prompt: the first rendered prompt.
+        longest_tokens: tokens of the longest request.
         dropped_system: prompts whose system part lm-eval dropped because the chat template refuses system
             turns.
         ids_sha256: digest over the ids of all requests in order, prompt and continuation apart; empty in
@@ -180,15 +196,8 @@ class RequestFacts(Record):
         generation: of a generation task: how its answers were made; None in artefacts from before that.
     """
 
-    requests: int
-    bos_min: int
-    bos_max: int
     first_prompt: str
-    first_prompt_sha256: str
-    prompts_sha256: str
     longest_tokens: int
-    truncated: int
-    stop_ids: tuple[int, ...]
     bos_rule: Literal["exactly_one", "leading_run"] = "exactly_one"
     dropped_system: int = 0
     ids_sha256: str = ""

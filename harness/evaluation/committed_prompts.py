@@ -11,8 +11,8 @@ from typing import Literal
 from harness.core.documents import read_model
 from harness.core.errors import DamagedFileError
 from harness.core.paths import RESULTS
-from harness.core.results import EvaluateResult, Record
-from harness.findings.outcome import Outcome, PromptFacts
+from harness.core.results import EvaluateResult, PromptFacts, Record
+from harness.findings.outcome import Outcome
 
 FILE = "prompts.json"
 

@@ -11,8 +11,8 @@ from pydantic import ConfigDict, Field, model_validator
 from harness.core.differing import refuse_unlike
 from harness.core.documents import RESTORE, read_model
 from harness.core.measures import PREFERENCE
-from harness.core.results import Record, Score, Usage
-from harness.findings.outcome import ArmOutcome, Outcome, PromptFacts
+from harness.core.results import PromptFacts, Record, Score, Usage
+from harness.findings.outcome import ArmOutcome, Outcome
 
 ROUNDING = 1e-12
 TOLERANCES = Path(__file__).parent / "tolerances.toml"

@@ -10,10 +10,10 @@ from typing import Any
 
 from pydantic import model_validator
 
-from harness.core.documents import parse_model, read_result
+from harness.core.documents import read_result
 from harness.core.measures import BASE, Measure, measure
 from harness.core.paths import RunPaths
-from harness.core.results import Record, Score, Truncation, Usage, WeightsMoved
+from harness.core.results import PromptFacts, Record, Score, Truncation, Usage, WeightsMoved
 from harness.core.statistics import Difference
 
 SCHEMA_VERSION = 2
@@ -36,19 +36,6 @@ class AnalyseResult(Record):
     resamples: int
     level: float
     seed: int
-
-
-class PromptFacts(Record):
-    """What a task's requests were, without their text: digests and counts of `contract.RequestFacts`."""
-
-    requests: int
-    bos_min: int
-    bos_max: int
-    bos_rule: str
-    first_prompt_sha256: str
-    prompts_sha256: str
-    truncated: int
-    stop_ids: tuple[int, ...]
 
 
 class SaeFacts(Record):
@@ -215,15 +202,6 @@ class Outcome(Record):
 def outcome_path(paths: RunPaths) -> Path:
     """Where a run's outcome is written."""
     return paths.report / "table1.json"
-
-
-def parse_outcome(data: Any, *, where: Path, remedy: str) -> Outcome:
-    """Validate an outcome that was read from a file.
-
-    Raises:
-        DamagedFileError: another layout; a document of another schema version says so.
-    """
-    return parse_model(data, Outcome, what="the results", where=where, remedy=remedy)
 
 
 def read_outcome(path: Path, *, made_by: str) -> Outcome:

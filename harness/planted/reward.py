@@ -71,9 +71,7 @@ def write_root(folder: Path, world: World, reward: Reward, data: DataSection) ->
 def planted(world: World, reward: Reward, rows: Rows, files: Mapping[str, str]) -> Planted:
     """What is planted in training pairs."""
     return Planted(
-        w_style=reward.w_style,
-        w_truth=reward.w_truth,
-        noise=reward.noise,
+        **dataclasses.asdict(reward),
         style_share=style_share(reward, rows),
         more_style=_more(rows, "style"),
         more_truth=_more(rows, "truth"),

@@ -10,7 +10,7 @@ from typing import Annotated, Any, NamedTuple
 from typer import Option
 
 from harness.core.artefact import Artefact, write_bytes, write_json, write_text
-from harness.core.console import console, screen_console
+from harness.core.console import console, say, screen_console
 from harness.core.errors import ProfileError, UsageError
 from harness.core.markdown_table import markdown
 from harness.core.measures import BASE
@@ -236,11 +236,11 @@ def _write(result: PlantedResult, folder: Path) -> None:
         write_bytes(folder / f"{NAME}.{suffix}", data)
     for sheet in found[:2]:
         show_sheet(sheet, screen_console())
-    screen_console().print(f"written: {folder / NAME}.{{json,md,svg,png}}", markup=False, soft_wrap=True)
+    say(f"written: {folder / NAME}.{{json,md,svg,png}}")
 
 
 def _save(folder: Path, target: Path) -> None:
     files = sorted(folder.glob(f"{NAME}.*"))
     for path in files:
         write_bytes(target / path.name, path.read_bytes())
-    screen_console().print(f"accepted: {len(files)} files in {target}", markup=False, soft_wrap=True)
+    say(f"accepted: {len(files)} files in {target}")

@@ -24,13 +24,8 @@ def confusion_sheet(result: PlantedResult) -> Sheet:
             counts = (numeric(found[recovered], "d", f"{at}/{recovered}") for recovered in LABELS)
             rows.append(line(rule.title if not i else "", planted, *counts, group=not i))
     headings = ("Analysis", "Planted", *(f"Recovered: {name}" for name in LABELS))
-    return Sheet(
-        NAME,
-        "Planted truth: what was planted and what the rules recover",
-        headings,
-        tuple(rows),
-        _notes(result),
-    )
+    title = "Planted truth: what was planted and what the rules recover"
+    return Sheet(NAME, title, headings, tuple(rows), _notes(result))
 
 
 def trial_sheet(result: PlantedResult) -> Sheet:

@@ -10,9 +10,9 @@ from harness.core.console import screen_console
 from harness.core.errors import CheckFailedError
 from harness.core.measures import BASE, LOSS
 from harness.core.paths import RunPaths
-from harness.core.results import Record
+from harness.core.results import PromptFacts, Record
 from harness.evaluation.committed_prompts import changes, outcome_prompts, read_snapshot, snapshot_path
-from harness.findings.outcome import ArmOutcome, Outcome, PromptFacts, outcome_path, read_outcome
+from harness.findings.outcome import ArmOutcome, Outcome, outcome_path, read_outcome
 from harness.paper.published import Agreement, agreements
 from harness.profiles.profile import Profile
 from harness.report.screen_table import show_sheet

@@ -7,8 +7,8 @@ from typing import Any
 from harness.core.artefact import Artefact, digest_json
 from harness.core.differing import refuse_unlike
 from harness.core.measures import LOSS, PENALISED_LOSS, measures
-from harness.core.results import EvaluateResult, PrepareResult, RequestFacts, TrainResult
-from harness.findings.outcome import AnalyseResult, ArmOutcome, Outcome, PromptFacts, SaeFacts, TrainingFacts
+from harness.core.results import EvaluateResult, PrepareResult, PromptFacts, RequestFacts, TrainResult
+from harness.findings.outcome import AnalyseResult, ArmOutcome, Outcome, SaeFacts, TrainingFacts
 from harness.profiles.profile import Profile
 from harness.stages.inputs import Context
 
@@ -116,16 +116,11 @@ def _arm(title: str, train: Artefact, evaluate: Artefact, evaluated: EvaluateRes
 
 def _training(trained: TrainResult) -> TrainingFacts:
     rates = trained.learning_rate_trace
+    same = TrainingFacts.model_fields.keys() & TrainResult.model_fields.keys()
     return TrainingFacts(
-        steps=trained.steps,
-        epochs=trained.epochs,
-        pairs=trained.pairs,
+        **{name: getattr(trained, name) for name in same},
         learning_rates=len(rates),
         peak_learning_rate=max(rates, default=None),
-        max_grad_norm=trained.max_grad_norm,
-        moved=trained.moved,
-        truncation=trained.truncation,
-        loss_trace=trained.loss_trace,
     )
 
 

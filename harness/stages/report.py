@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness.core.artefact import Artefact, digest_file, digest_json, write_bytes, write_json
-from harness.core.console import screen_console
+from harness.core.console import say, screen_console
 from harness.core.markdown_table import markdown
 from harness.core.measures import BASE
 from harness.core.paths import RunPaths
@@ -115,7 +115,6 @@ def rendered(outcome: Outcome, verdicts: Sequence[Verdict]) -> dict[str, bytes]:
 def show(artefact: Artefact, paths: RunPaths) -> None:  # noqa: ARG001
     """Print Table 1 and the cost table; `check` prints the verdicts."""
     outcome, paper = read_outcome(outcome_path(paths), made_by="python -m harness report"), read_paper()
-    console = screen_console()
     for sheet in (table1(outcome, paper), cost_table(outcome, paper)):
-        show_sheet(sheet, console)
-    console.print(f"Markdown, CSV, LaTeX and pictures: {paths.report}", markup=False, soft_wrap=True)
+        show_sheet(sheet, screen_console())
+    say(f"Markdown, CSV, LaTeX and pictures: {paths.report}")

@@ -193,20 +193,16 @@ def run_one(name: str, stage: Stage, context: Context, arm: str = "") -> Artefac
     )
     write_artefact(paths.stage(name, arm), artefact)
     for left in work.scratch:
-        _remove(left)
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
     console.print(f"{label}: done in {artefact.wall_s:.1f} s")
     return _shown(stage, artefact, paths)
 
 
 def _key(name: str, arm: str, inputs: dict[str, str]) -> str:
     return digest_json({"stage": name, "arm": arm or None, "inputs": inputs, "harness": __version__})
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _shown(stage: Stage, artefact: Artefact, paths: RunPaths) -> Artefact:

@@ -250,9 +250,6 @@ def _provenance(documents: Documents) -> Section:
         versions,
     )
     headings = ("Part", "Commit", "Uncommitted changes", "Device", "Seconds")
-    blocks: tuple[Block, ...] = (
-        Sheet(
-            "provenance", "Where the numbers come from", headings, tuple(rows), notes, documents.outcome_href
-        ),
-    )
-    return Section("origins", "Provenance", "Code, machine and time of every part.", blocks)
+    title = "Where the numbers come from"
+    table = Sheet("provenance", title, headings, tuple(rows), notes, documents.outcome_href)
+    return Section("origins", "Provenance", "Code, machine and time of every part.", (table,))

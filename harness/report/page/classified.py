@@ -21,12 +21,7 @@ HEADINGS = ("Classifier", "Kind", "Category", "In it", "Labelled", *AGREEMENT)
 def table6(result: ClassificationResult, href: str, printed: Printed) -> Sheet:
     """The study's table: the offline classifier against the known categories."""
     rows = tuple(
-        line(
-            row.category,
-            row.text,
-            *_agreement(row, f"/result/rows/{i}"),
-            *_paper(row.category, printed),
-        )
+        line(row.category, row.text, *_agreement(row, f"/result/rows/{i}"), *_paper(row.category, printed))
         for i, row in enumerate(result.rows)
     )
     headings = ("Category", "Explanation seen", *AGREEMENT, *PAPER)
@@ -38,8 +33,7 @@ def table6(result: ClassificationResult, href: str, printed: Printed) -> Sheet:
         "labels by hand for each category, of another dictionary.",
     )
     if any(row.text != "whole" for row in result.rows):
-        notes = (
-            *notes,
+        notes += (
             "The lead-in of an explanation is made with the label and all but names it; without it only the "
             "tokens that activate the feature most are left.",
         )

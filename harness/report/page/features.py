@@ -97,11 +97,7 @@ def ranking(result: RankingResult, name: str, href: str, printed: Printed) -> Sh
         "Mean v (where steered)",
         "Paper, at this rank",
     )
-    title = (
-        "Table 3. Features steered most often"
-        if usage
-        else "Table 4. Features with the largest mean steering"
-    )
+    most = "3. Features steered most often" if usage else "4. Features with the largest mean steering"
     notes = (
         f"Over {result.positions:,} positions of prompt + chosen and prompt + rejected, without padding; "
         f"{result.never:,} features are never steered.",
@@ -110,7 +106,7 @@ def ranking(result: RankingResult, name: str, href: str, printed: Printed) -> Sh
         if usage
         else "The paper's features belong to another dictionary.",
     )
-    return Sheet(name, title, headings, tuple(rows), notes, href)
+    return Sheet(name, f"Table {most}", headings, tuple(rows), notes, href)
 
 
 def _printed_feature(rows: Sequence[PrintedFeature], place: int, unit: str) -> Cell:

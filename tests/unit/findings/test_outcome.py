@@ -8,13 +8,15 @@ from fuzz_toys import FUZZ, hurt, survives
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.findings.outcome import Outcome, parse_outcome
+from harness.core.documents import parse_model
+from harness.findings.outcome import Outcome
 
 
 @FUZZ
 @given(data=st.data())
 def test_outcomes(outcome: Outcome, data: st.DataObject) -> None:
     document = outcome.model_dump(mode="json")
-    assert parse_outcome(document, where=Path("x"), remedy="run it again") == outcome
+    told = {"what": "the results", "where": Path("x"), "remedy": "run it again"}
+    assert parse_model(document, Outcome, **told) == outcome
     broken = data.draw(hurt(document))
-    survives(lambda: parse_outcome(broken, where=Path("x"), remedy="run it again"))
+    survives(lambda: parse_model(broken, Outcome, **told))
