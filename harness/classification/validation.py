@@ -66,7 +66,8 @@ def accuracy(counts: Confusion) -> float:
     """Share of agreement."""
     from sklearn.metrics import accuracy_score
 
-    return float(accuracy_score(*_cells(), sample_weight=_weights(counts)))
+    truth, predicted, numbers = _cells(counts)
+    return float(accuracy_score(truth, predicted, sample_weight=numbers))
 
 
 def mcc(counts: Confusion, *, seed: int, resamples: int = RESAMPLES) -> Interval:
@@ -78,18 +79,12 @@ def mcc(counts: Confusion, *, seed: int, resamples: int = RESAMPLES) -> Interval
     import numpy as np
     from sklearn.metrics import matthews_corrcoef
 
-    value = float(matthews_corrcoef(*_cells(), sample_weight=_weights(counts)))
-    weights = np.array(_weights(counts), dtype=float)
-    draws = np.random.default_rng(seed).multinomial(
-        int(weights.sum()), weights / weights.sum(), size=resamples
-    )
-    found = coefficients(draws)
-    return Interval(
-        value=value,
-        stderr=float(found.std(ddof=1)),
-        low=float(np.quantile(found, 0.025)),
-        high=float(np.quantile(found, 0.975)),
-    )
+    truth, predicted, numbers = _cells(counts)
+    value = float(matthews_corrcoef(truth, predicted, sample_weight=numbers))
+    shares = np.array(numbers, dtype=float) / sum(numbers)
+    found = coefficients(np.random.default_rng(seed).multinomial(sum(numbers), shares, size=resamples))
+    low, high = np.quantile(found, (0.025, 0.975)).tolist()
+    return Interval(value=value, stderr=float(found.std(ddof=1)), low=low, high=high)
 
 
 def coefficients(counts_Rx4: NDArray[Any]) -> NDArray[np.float64]:
@@ -104,10 +99,7 @@ def coefficients(counts_Rx4: NDArray[Any]) -> NDArray[np.float64]:
     return found
 
 
-def _cells() -> tuple[list[bool], list[bool]]:
-    """Truth and prediction of the four cells, in the order of `_weights`."""
-    return [True, False, False, True], [True, False, True, False]
-
-
-def _weights(counts: Confusion) -> list[int]:
-    return [counts.tp, counts.tn, counts.fp, counts.fn]
+def _cells(counts: Confusion) -> tuple[list[bool], list[bool], list[int]]:
+    """Truth, prediction and number of the four cells."""
+    numbers = [counts.tp, counts.tn, counts.fp, counts.fn]
+    return [True, False, False, True], [True, False, True, False], numbers

@@ -31,6 +31,14 @@ EVALUATION = "d_sae=5376,max_length=256"
 """The case in which steering has the share of the model's FLOPs that it has in the paper."""
 EVALUATION_CEILING = 1.10
 """Largest ratio of the steered model's seconds to the base's there."""
+COLUMNS = {
+    "Tokens/s": ("tokens_per_s", ",.0f"),
+    "Step (s)": ("step_s", ".2f"),
+    "Above weights (MiB)": ("above_mib", ",.0f"),
+    "Transcription: tokens/s": ("plain_tokens_per_s", ",.0f"),
+    "MiB": ("plain_above_mib", ",.0f"),
+}
+"""What is measured behind the ratios: heading, name in `Ratio` and format."""
 
 
 def read_measured(path: Path = MEASURED) -> Bench:
@@ -181,18 +189,7 @@ def run(*, update: Update = False, measured: Path = MEASURED, results: Path = RE
 
 def sheet(bench: Bench) -> Sheet:
     """The ratios with their spread."""
-    headings = (
-        "Case",
-        "Path",
-        "Tokens/s against transcription",
-        "[least, largest]",
-        "Memory above weights",
-        "Tokens/s",
-        "Step (s)",
-        "Above weights (MiB)",
-        "Transcription: tokens/s",
-        "MiB",
-    )
+    ratios = ("Tokens/s against transcription", "[least, largest]", "Memory above weights")
     hardware, commit = bench.provenance["hardware"], bench.provenance["commit"]
     title = f"The lean path against a plain transcription, {hardware['class']} ({hardware['device']})"
     ranks = ", ".join(f"{n} rank(s) {rate:,.0f} tokens/s" for n, rate in sorted(bench.ranks.items()))
@@ -209,7 +206,7 @@ def sheet(bench: Bench) -> Sheet:
         f"commit {commit or 'none'} · `{bench.command}`",
     )
     rows = tuple(_row(one, f"/ratios/{i}") for i, one in enumerate(bench.ratios))
-    return Sheet("bench", title, headings, rows, notes)
+    return Sheet("bench", title, ("Case", "Path", *ratios, *COLUMNS), rows, notes)
 
 
 def _row(one: Ratio, at: str) -> Row:
@@ -219,9 +216,5 @@ def _row(one: Ratio, at: str) -> Row:
         Cell(f"{one.speed:.2f}x", f"{at}/speed", one.speed),
         f"[{one.speed_low:.2f}, {one.speed_high:.2f}]",
         Cell(f"{one.memory:.2f}x", f"{at}/memory", one.memory),
-        numeric(one.tokens_per_s, ",.0f", f"{at}/tokens_per_s"),
-        numeric(one.step_s, ".2f", f"{at}/step_s"),
-        numeric(one.above_mib, ",.0f", f"{at}/above_mib"),
-        numeric(one.plain_tokens_per_s, ",.0f", f"{at}/plain_tokens_per_s"),
-        numeric(one.plain_above_mib, ",.0f", f"{at}/plain_above_mib"),
+        *(numeric(getattr(one, name), spec, f"{at}/{name}") for name, spec in COLUMNS.values()),
     )

@@ -86,7 +86,7 @@ def steering_flops(shape: Shape) -> float:
 
 def unembedding_flops(shape: Shape) -> float:
     """Forward FLOPs of one position's logits."""
-    return 2.0 * shape.unembedding_parameters
+    return 2.0 * shape.vocabulary * shape.d_model
 
 
 def forward_flops(shape: Shape, *, tokens: float, answered: float, length: float, steered: bool) -> float:

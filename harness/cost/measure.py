@@ -111,8 +111,7 @@ def run(
         HarnessError: any error of the stages.
     """
     _refuse_nothing(profile, steps, warmup)
-    training = profile.training
-    per_step = training.pairs_per_device * training.accumulation * training.ranks
+    per_step = profile.training.pairs_per_step
     variant = random_variant(profile, shrink=shrink, pairs=(steps + warmup) * per_step)
     paths = RunPaths.of(variant.name, run_dir, None)
     run_stage("prepare", variant, paths)

