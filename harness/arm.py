@@ -5,10 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, cast
 
-from pydantic import ValidationError
-
-from harness.core.errors import ProfileError
-from harness.profiles.plugged import plugged_module
+from harness.profiles.plugged import plugged_config, plugged_module
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,8 +56,7 @@ class Arm(Protocol):
     """One arm of the comparison. Everything that the arms share is not in here.
 
     An arm's module has a class `Config` (a frozen pydantic model of the arm's keys in the profile) and a
-    class `Arm`
-    with this shape. Importing the module must not import torch.
+    class `Arm` with this shape. Importing the module must not import torch.
 
     Two things may be there and need not: `Config.files`, names of files below the data root that the options
     name, which `prepare` records; and `Arm.movable`, the share of the trainable entries that training can
@@ -99,8 +95,7 @@ def load_arm(profile: Profile, name: str, scene: Scene) -> Arm:
 
     Raises:
         ProfileError: unknown arm, a module outside the two packages and the installed plug-ins, or options
-            that the
-            arm's `Config` refuses.
+            that the arm's `Config` refuses.
     """
     section = profile.arm(name)
     module = arm_module(section)
@@ -130,12 +125,4 @@ def arm_module(section: ArmSection) -> Any:
 
 def arm_config(section: ArmSection, name: str) -> Any:
     """Validate an arm's own keys with its `Config`."""
-    try:
-        return arm_module(section).Config.model_validate(section.options)
-    except ValidationError as error:
-        faults = "; ".join(f"arms.{name}.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise ProfileError(
-            f"the arm refuses its options: {faults}",
-            value=section.options,
-            remedy=f"see Config in {section.module}",
-        ) from error
+    return plugged_config(arm_module(section), section, "arm", f"arms.{name}")

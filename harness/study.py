@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from harness.core.errors import ProfileError
 from harness.findings.features import Feature
-from harness.profiles.plugged import plugged_module
+from harness.profiles.plugged import plugged_config, plugged_module
 
 if TYPE_CHECKING:
     from harness.core.paths import RunPaths
@@ -91,17 +90,7 @@ def study_config(section: StudySection, name: str) -> Any:
     Raises:
         ProfileError: an unknown key or a bad value.
     """
-    try:
-        return study_module(section).Config.model_validate(section.options)
-    except ValidationError as error:
-        faults = "; ".join(
-            f"studies.{name}.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()
-        )
-        raise ProfileError(
-            f"the study refuses its options: {faults}",
-            value=section.options,
-            remedy=f"see Config in {section.module}",
-        ) from error
+    return plugged_config(study_module(section), section, "study", f"studies.{name}")
 
 
 def in_order(profile: Profile, wanted: list[str]) -> list[str]:

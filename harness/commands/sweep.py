@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, get_args
+from typing import Annotated, get_args
 
 from typer import Option
 
 from harness.core.artefact import Artefact
 from harness.core.errors import ProfileError
 from harness.core.paths import RunPaths
+from harness.findings.sweep import Axis
 from harness.profiles.profile import Profile
 from harness.stages.stage import run_stage
 from harness.stages.study import run_studies
 
-Axis = Literal["alpha", "layer"]
 AXES: tuple[Axis, ...] = get_args(Axis)
 
 

@@ -1,4 +1,4 @@
-"""Loads a module that a profile names: from baselines/, fsrl/ or an installed plug-in, and nowhere else."""
+"""Loads a module that a profile names, from baselines/, fsrl/ or a plug-in only, and checks its options."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import importlib
 from importlib import metadata
 from typing import Any
 
+from pydantic import ValidationError
+
 from harness.core.errors import ProfileError
+from harness.profiles.sections import PluggedSection
 
 HOMES = ("baselines", "fsrl")
 ENTRY_POINTS = "fsrl_bench.arms"
@@ -42,3 +45,23 @@ def plugged_module(name: str, defines: tuple[str, ...]) -> Any:
                 remedy="see harness/arm.py and harness/study.py",
             )
     return module
+
+
+def plugged_config(module: Any, section: PluggedSection, what: str, table: str) -> Any:
+    """A section's own keys, checked by the `Config` of its module.
+
+    Args:
+        what, table: what the section describes, and its dotted path in the profile, for the message.
+
+    Raises:
+        ProfileError: an unknown key or a bad value.
+    """
+    try:
+        return module.Config.model_validate(section.options)
+    except ValidationError as error:
+        faults = "; ".join(f"{table}.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ProfileError(
+            f"the {what} refuses its options: {faults}",
+            value=section.options,
+            remedy=f"see Config in {section.module}",
+        ) from error
