@@ -21,7 +21,7 @@ from harness.core.console import console, screen_console
 from harness.core.errors import MissingInputError, UsageError
 from harness.core.paths import RunPaths
 from harness.profiles.profile import Profile
-from harness.sources.feature_file import features_file
+from harness.sources.named_files import features_file
 from harness.stages.options import number
 from harness.stages.stage import held
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from harness.core.artefact import digest_tree
+from harness.core.artefact import digest_tree, write_text
 from harness.core.documents import read_document
 from harness.core.errors import DamagedFileError, MissingInputError
 
@@ -24,12 +24,10 @@ def bundle_files(bundle: Path) -> dict[str, dict[str, Any]]:
     return {name: {"sha256": sha, "bytes": (bundle / name).stat().st_size} for name, sha in shas.items()}
 
 
-def write_manifest(bundle: Path, facts: dict[str, Any]) -> Path:
+def write_manifest(bundle: Path, facts: dict[str, Any]) -> None:
     """Write the manifest: ``facts`` (seed, versions, measurements), the build command, every file's entry."""
     body = {"schema": SCHEMA, "build_command": BUILD_COMMAND, **facts, "files": bundle_files(bundle)}
-    path = bundle / MANIFEST
-    path.write_text(json.dumps(body, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    return path
+    write_text(bundle / MANIFEST, json.dumps(body, indent=1, sort_keys=True) + "\n")
 
 
 def read_manifest(bundle: Path = BUNDLE) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from harness.core.folders import writing
 from harness.core.paths import RunPaths
 from harness.core.results import PrepareResult
 from harness.profiles.profile import Profile
-from harness.sources.arm_files import arm_digests, open_folder
 from harness.sources.bundle.files import Bundle, read_bundle
 from harness.sources.bundle.sae import bundle_sae, sae_layer
 from harness.sources.cache import Part
@@ -22,6 +21,7 @@ from harness.sources.gguf.model import converted, find_gguf
 from harness.sources.hub.download import commit_of, fetch
 from harness.sources.hub.repositories import Pin, release_repository, repositories
 from harness.sources.layout import row_files
+from harness.sources.named_files import arm_digests, open_folder
 from harness.sources.synthetic.parts import random_model, random_rows, random_sae
 
 MODEL_FILES = ["*.json", "*.safetensors", "*.model", "*.jinja"]

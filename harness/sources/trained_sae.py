@@ -68,14 +68,8 @@ def _train(profile: Profile, training: SaeTraining, model_dir: Path, text: Path,
     usual_N = norms_N <= MASSIVE * norms_N.median()
     kept_MxD = rows_NxD[usual_N]
     held = len(kept_MxD) // HELD_OUT
-    recipe = SaeRecipe(
-        d_sae=training.d_sae,
-        k=training.k,
-        lr=training.learning_rate,
-        samples=training.samples,
-        batch=training.batch,
-        seed=training.seed,
-    )
+    settings = training.model_dump(include={"d_sae", "k", "samples", "batch", "seed"})
+    recipe = SaeRecipe(lr=training.learning_rate, **settings)
     layer, name = profile.sae.layer, profile.model.id
     _, quality = train_sae(kept_MxD[:-held], kept_MxD[-held:], recipe, out, layer=layer, model_name=name)
     return {

@@ -5,7 +5,6 @@ from __future__ import annotations
 from harness.core.artefact import digest_json
 from harness.core.errors import ProfileError
 from harness.profiles.profile import Profile
-from harness.sources.arm_files import arm_digests
 from harness.sources.bundle.files import read_bundle
 from harness.sources.bundle.sae import sae_layer, settings
 from harness.sources.data_root import open_data_root, read_files
@@ -13,6 +12,7 @@ from harness.sources.gguf.model import find_gguf
 from harness.sources.hub.pins import read_lock
 from harness.sources.hub.repositories import repositories
 from harness.sources.layout import row_files
+from harness.sources.named_files import arm_digests
 from harness.stages.inputs import Context
 from harness.stages.stage import Work
 

@@ -11,7 +11,7 @@ from harness.core.errors import ProfileError
 from harness.core.paths import RunPaths
 from harness.findings.features import read_features
 from harness.profiles.profile import Profile
-from harness.sources.feature_file import features_digest, features_file
+from harness.sources.named_files import features_digest, features_file
 from harness.stages import train
 from harness.stages.inputs import STUDIES, Context, command, first_changed, read_once
 from harness.stages.stage import Work, held, run_one

@@ -45,7 +45,7 @@ def bundle_sae(bundle: Bundle, model: ModelSection, layer: int) -> Part:
     Raises:
         ProfileError: the model has no such block.
     """
-    blocks = _blocks(bundle)
+    blocks = int(read_json(bundle.root / "model" / "config.json", made_by="prepare")["num_hidden_layers"])
     if layer >= blocks:
         raise ProfileError(
             "the model has no such block", value=f"sae.layer = {layer}", remedy=f"choose 0 to {blocks - 1}"
@@ -53,10 +53,6 @@ def bundle_sae(bundle: Bundle, model: ModelSection, layer: int) -> Part:
     found = settings(bundle, layer)
     folder = place("saes", {"model": bundle.part("model"), "section": model.model_dump(mode="json"), **found})
     return made_once(folder, lambda out: _train(bundle, model, layer, found, out))
-
-
-def _blocks(bundle: Bundle) -> int:
-    return int(read_json(bundle.root / "model" / "config.json", made_by="prepare")["num_hidden_layers"])
 
 
 def _train(

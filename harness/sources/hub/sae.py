@@ -31,12 +31,8 @@ def fetch_sae(section: SaeSection, repository: Repository, commit: str, lock: Pa
         with pinned(repository.id, snapshot):
             sae = SAE.from_pretrained(section.release, section.sae_id, device="cpu")
         sae.save_model(out)
-        return {
-            "release": section.release,
-            "sae_id": section.sae_id,
-            "commit": commit,
-            "d_sae": int(sae.cfg.d_sae),
-        }
+        found = {"commit": commit, "d_sae": int(sae.cfg.d_sae)}
+        return section.model_dump(include={"release", "sae_id"}) | found
 
     return made_once(place("saes", [section.release, section.sae_id, commit, snapshot.files]), make)
 

@@ -13,7 +13,7 @@ from harness.core.errors import DamagedFileError, MissingInputError, ProfileErro
 from harness.core.paths import RunPaths
 from harness.findings.features import Feature, read_features
 from harness.profiles.profile import Profile, parse_profile
-from harness.sources.feature_file import features_digest, features_file
+from harness.sources.named_files import features_digest, features_file
 
 
 def written(folder: Path, *rows: Any) -> Path:

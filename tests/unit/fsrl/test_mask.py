@@ -27,7 +27,7 @@ from harness.core.errors import DamagedFileError, DataError, MissingInputError, 
 from harness.core.paths import RunPaths
 from harness.core.results import PrepareResult
 from harness.profiles.profile import Profile, load_profile, parse_profile
-from harness.sources.arm_files import arm_digests
+from harness.sources.named_files import arm_digests
 from harness.stages import prepare, train
 from harness.stages.inputs import Context
 from harness.training import worker

@@ -13,7 +13,7 @@ from harness.core.results import PrepareResult
 from harness.findings.classification import ClassificationResult
 from harness.findings.features import CATEGORIES, Feature, read_features
 from harness.profiles.profile import Profile
-from harness.sources.feature_file import features_file
+from harness.sources.named_files import features_file
 from harness.study import StudyScene
 
 
