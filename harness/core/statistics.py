@@ -69,8 +69,7 @@ def paired_difference(
     """
     import numpy as np
 
-    first, second = np.asarray(arm, dtype=np.float64), np.asarray(reference, dtype=np.float64)
-    _refuse_unpaired(first, second)
+    first, second = _paired(arm, reference)
     deltas = first - second
     binary = bool(np.isin(first, (0.0, 1.0)).all() and np.isin(second, (0.0, 1.0)).all())
     low, high, p = _bootstrap(deltas, seed)
@@ -115,11 +114,9 @@ def seed_difference(arm: Sequence[float], reference: Sequence[float]) -> SeedDif
     Raises:
         DataError: unequal numbers of seeds, fewer than two, or a value that is not finite.
     """
-    import numpy as np
     from scipy.stats import ttest_rel
 
-    first, second = np.asarray(arm, dtype=np.float64), np.asarray(reference, dtype=np.float64)
-    _refuse_unpaired(first, second)
+    first, second = _paired(arm, reference)
     deltas = first - second
     effect, sd = float(deltas.mean()), float(deltas.std(ddof=1))
     if sd <= SMALLEST_EFFECT * SMALLEST_EFFECT * max(abs(effect), 1.0):
@@ -179,9 +176,10 @@ def normal_interval(value: float, stderr: float) -> tuple[float, float]:
     return value - half, value + half
 
 
-def _refuse_unpaired(first: Values, second: Values) -> None:
+def _paired(arm: Sequence[float], reference: Sequence[float]) -> tuple[Values, Values]:
     import numpy as np
 
+    first, second = np.asarray(arm, dtype=np.float64), np.asarray(reference, dtype=np.float64)
     if len(first) != len(second) or len(first) < 2:
         raise DataError(
             "a paired comparison needs two or more items, the same for both arms",
@@ -194,6 +192,7 @@ def _refuse_unpaired(first: Values, second: Values) -> None:
             value="NaN or infinity",
             remedy="see the sample logs of the two arms; evaluate again",
         )
+    return first, second
 
 
 def _bootstrap(deltas: Values, seed: int) -> tuple[float, float, float]:

@@ -7,6 +7,8 @@ from typing import Literal
 from harness.core.results import Interval, Record
 from harness.findings.answers import GenerationsResult
 
+POLICIES = {"dynamic": "top k of each position", "static": "the same k everywhere"}
+
 
 class TopKPoint(Record):
     """The evaluation with only a part of the features.

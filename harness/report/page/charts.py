@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.picture import blank, saved
 from harness.findings.activity import CONTEXTS, DifferenceResult, UsageResult
-from harness.findings.masked import TopKResult
+from harness.findings.masked import POLICIES, TopKResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +55,6 @@ def top_k(result: TopKResult) -> Figure:
     axes = figure.subplots()
     for policy, marker, fill in (("dynamic", "o", "black"), ("static", "s", "white")):
         points = [point for point in result.points if point.policy == policy]
-        label = {"dynamic": "top k of each position", "static": "the same k everywhere"}[policy]
         axes.plot(
             [100 * p.fraction for p in points],
             [p.loss for p in points],
@@ -63,7 +62,7 @@ def top_k(result: TopKResult) -> Figure:
             color="black",
             markerfacecolor=fill,
             linestyle="-" if policy == "dynamic" else "--",
-            label=label,
+            label=POLICIES[policy],
         )
     axes.plot(
         [100 * result.learned_l0 / result.d_sae],

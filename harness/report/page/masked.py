@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.core.measures import measure
 from harness.core.sheet import Cell, Row, Sheet, bounded, line, numeric, plus_minus
-from harness.findings.masked import Ablated, AblationResult, Contrast, TopKResult
+from harness.findings.masked import POLICIES, Ablated, AblationResult, Contrast, TopKResult
 from harness.report.page.blocks import Block, Conversations, Section
 
 ANSWER_HEADINGS = ("Answer length (tokens)", "Lines with Markdown (%)")
@@ -111,7 +111,7 @@ def top_k(result: TopKResult, href: str) -> Sheet:
     """The numbers of Figure 2."""
     rows = tuple(
         line(
-            {"dynamic": "top k of each position", "static": "the same k everywhere"}[p.policy],
+            POLICIES[p.policy],
             numeric(p.fraction, ".1f", f"/result/points/{i}/fraction", 100),
             numeric(p.kept, "d", f"/result/points/{i}/kept"),
             plus_minus(p.loss, p.stderr, ".3f", f"/result/points/{i}/loss"),
