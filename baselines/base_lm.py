@@ -7,8 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from pydantic import BaseModel, ConfigDict
-
+from harness.core.documents import Strict
 from harness.core.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -18,10 +17,8 @@ if TYPE_CHECKING:
     from harness.arm import Scene
 
 
-class Config(BaseModel):
+class Config(Strict):
     """The base has no options."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Arm:

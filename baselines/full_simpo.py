@@ -7,8 +7,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from harness.core.documents import Strict
 from harness.core.errors import DamagedFileError
 
 if TYPE_CHECKING:
@@ -18,14 +19,12 @@ if TYPE_CHECKING:
     from harness.arm import Scene
 
 
-class Config(BaseModel):
+class Config(Strict):
     """Options of the arm.
 
     Attributes:
         learning_rate: AdamW's rate after the warm-up.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     learning_rate: float = Field(gt=0)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -17,7 +17,7 @@ from fsrl.adapter import Adapter
 from fsrl.mask import FeatureMask
 from harness.arm import Scene
 from harness.core.artefact import digest_file, write_json
-from harness.core.documents import read_model
+from harness.core.documents import Strict, read_model
 from harness.core.errors import DamagedFileError, MissingInputError, ProfileError
 from harness.core.folders import FREE, writing
 from harness.models.residual import hook_name
@@ -39,7 +39,7 @@ class MaskCard(FeatureMask):
     silenced: int
 
 
-class Card(BaseModel):
+class Card(Strict):
     """What adapter.json says.
 
     Attributes:
@@ -55,8 +55,6 @@ class Card(BaseModel):
         weights_sha256: of adapter.safetensors.
         config: the arm's options.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     schema_version: Literal[1]
     d_in: int
@@ -85,7 +83,8 @@ class Card(BaseModel):
 
 def describe(steering: Steering, config: Config, scene: Scene, mask_sha256: str = "") -> dict[str, Any]:
     """The card without the digest of the weights."""
-    adapter, layer = steering.adapter, scene.sae.layer
+    adapter, layer, mask = steering.adapter, scene.sae.layer, config.feature_mask
+    silenced = {"sha256": mask_sha256, "silenced": int(adapter.silenced.sum())}
     return {
         "schema_version": SCHEMA_VERSION,
         "d_in": adapter.weight.shape[1],
@@ -94,7 +93,7 @@ def describe(steering: Steering, config: Config, scene: Scene, mask_sha256: str 
         "bandwidth": adapter.bandwidth,
         "top_fraction": adapter.top_fraction,
         "fusion_relu": steering.fusion_relu,
-        "feature_mask": _mask_card(adapter, config, mask_sha256),
+        "feature_mask": mask and mask.model_dump() | silenced,
         "layer": layer,
         "hook_name": hook_name(layer),
         "path": steering.path,
@@ -104,13 +103,6 @@ def describe(steering: Steering, config: Config, scene: Scene, mask_sha256: str 
         "model_digest": scene.model_digest,
         "config": config.model_dump(mode="json"),
     }
-
-
-def _mask_card(adapter: Adapter, config: Config, sha256: str) -> dict[str, Any] | None:
-    mask = config.feature_mask
-    if mask is None:
-        return None
-    return {**mask.model_dump(), "sha256": sha256, "silenced": int(adapter.silenced.sum())}
 
 
 def write(adapter: Adapter, folder: Path, card: dict[str, Any]) -> None:

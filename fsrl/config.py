@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from fsrl.mask import FeatureMask
+from harness.core.documents import Strict
 
 Rate = Annotated[float, Field(gt=0)]
 
 
-class JumpRelu(BaseModel):
+class JumpRelu(Strict):
     """Options of the JumpReLU adapter (paper, appendix C).
 
     Attributes:
@@ -20,14 +21,12 @@ class JumpRelu(BaseModel):
         threshold_learning_rate: of the log-thresholds, about 1e3 times that of the weights.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
     threshold: Rate = 1e-3
     bandwidth: Rate = 1e-3
     threshold_learning_rate: Rate
 
 
-class Config(BaseModel):
+class Config(Strict):
     """The arm's keys in a profile.
 
     Attributes:
@@ -44,8 +43,6 @@ class Config(BaseModel):
         feature_mask: features that never steer, in training or after it, and get no gradient; None: all may.
         chunk_features: features computed at a time, and again in the backward pass; 0 keeps them all.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     learning_rate: Rate
     penalty_coefficient: Annotated[float, Field(ge=0)]

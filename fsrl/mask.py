@@ -5,21 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
+from harness.core.documents import Strict
 from harness.core.errors import DataError
 from harness.profiles.sections import RelativePath
 
 
-class FeatureMask(BaseModel):
+class FeatureMask(Strict):
     """The option `feature_mask` of the arm.
 
     Attributes:
         file: of feature ids, below the data root: a JSON list (`.json`), or one integer a line.
         keep: whether these features are the only ones that steer; otherwise they are the ones that do not.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     file: RelativePath
     keep: bool = False

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
-from pydantic import BaseModel, ConfigDict
-
+from harness.core.documents import Strict
 from harness.findings.features import Feature
 from harness.profiles.plugged import plugged_config, plugged_module
 
@@ -17,10 +16,8 @@ if TYPE_CHECKING:
     from harness.profiles.sections import StudySection
 
 
-class Options(BaseModel):
-    """A study's own keys in a profile: frozen, unknown keys refused, no coercion."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+class Options(Strict):
+    """A study's own keys in a profile."""
 
 
 class StudyScene(NamedTuple):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from fsrl.analysis import generations
 from fsrl.analysis.contrasts import contrasts, like
@@ -46,17 +46,12 @@ class Config(Options):
     """
 
     draws: Annotated[int, Field(gt=1)] = 5
-    tasks: tuple[str, ...] = ()
+    tasks: Annotated[tuple[str, ...], Field(strict=False)] = ()
     limits: dict[str, Annotated[int, Field(gt=1)]] = Field(default_factory=dict)
     prompts: Annotated[int, Field(ge=0)] = 12
     shown: Annotated[int, Field(ge=0)] = 4
     max_new_tokens: Annotated[int, Field(gt=0)] = 96
     features: Annotated[int, Field(gt=0)] = 3
-
-    @field_validator("tasks", mode="before")
-    @classmethod
-    def _lists_are_tuples(cls, given: Any) -> Any:
-        return tuple(given) if isinstance(given, list) else given
 
     @model_validator(mode="after")
     def _limits_are_of_tasks(self) -> Config:
@@ -150,6 +145,7 @@ class Bench:
         from harness.training.pairs import read_pairs
 
         self.config, self.scene, self.subject, self.learned = config, scene, subject, learned
+        self.how = generations.Config(max_new_tokens=config.max_new_tokens, features=config.features)
         self.ready = Ready(subject.arm, subject.model, subject.tokenizer)
         with quiet():
             self.lm = guarded(scene.profile, self.ready, request_store(scene.paths, scene.prepared))
@@ -163,7 +159,8 @@ class Bench:
         self.subject.adapter.mask(mask.features)
         found = losses(self.subject, self.scene)
         gap = against(found.pairs, self.learned.pairs, self.scene.profile.training.seed)
-        scores, answers = self._scores(), self._answers(mask)
+        scores = self._scores()
+        answers = [answer_to(self.how, self.scene, mask.key, self.ready, pair) for pair in self.asked]
         self.subject.adapter.mask([])
         row = Ablated(
             masked=mask.name,
@@ -191,10 +188,6 @@ class Bench:
             found |= {name: score for name, score in scores.items() if name.count(".") == 1}
         return found
 
-    def _answers(self, mask: Mask) -> list[Answer]:
-        how = generations.Config(max_new_tokens=self.config.max_new_tokens, features=self.config.features)
-        return [answer_to(how, self.scene, mask.key, self.ready, pair) for pair in self.asked]
-
 
 def _answers(
     config: Config, scene: StudyScene, bench: Bench, masks: Sequence[Mask], found: Sequence[Outcome]
@@ -203,9 +196,8 @@ def _answers(
     if not bench.asked:
         return None
     shown = {mask.key: one.answers for mask, one in zip(masks, found, strict=True) if not mask.draw}
-    how = generations.Config(max_new_tokens=config.max_new_tokens, features=config.features)
     titles = {name: "Nothing masked" if name == NOTHING else f"Masked: {name}" for name in shown}
-    return side_by_side(how, scene, shown, titles, bench.asked, config.shown)
+    return side_by_side(bench.how, scene, shown, titles, bench.asked, config.shown)
 
 
 def choose_masks(scene: StudyScene, used: set[int], draws: int) -> list[Mask]:

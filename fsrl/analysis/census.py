@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
@@ -48,12 +47,15 @@ class Config(Options):
 
 
 def run(config: Config, scene: StudyScene) -> Found:
-    """Count. The file has, by context and source, `count` and `total` per feature, `share.<category>` and
-    `defined` per example."""
+    """Count. The file has by context and source, per feature, `count` and `total`, and per example
+    `share.<category>` and `defined`."""
     import torch
+    from safetensors.numpy import save
     from tqdm import tqdm
 
+    from fsrl.adapter import L0_FLOOR
     from fsrl.analysis.subject import load_subject
+    from harness.core.artefact import write_bytes
     from harness.models.residual import residual_reader
 
     subject = load_subject(scene)
@@ -73,7 +75,7 @@ def run(config: Config, scene: StudyScene) -> Found:
         arm=scene.arm,
         d_sae=subject.sae.d_sae,
         examples=len(rows),
-        floor=_floor(),
+        floor=L0_FLOOR,
         contexts=contexts,
         categories={name: int(masks_FxC[:, i].sum()) for i, name in enumerate(CATEGORIES)},
         described=sum(bool(feature.description) for feature in scene.features.values()),
@@ -81,7 +83,8 @@ def run(config: Config, scene: StudyScene) -> Found:
             finished("evaluate", scene.profile, scene.paths, scene.arm).result
         ).preference.mean_l0,
     )
-    return Found(result, (_write(scene.folder / FILE, arrays),))
+    write_bytes(scene.folder / FILE, save(arrays))
+    return Found(result, (scene.folder / FILE,))
 
 
 class Census:
@@ -173,18 +176,3 @@ def _padded(one: Tally) -> Padded:
         total=by_category(one.padded_total_C),
         squares=by_category(one.padded_squares_C),
     )
-
-
-def _floor() -> float:
-    from fsrl.adapter import L0_FLOOR
-
-    return L0_FLOOR
-
-
-def _write(path: Path, arrays: Arrays) -> Path:
-    from safetensors.numpy import save
-
-    from harness.core.artefact import write_bytes
-
-    write_bytes(path, save(arrays))
-    return path

@@ -79,16 +79,19 @@ def by_examples(census: Counted, category: str, context: str, resamples: int, se
     )
 
 
-def shares(sums: Sequence[Any], axis: int = -1) -> tuple[Any, Any, Any]:
-    """Mean share of the SAE, of the steering vector, and the relative change.
+def shares(sums: Sequence[Numbers]) -> tuple[Any, Any, Any]:
+    """Mean share of the SAE, of the steering vector, and the relative change; not finite where undefined.
 
     Args:
         sums: of the share and of the positions that have one, for the SAE and then for the steering vector;
-            by example along `axis`.
+            by example along the last axis.
     """
-    sae = sums[0].sum(axis) / sums[1].sum(axis)
-    steering = sums[2].sum(axis) / sums[3].sum(axis)
-    return sae, steering, steering / sae - 1
+    import numpy as np
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        sae = sums[0].sum(-1) / sums[1].sum(-1)
+        steering = sums[2].sum(-1) / sums[3].sum(-1)
+        return sae, steering, steering / sae - 1
 
 
 def bootstrapped(sums: Sequence[Numbers], resamples: int, seed: int, what: str) -> tuple[Interval, ...]:
@@ -99,9 +102,9 @@ def bootstrapped(sums: Sequence[Numbers], resamples: int, seed: int, what: str) 
     """
     import numpy as np
 
-    found = [float(value) if np.isfinite(value) else math.nan for value in _quiet_shares(sums)]
+    found = shares(sums)
     draws = [np.concatenate(part) for part in zip(*_draws(sums, resamples, seed), strict=True)]
-    if any(map(math.isnan, found)) or not all(np.isfinite(draw).all() for draw in draws):
+    if not all(np.isfinite(one).all() for one in (*found, *draws)):
         raise DataError(
             "a share of active features is not defined: nothing is active, or nothing of the category",
             value=what,
@@ -109,20 +112,13 @@ def bootstrapped(sums: Sequence[Numbers], resamples: int, seed: int, what: str) 
         )
     return tuple(
         Interval(
-            value=value,
+            value=float(value),
             stderr=float(draw.std(ddof=1)),
             low=float(np.quantile(draw, 0.025)),
             high=float(np.quantile(draw, 0.975)),
         )
         for value, draw in zip(found, draws, strict=True)
     )
-
-
-def _quiet_shares(sums: Sequence[Numbers]) -> tuple[Any, Any, Any]:
-    import numpy as np
-
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return shares(sums)
 
 
 def _draws(sums: Sequence[Numbers], resamples: int, seed: int) -> list[tuple[Any, Any, Any]]:
@@ -135,7 +131,7 @@ def _draws(sums: Sequence[Numbers], resamples: int, seed: int) -> list[tuple[Any
     for start in range(0, resamples, at_once):
         size = min(at_once, resamples - start)
         weights = generator.multinomial(examples, np.full(examples, 1 / examples), size=size)
-        found.append(_quiet_shares([(weights @ column)[:, None] for column in sums]))
+        found.append(shares([(weights @ column)[:, None] for column in sums]))
     return found
 
 

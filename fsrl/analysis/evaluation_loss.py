@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from itertools import islice
+from statistics import fmean
 from typing import NamedTuple
 
 from fsrl.analysis.subject import Subject
@@ -67,6 +67,5 @@ def base_loss(scene: StudyScene, pairs: int = 0) -> float:
             what="the base arm's losses",
             remedy="run `evaluate` of the arm `base` again",
         )
-        each = list(islice(logged, pairs))
-        return math.fsum(each) / len(each)
+        return fmean(islice(logged, pairs))
     return EvaluateResult.model_validate(evaluated.result).preference.loss.value

@@ -108,6 +108,7 @@ def answer_to(config: Config, scene: StudyScene, name: str, ready: Ready, pair: 
 
     from fsrl.steer import NAME
     from harness.evaluation.generation import plain_generation
+    from harness.evaluation.guard import eos_ids
     from harness.models.residual import residual_reader
 
     turns = [turn.model_dump() for turn in pair.prompt]
@@ -135,7 +136,7 @@ def answer_to(config: Config, scene: StudyScene, name: str, ready: Ready, pair: 
         text=answer,
         tokens=tuple(Token(text=part, features=one) for part, one in zip(parts, named, strict=True)),
         markdown=markdown_share(answer),
-        ended=len(new) < config.max_new_tokens or new[-1] in _stops(ready.model),
+        ended=len(new) < config.max_new_tokens or new[-1] in eos_ids(ready.model.generation_config),
     )
 
 
@@ -173,12 +174,6 @@ def markdown_share(text: str) -> float:
     """Share of the lines with text that carry Markdown: a heading, a list item, a table, bold, code."""
     lines = [line for line in text.splitlines() if line.strip()]
     return mean([float(bool(MARKDOWN.search(line))) for line in lines]) if lines else 0.0
-
-
-def _stops(model: Any) -> set[int]:
-    from harness.evaluation.guard import eos_ids
-
-    return set(eos_ids(model.generation_config))
 
 
 def mean(values: Sequence[float]) -> float:

@@ -7,7 +7,7 @@ import dataclasses
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from fsrl.analysis.elbow import elbow
 from fsrl.analysis.sweep_score import PointScore, PointScores
@@ -28,7 +28,6 @@ READS = ()
 ALL_ARMS = False
 TRAINS = True
 FOLDER = "sweep"
-Positive = Annotated[int, Field(gt=0)]
 
 
 class Config(Options):
@@ -46,16 +45,11 @@ class Config(Options):
     """
 
     axis: Literal["alpha", "layer"]
-    points: Annotated[tuple[float, ...], Field(min_length=2)]
-    epochs: Positive = 1
+    points: Annotated[tuple[float, ...], Field(min_length=2, strict=False)]
+    epochs: Annotated[int, Field(gt=0)] = 1
     sae_ids: dict[str, str] = Field(default_factory=dict)
     activation_cache_gib: Annotated[float, Field(ge=0)] = 0.0
     sensitivity: Annotated[float, Field(gt=0)] = 1.0
-
-    @field_validator("points", mode="before")
-    @classmethod
-    def _lists_are_tuples(cls, given: Any) -> Any:
-        return tuple(map(float, given)) if isinstance(given, list) else given
 
     @model_validator(mode="after")
     def _points_fit_the_axis(self) -> Config:
@@ -201,12 +195,13 @@ def _result(config: Config, scene: StudyScene, made: list[Made]) -> SweepResult:
         for one in made
     )
     columns = ([p.value for p in points], [p.mean_l0 for p in points], [p.loss for p in points])
+    model = read_json(Path(scene.prepared.model_dir) / "config.json", made_by="prepare")
     return SweepResult(
         axis=config.axis,
         points=points,
         least=least.value,
         elbow=elbow(*columns, config.sensitivity) if config.axis == "alpha" else None,
-        blocks=_blocks(Path(scene.prepared.model_dir)),
+        blocks=int(model.get("text_config", model)["num_hidden_layers"]),
         alpha=float(profile.arm(scene.arm).options["penalty_coefficient"]),
         layer=profile.sae.layer,
         pairs=least.scores.preference.loss.n,
@@ -214,8 +209,3 @@ def _result(config: Config, scene: StudyScene, made: list[Made]) -> SweepResult:
         seed=profile.training.seed,
         cached=bool(config.activation_cache_gib),
     )
-
-
-def _blocks(model_dir: Path) -> int:
-    found = read_json(model_dir / "config.json", made_by="prepare")
-    return int(found.get("text_config", found)["num_hidden_layers"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from fsrl.analysis.counted import counted
 from harness.findings.masked import TopKPoint, TopKResult
@@ -27,14 +27,9 @@ class Config(Options):
         pairs: test pairs scored, from the front; 0 means all.
     """
 
-    fractions: tuple[Fraction, ...] = DOUBLING
+    fractions: Annotated[tuple[Fraction, ...], Field(strict=False)] = DOUBLING
     static: bool = True
     pairs: Annotated[int, Field(ge=0)] = 0
-
-    @field_validator("fractions", mode="before")
-    @classmethod
-    def _lists_are_tuples(cls, given: Any) -> Any:
-        return tuple(given) if isinstance(given, list) else given
 
 
 def run(config: Config, scene: StudyScene) -> Found:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.core.errors import DamagedFileError, HarnessError, MissingInputError
 
@@ -22,6 +22,12 @@ FAULTS = (
     OSError, EOFError, zlib.error,
 )  # fmt: skip
 """What is raised when data cannot be read, or is not as the code that takes it apart expects."""
+
+
+class Strict(BaseModel):
+    """What a file or a profile says: frozen, unknown keys refused, no coercion."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 def read_model(path: Path, model: type[Model], *, what: str, remedy: str, first: str = "") -> Model:

@@ -6,14 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from harness.core import errors
 from harness.core.artefact import write_json
+from harness.core.documents import Strict
 from harness.profiles.profile import Profile, parse_profile
 
 
-class TrainSpec(BaseModel):
+class TrainSpec(Strict):
     """The order to train one arm.
 
     Attributes:
@@ -30,8 +29,6 @@ class TrainSpec(BaseModel):
         started: when the stage began, on the monotonic clock, which all processes of a machine share.
         parent: process id that waits for the result; when it is gone, training stops.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     profile: dict[str, Any]
     arm: str

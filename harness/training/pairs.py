@@ -13,15 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from harness.core.documents import Strict
 from harness.core.errors import DataError
 from harness.core.json_lines import rows
 from harness.core.results import Truncation
 
 
-class Message(BaseModel):
+class Message(Strict):
     """One turn of a conversation."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     role: Literal["system", "user", "assistant"]
     content: str

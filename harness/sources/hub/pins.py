@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from harness.core.artefact import write_json
-from harness.core.documents import read_model
+from harness.core.documents import Strict, read_model
 from harness.core.errors import HarnessError, RunFolderError
 
 LOCK_VERSION = 1
 
 
-class Locked(BaseModel):
+class Locked(Strict):
     """What is known of a repository.
 
     Attributes:
@@ -24,21 +24,17 @@ class Locked(BaseModel):
         files: sha256 of each of them by path in the repository.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
     revision: str
     commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
     patterns: list[str]
     files: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
 
 
-class LockFile(BaseModel):
+class LockFile(Strict):
     """The whole file: repositories by id."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
     version: Annotated[int, Field(ge=LOCK_VERSION, le=LOCK_VERSION)] = LOCK_VERSION
-    repositories: dict[str, Locked] = {}
+    repositories: dict[str, Locked] = Field(default_factory=dict)
 
 
 def read_lock(path: Path) -> dict[str, Locked]:
