@@ -26,8 +26,6 @@ def silenced_features(path: Path, d_sae: int, *, keep: bool) -> list[int]:
     """Ids of the features that never steer, in order.
 
     Args:
-        path: the file of ids.
-        d_sae: number of features of the SAE.
         keep: whether the file lists those that do steer.
 
     Raises:

@@ -140,15 +140,13 @@ class Bench:
     """Measures the arm in memory under one mask after another."""
 
     def __init__(self, config: Config, scene: StudyScene, subject: Subject, learned: Losses) -> None:
-        from harness.evaluation.benchmark import quiet
         from harness.evaluation.score import Ready, guarded, request_store
         from harness.training.pairs import read_pairs
 
         self.config, self.scene, self.subject, self.learned = config, scene, subject, learned
         self.how = generations.Config(max_new_tokens=config.max_new_tokens, features=config.features)
         self.ready = Ready(subject.arm, subject.model, subject.tokenizer)
-        with quiet():
-            self.lm = guarded(scene.profile, self.ready, request_store(scene.paths, scene.prepared))
+        self.lm = guarded(scene.profile, self.ready, request_store(scene.paths, scene.prepared))
         data = Path(scene.prepared.data_root) / scene.profile.data.test
         self.asked = read_pairs(data, config.prompts) if config.prompts else []
 

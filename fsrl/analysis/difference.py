@@ -50,35 +50,19 @@ def run(config: Config, scene: StudyScene) -> Found:
         positive=int((difference > 0).sum()),
         edges=tuple(map(float, edges)),
         counts=tuple(map(int, counts)),
-        largest=_largest(scene, difference, sae, steering, config.first),
-        ordered=tuple(map(float, ordered[thinned(len(ordered), config.points)])),
-    )
-    return Found(result)
-
-
-def _largest(
-    scene: StudyScene,
-    difference: NDArray[np.float64],
-    sae: NDArray[np.float64],
-    steering: NDArray[np.float64],
-    first: int,
-) -> tuple[Different, ...]:
-    import numpy as np
-
-    found = []
-    for feature in map(int, np.argsort(-np.abs(difference), kind="stable")[:first]):
-        known = scene.feature(feature)
-        found.append(
+        largest=tuple(
             Different(
                 feature=feature,
-                description=known.description,
-                categories=known.categories,
+                **scene.feature(feature)._asdict(),
                 difference=float(difference[feature]),
                 sae=float(sae[feature]),
                 steering=float(steering[feature]),
             )
-        )
-    return tuple(found)
+            for feature in map(int, np.argsort(-np.abs(difference), kind="stable")[: config.first])
+        ),
+        ordered=tuple(map(float, ordered[thinned(len(ordered), config.points)])),
+    )
+    return Found(result)
 
 
 def thinned(length: int, points: int) -> NDArray[np.int64]:

@@ -89,11 +89,9 @@ def side_by_side(
 def _answers(config: Config, scene: StudyScene, arm: str, pairs: Sequence[Pair]) -> list[Answer]:
     from tqdm import tqdm
 
-    from harness.evaluation.benchmark import quiet
     from harness.evaluation.score import load_ready
 
-    with quiet():
-        ready = load_ready(scene.profile, scene.paths, arm, scene.prepared)
+    ready = load_ready(scene.profile, scene.paths, arm, scene.prepared)
     bar = tqdm(pairs, desc=f"  answers of {arm}", leave=False, disable=None)
     return [answer_to(config, scene, arm, ready, pair) for pair in bar]
 

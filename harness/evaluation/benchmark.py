@@ -69,8 +69,6 @@ def run_task(
     Args:
         name: of its file in harness/tasks/.
         section: its limits in the profile.
-        evaluation: the profile's evaluation section.
-        lm: the arm.
         data_root: folder of rows.
         folder: empty folder for resolved task files.
 
@@ -79,7 +77,8 @@ def run_task(
         EvaluationError: requests, shots or items that are not what the profile asks for.
     """
     with quiet():
-        manager = _manager(name, section, data_root, folder)
+        check_rows(resolve_task(name, section, data_root, folder))
+        manager = TaskManager(include_path=str(folder), include_defaults=False)
         with lm.watching(name) as log:
             raw = _simple_evaluate(name, section, evaluation, lm, manager)
     _check_complete(name, section, raw)
@@ -92,12 +91,6 @@ def run_task(
             raw, {folder: "tasks", data_root.resolve(): "data_root", Path(lm.config.name_or_path): "model"}
         ),
     )
-
-
-def _manager(name: str, section: TaskSection, data_root: Path, folder: Path) -> TaskManager:
-    local = resolve_task(name, section, data_root, folder)
-    check_rows(local.rows)
-    return TaskManager(include_path=str(local.folder), include_defaults=False)
 
 
 def _simple_evaluate(
@@ -154,7 +147,7 @@ def _check_finite(name: str, samples: Mapping[str, list[Json]]) -> None:
     """Refuse an item with a score or a log-probability that is not finite: lm-eval would average it."""
     for part, rows in samples.items():
         for row in rows:
-            answers = [number for one in row["filtered_resps"] for number in _numbers(one)]
+            answers = [float(one[0]) for one in row["filtered_resps"] if isinstance(one, tuple | list)]
             found = [*answers, *(row[metric] for metric in row["metrics"])]
             if not all(map(math.isfinite, found)):
                 raise EvaluationError(
@@ -164,11 +157,6 @@ def _check_finite(name: str, samples: Mapping[str, list[Json]]) -> None:
                     remedy="look at that row: its answers may be too unlikely for a probability above 0; "
                     "where no log-probability is finite, look at the arm's weights",
                 )
-
-
-def _numbers(response: Any) -> list[float]:
-    """A choice's log-probability; nothing of a generated text."""
-    return [float(response[0])] if isinstance(response, tuple | list) else []
 
 
 def scores(name: str, results: Mapping[str, Json]) -> dict[str, Score]:

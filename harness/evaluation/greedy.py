@@ -25,8 +25,7 @@ from harness.evaluation.guard import BosRule, RequestLog
 
 
 class AnsweringLM(HFLM):  # type: ignore[misc]
-    """An `HFLM` whose greedy answers come from the harness's loop; the record of how they were made goes into
-    the log.
+    """An `HFLM` whose greedy answers come from the harness's loop; the log records how they were made.
 
     Attributes:
         log: of the task under way.

@@ -1,5 +1,4 @@
-"""What a task's requests look like when they reach the model (BOS tokens, truncation, coverage), and where
-generations end."""
+"""A task's requests as they reach the model: BOS tokens, truncation, coverage; and where generations end."""
 
 from __future__ import annotations
 
@@ -40,21 +39,16 @@ class BosRule(NamedTuple):
 
 def leading_run(ids: Sequence[int], token: int | None) -> int:
     """How often `token` is repeated at the front of `ids`."""
-    length = 0
-    while length < len(ids) and ids[length] == token:
-        length += 1
-    return length
+    return next((place for place, one in enumerate(ids) if one != token), len(ids))
 
 
 def bos_rule(tokenizer: PreTrainedTokenizerBase, chat_template: bool) -> BosRule:
     """The rule for a tokenizer, from what its template and its post-processor do to a one-letter prompt."""
     bos = tokenizer.bos_token_id
-    plain = list(tokenizer.encode("a"))
+    ids = plain = list(tokenizer.encode("a"))
     if chat_template:
         text = tokenizer.apply_chat_template(PROBE, tokenize=False, add_generation_prompt=True)
         ids = list(tokenizer.encode(text, add_special_tokens=False))
-    else:
-        ids = plain
     turn_marker = bos is not None and bos in ids[leading_run(ids, bos) :]
     if not turn_marker and (bos in ids or bos in plain):
         return BosRule("exactly_one", bos, 1)
@@ -193,18 +187,14 @@ class RequestLog:
 
 def unpadded(ids: Sequence[int]) -> tuple[int, ...]:
     """Ids without trailing zeros, with which lm-eval pads a likelihood batch for every tokenizer."""
-    end = len(ids)
-    while end and ids[end - 1] == 0:
-        end -= 1
+    end = next((end for end in range(len(ids), 0, -1) if ids[end - 1] != 0), 0)
     return tuple(ids[:end])
 
 
 def eos_ids(config: GenerationConfig) -> tuple[int, ...]:
     """The ids that end a generation by a generation config, ascending."""
-    found = config.eos_token_id
-    return tuple(
-        sorted({int(token) for token in (found if isinstance(found, list) else [found]) if token is not None})
-    )
+    found = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
+    return tuple(sorted({int(token) for token in found if token is not None}))
 
 
 def check_stops(rows: list[list[int]], stops: Sequence[int], pad_id: int, task: str) -> None:

@@ -20,7 +20,6 @@ from harness.evaluation.guard import RequestLog, bos_rule, check_stops, eos_ids,
 from harness.evaluation.questions import (
     Packed,
     Request,
-    batches_of,
     lead_alone,
     on_device,
     pack,
@@ -29,7 +28,7 @@ from harness.evaluation.questions import (
     row_as_laid,
 )
 from harness.evaluation.requests import Ids, RequestStore
-from harness.training.shared_prompt import check_backend
+from harness.training.shared_prompt import batches_of, check_backend
 
 
 class GuardedLM(AnsweringLM):
@@ -96,7 +95,7 @@ class GuardedLM(AnsweringLM):
         self._lead: tuple[int, ...] = ()
         self._contexts: list[str] = []
         self._padded = False
-        self._bar: tqdm[Any] | None = None
+        self._bar: tqdm[Any] = tqdm(disable=True)
 
     @contextmanager
     def watching(self, task: str, *, bar: bool = True) -> Iterator[RequestLog]:
@@ -108,7 +107,7 @@ class GuardedLM(AnsweringLM):
                 yield self.log
         finally:
             handle.remove()
-            self._bar, self._on_forward = None, None
+            self._on_forward = None
 
     def _pre_forward(self, _: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if self._on_forward is not None:
@@ -141,25 +140,23 @@ class GuardedLM(AnsweringLM):
                 raise self.log.too_long(len(row), self.max_length, context + continuation)
             self.log.expect(row, context + continuation)
             self.log.tokenised(context_ids, continuation_ids)
-        self._progress(self.log.expected_rows)
+        self._bar.reset(total=self.log.expected_rows)
         if self.share_prefix:
             return self._by_question(requests_of(requests))
         self._on_forward = self._likelihood_rows
-        try:
-            return super()._loglikelihood_tokens(requests, disable_tqdm=True)
-        finally:
-            self._on_forward = None
+        return super()._loglikelihood_tokens(requests, disable_tqdm=True)
 
     def _likelihood_rows(self, ids_BxT: list[list[int]], _mask_BxT: list[list[int]] | None) -> None:
         self.tokens += sum(self.log.reached(row) for row in ids_BxT)
-        self._advance(len(ids_BxT))
+        self._bar.update(len(ids_BxT))
 
     @torch.no_grad()
     def _by_question(self, requests: list[Request]) -> list[tuple[float, bool]]:
         """(log-probability, whether greedy) of each request, in its order."""
         answers: dict[int, tuple[float, bool]] = {}
         with blocked_eager(self.model):
-            for batch in batches_of(questions_of(requests, self.batch_size), self.batch_size):
+            questions = questions_of(requests, self.batch_size)
+            for batch in batches_of(questions, lambda one: len(one.rows), self.batch_size):
                 packed = pack(batch)
                 hidden_BxTxD = self._hidden(packed)
                 for line, question in enumerate(batch):
@@ -169,17 +166,14 @@ class GuardedLM(AnsweringLM):
     def _hidden(self, packed: Packed) -> Tensor:
         """(B, T, D) final hidden states of the packed rows; what all begin with goes first, and once."""
         cache, packed = None, on_device(packed, self.device)
-        try:
-            if packed.lead:
-                cache = DynamicCache()  # without a config every block keeps all positions, sliding ones too
-                self._on_forward = self._lead_row
-                hidden_states(self.model, lead_alone(packed), cache)
-                cache.batch_repeat_interleave(len(packed.ids_BxT))
-                packed = packed._replace(lead=self._lead)
-            self._on_forward = functools.partial(self._packed_rows, packed)
-            return hidden_states(self.model, packed, cache)
-        finally:
-            self._on_forward = None
+        if packed.lead:
+            cache = DynamicCache()  # without a config every block keeps all positions, sliding ones too
+            self._on_forward = self._lead_row
+            hidden_states(self.model, lead_alone(packed), cache)
+            cache.batch_repeat_interleave(len(packed.ids_BxT))
+            packed = packed._replace(lead=self._lead)
+        self._on_forward = functools.partial(self._packed_rows, packed)
+        return hidden_states(self.model, packed, cache)
 
     def _lead_row(self, ids_BxT: list[list[int]], _: Any) -> None:
         (lead,) = ids_BxT
@@ -188,7 +182,7 @@ class GuardedLM(AnsweringLM):
     def _packed_rows(self, packed: Packed, ids_BxT: list[list[int]], _: Any) -> None:
         for line, row in packed.places:
             self.tokens += self.log.reached(row_as_laid(packed, ids_BxT, row, line))
-        self._advance(len(packed.places))
+        self._bar.update(len(packed.places))
 
     # generation
 
@@ -206,7 +200,7 @@ class GuardedLM(AnsweringLM):
                 value=f"eos_token_id of the generation config: {list(self.stop_ids)}",
                 remedy="add that id to eos_token_id in the model's generation_config.json",
             )
-        self._progress(len(requests))
+        self._bar.reset(total=len(requests))
         return self.answers(requests)
 
     def entering(self, prompts: list[str]) -> None:
@@ -216,7 +210,7 @@ class GuardedLM(AnsweringLM):
     def answered(self, rows: list[list[int]]) -> None:
         """Count what was generated."""
         self.tokens += sum(map(len, rows))
-        self._advance(len(rows))
+        self._bar.update(len(rows))
 
     def tok_batch_encode(
         self,
@@ -240,10 +234,7 @@ class GuardedLM(AnsweringLM):
 
     def _model_generate(self, context: Tensor, max_length: int, stop: list[str], **kwargs: Any) -> Tensor:
         self._on_forward = self._generation_rows
-        try:
-            output: Tensor = super()._model_generate(context, max_length, stop, **kwargs)
-        finally:
-            self._on_forward = None
+        output: Tensor = super()._model_generate(context, max_length, stop, **kwargs)
         if self._contexts:
             raise EvaluationError(
                 f"{self.log.task}: the prompts of a batch did not reach the model",
@@ -283,11 +274,3 @@ class GuardedLM(AnsweringLM):
         system = [turn["content"] for turn in chat_history if turn["role"] == "system"]
         self.log.dropped_system += any(content.strip() not in text for content in system)
         return text
-
-    def _progress(self, total: int) -> None:
-        if self._bar is not None:
-            self._bar.reset(total=total)
-
-    def _advance(self, rows: int) -> None:
-        if self._bar is not None:
-            self._bar.update(rows)

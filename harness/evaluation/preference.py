@@ -156,16 +156,10 @@ def _row(index: int, pair: Pair, tokens: PairTokens, result: PairScore, penalty:
         "task": "preference",
         "doc_id": index,
         "doc_hash": text_hash(*(turn.content for turn in (*pair.prompt, *pair.chosen, *pair.rejected))),
-        "tokens": {
-            "prompt": len(tokens.prompt),
-            "chosen": len(tokens.chosen),
-            "rejected": len(tokens.rejected),
-        },
+        "tokens": {name: len(ids) for name, ids in tokens._asdict().items()},
         "metrics": {
-            "loss": result.loss,
+            **result._asdict(),
             "penalised_loss": result.loss + penalty,
             "accuracy": float(result.chosen_reward > result.rejected_reward),
-            "chosen_reward": result.chosen_reward,
-            "rejected_reward": result.rejected_reward,
         },
     }

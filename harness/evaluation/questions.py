@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -103,20 +103,6 @@ def questions_of(requests: Sequence[Request], most_rows: int) -> list[Question]:
             asked = tuple(request for row in part for request in by_row[row])
             found.append(Question(part, common(part), asked))
     return sorted(found, key=lambda one: (-max(map(len, one.rows)), one.rows))
-
-
-def batches_of(questions: Sequence[Question], most_rows: int) -> Iterator[list[Question]]:
-    """Questions in their order, as many together as have at most `most_rows` rows."""
-    batch: list[Question] = []
-    rows = 0
-    for question in questions:
-        if batch and rows + len(question.rows) > most_rows:
-            yield batch
-            batch, rows = [], 0
-        batch.append(question)
-        rows += len(question.rows)
-    if batch:
-        yield batch
 
 
 def common(rows: Sequence[Ids]) -> int:

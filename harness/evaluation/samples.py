@@ -40,11 +40,8 @@ def _document(part: str, sample: Json) -> Json:
     generated = {"generated": first} if isinstance(first, str) else {}
     return {
         **generated,
+        **{key: sample[key] for key in ("doc_id", "doc_hash", "prompt_hash", "target")},
         "task": part,
-        "doc_id": sample["doc_id"],
-        "doc_hash": sample["doc_hash"],
-        "prompt_hash": sample["prompt_hash"],
-        "target": sample["target"],
         "responses": {},
         "metrics": {},
     }

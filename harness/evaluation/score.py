@@ -59,9 +59,8 @@ def evaluate_arm(
         HarnessError: inputs that are missing or damaged, or an evaluation that cannot be believed.
     """
     started = time.perf_counter()
-    with quiet():
-        ready = load_ready(profile, paths, name, prepared)
-        lm = guarded(profile, ready, request_store(paths, prepared))
+    ready = load_ready(profile, paths, name, prepared)
+    lm = guarded(profile, ready, request_store(paths, prepared))
     startup_s = time.perf_counter() - started
     kept = Parts(unfinished)
     parts = {PREFERENCE: kept.once(PREFERENCE, lambda: preference_part(profile, prepared, ready))}
@@ -113,6 +112,7 @@ def _usage(meter: Meter, ready: Ready, tokens: int) -> Usage:
     return meter.usage(trainable_parameters=0, total_parameters=total, tokens=tokens, startup_s=0.0)
 
 
+@quiet()
 def load_ready(profile: Profile, paths: RunPaths, name: str, prepared: PrepareResult) -> Ready:
     """A fresh base model turned into the arm as trained."""
     model_dir = Path(prepared.model_dir)
@@ -127,6 +127,7 @@ def request_store(paths: RunPaths, prepared: PrepareResult) -> RequestStore:
     return RequestStore(paths.requests, digest_json([prepared.digest("model"), versions()]))
 
 
+@quiet()
 def guarded(profile: Profile, ready: Ready, store: RequestStore | None = None) -> GuardedLM:
     """The arm as lm-eval sees it; without a store it tokenises its requests itself."""
     section = profile.evaluation

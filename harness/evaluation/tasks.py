@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from importlib import util
 from pathlib import Path
 from string import Template
-from typing import NamedTuple
 
 from harness.core.artefact import digest_file, digest_json, write_text
 from harness.core.errors import DataError, MissingInputError, UnavailableError
@@ -17,20 +16,7 @@ from harness.profiles.sections import EvaluationSection, TaskSection
 TASKS = Path(__file__).parent.parent / "tasks"
 ROW_FILE = re.compile(r'"\$\{data_root\}/([^"]+)"')
 BY_SUBJECT = "${subject}"
-
-
-class LocalTask(NamedTuple):
-    """A task whose files are resolved and whose rows are local files.
-
-    Attributes:
-        name: the name to ask lm-eval for.
-        folder: include path with the resolved files.
-        rows: every file of rows that the task reads.
-    """
-
-    name: str
-    folder: Path
-    rows: tuple[Path, ...]
+ROOT_REMEDY = "give the folder that holds them with --data-root DIR; its layout is in the task's file"
 
 
 def task_names() -> list[str]:
@@ -60,12 +46,8 @@ def digest_tasks(section: EvaluationSection) -> str:
     Raises:
         MissingInputError: the profile names a task that has no file.
     """
-    files = {path.name: digest_file(path) for name in section.tasks for path in _family(name)}
-    return digest_json(files)
-
-
-def _family(name: str) -> list[Path]:
-    return sorted({task_file(name), *TASKS.glob(f"{name}.*_yaml")})
+    families = ([task_file(name), *TASKS.glob(f"{name}.*_yaml")] for name in section.tasks)
+    return digest_json({path.name: digest_file(path) for family in families for path in family})
 
 
 def lm_eval_tasks() -> Path:
@@ -82,13 +64,16 @@ def lm_eval_tasks() -> Path:
     return Path(spec.origin).parent / "tasks"
 
 
-def resolve_task(name: str, section: TaskSection, data_root: Path, folder: Path) -> LocalTask:
+def resolve_task(name: str, section: TaskSection, data_root: Path, folder: Path) -> list[Path]:
     """Fill in a task's file for one data root.
 
     Args:
         section: the profile's section; its `subjects` choose among those of the data root.
         data_root: folder of rows laid out ORG/NAME/CONFIG/SPLIT.jsonl.
         folder: empty folder for the resolved files and for the cache of the rows.
+
+    Returns:
+        every file of rows that the task reads.
 
     Raises:
         MissingInputError: no such task file, or a file of rows is not there.
@@ -108,10 +93,12 @@ def resolve_task(name: str, section: TaskSection, data_root: Path, folder: Path)
         _fill(TASKS / f"{name}.group_yaml", {**values, "members": members}, folder / f"_{name}.yaml")
     else:
         _fill(task_file(name), values, folder / f"{name}.yaml")
-    rows = _row_files(text, data_root, subjects)
+    patterns = ROW_FILE.findall(text)
+    rows = [data_root / one.replace(BY_SUBJECT, subject) for subject in subjects or [""] for one in patterns]
     for path in rows:
-        _require(path, name)
-    return LocalTask(name=name, folder=folder, rows=rows)
+        if not path.is_file():
+            raise MissingInputError(f"rows of the task {name} are missing", value=path, remedy=ROOT_REMEDY)
+    return rows
 
 
 def _resolve_subject(name: str, subject: str, values: Mapping[str, str], folder: Path) -> None:
@@ -134,7 +121,7 @@ def _fill(template: Path, values: Mapping[str, str], target: Path) -> None:
 
 def _subjects(text: str, section: TaskSection, data_root: Path) -> list[str]:
     """The subjects asked for, or all for which the data root has a folder."""
-    above = data_root / _row_patterns(text)[0].split(BY_SUBJECT)[0]
+    above = data_root / ROW_FILE.findall(text)[0].split(BY_SUBJECT)[0]
     subjects = list(section.subjects) or sorted(path.name for path in above.glob("*") if path.is_dir())
     for subject in subjects:
         if not re.fullmatch(r"\w+", subject):
@@ -142,27 +129,5 @@ def _subjects(text: str, section: TaskSection, data_root: Path) -> list[str]:
                 "a subject's name must be letters, digits and _", value=subject, remedy="rename its folder"
             )
     if not subjects:
-        raise MissingInputError("the data root has no rows of this task", value=above, remedy=_remedy())
+        raise MissingInputError("the data root has no rows of this task", value=above, remedy=ROOT_REMEDY)
     return subjects
-
-
-def _row_patterns(text: str) -> list[str]:
-    return ROW_FILE.findall(text)
-
-
-def _row_files(text: str, data_root: Path, subjects: list[str]) -> tuple[Path, ...]:
-    names = [
-        pattern.replace(BY_SUBJECT, subject)
-        for subject in subjects or [""]
-        for pattern in _row_patterns(text)
-    ]
-    return tuple(data_root / name for name in names)
-
-
-def _require(path: Path, name: str) -> None:
-    if not path.is_file():
-        raise MissingInputError(f"rows of the task {name} are missing", value=path, remedy=_remedy())
-
-
-def _remedy() -> str:
-    return "give the folder that holds them with --data-root DIR; its layout is in the task's file"

@@ -55,16 +55,12 @@ def out_of_memory(kind: type[HarnessError], setting: str) -> Iterator[None]:
     """
     try:
         yield
-    except torch.OutOfMemoryError as error:
-        raise _exhausted(kind, "the GPU's memory is exhausted", error, setting) from error
     except RuntimeError as error:
-        if "DefaultCPUAllocator" not in str(error):
+        whose = "GPU" if isinstance(error, torch.OutOfMemoryError) else "machine"
+        if whose == "machine" and "DefaultCPUAllocator" not in str(error):
             raise
-        raise _exhausted(kind, "the machine's memory is exhausted", error, setting) from error
-
-
-def _exhausted(kind: type[HarnessError], cause: str, error: Exception, setting: str) -> HarnessError:
-    return kind(cause, value=first_line(error), remedy=f"lower {setting} in the profile")
+        cause, remedy = f"the {whose}'s memory is exhausted", f"lower {setting} in the profile"
+        raise kind(cause, value=first_line(error), remedy=remedy) from error
 
 
 def load_model(model_dir: Path, section: ModelSection, device: torch.device) -> PreTrainedModel:

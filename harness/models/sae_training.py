@@ -145,14 +145,10 @@ def train_sae(
         _orders(train_NxD, recipe.batch, recipe.seed),
     )
     trainer.fit().save_inference_model(out)
-    _in_order(out / "cfg.json")
+    # sae-lens writes its settings in the order of a set, which changes from process to process.
+    write_json(out / "cfg.json", read_json(out / "cfg.json", made_by="sae-lens"))
     sae = load_sae(out)
     return sae, measure_sae(sae, held_out_MxD)
-
-
-def _in_order(path: Path) -> None:
-    """sae-lens writes its settings in the order of a set, which changes from process to process."""
-    write_json(path, read_json(path, made_by="sae-lens"))
 
 
 @torch.no_grad()

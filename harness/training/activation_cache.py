@@ -15,6 +15,7 @@ from harness.core.artefact import digest_file, digest_json, write_json
 from harness.core.documents import read_json
 from harness.core.errors import DamagedFileError, ProfileError
 from harness.core.folders import writing
+from harness.models.base_model import DTYPES
 from harness.models.residual import blocks_to, residual_reader
 from harness.training.pairs import PairTokens
 from harness.training.shared_prompt import SharedBatch, collate_shared, decoder_inputs
@@ -51,7 +52,7 @@ class ActivationCache:
                 remedy=f"delete the folder {folder}; the next training writes it again",
             )
         self.starts: list[int] = made["starts"]
-        self.dtype = {"bfloat16": torch.bfloat16, "float32": torch.float32}[made["dtype"]]
+        self.dtype = DTYPES[made["dtype"]]
         self._rows = _mapped(path, "r", self.dtype, (self.starts[-1], made["d_model"]))
 
     def residual(self, batch: SharedBatch, pairs: Sequence[int]) -> Tensor:
@@ -119,23 +120,13 @@ def replayed(model: PreTrainedModel, layer: int, residual: Tensor) -> Iterator[N
     """Inside, block `layer` gives `residual` and the blocks below it do nothing; hooks fire as ever."""
     blocks = blocks_to(model, layer)
     for block in blocks:
-        block.forward = _given(residual) if block is blocks[-1] else _passed
+        block.forward = lambda hidden, *_args, **_kwargs: hidden
+    blocks[-1].forward = lambda *_args, **_kwargs: residual
     try:
         yield
     finally:
         for block in blocks:
             del block.forward
-
-
-def _passed(hidden: Tensor, *_args: Any, **_kwargs: Any) -> Tensor:
-    return hidden
-
-
-def _given(residual: Tensor) -> Any:
-    def forward(_hidden: Tensor, *_args: Any, **_kwargs: Any) -> Tensor:
-        return residual
-
-    return forward
 
 
 def _tokens(row: PairTokens) -> int:

@@ -45,28 +45,16 @@ class Kept(Record):
     files: dict[str, str]
 
 
-class Taken(NamedTuple):
-    """What had been done by a checkpoint: its folder, the steps, and the seconds they took."""
-
-    folder: Path
-    steps: list[Step]
-    wall_s: float
-
-
 def write_record(folder: Path, steps: Sequence[Step], wall_s: float) -> None:
     """Complete a checkpoint: its record names every file with its sha256 and is written last."""
     files = {name: sha for name, sha in digest_tree(folder).items() if name != RECORD}
     write_json(folder / RECORD, {"steps": steps, "wall_s": wall_s, "files": files})
 
 
-def last_checkpoint(folder: Path) -> Taken | None:
+def last_checkpoint(folder: Path) -> tuple[Path, Kept] | None:
     """The whole checkpoint with the most steps; one with a missing, added or changed file is skipped."""
     found = sorted(folder.glob(f"checkpoint-*/{RECORD}"), key=lambda path: _number(path.parent), reverse=True)
-    for record in found:
-        taken = _read(record)
-        if taken is not None:
-            return taken
-    return None
+    return next(filter(None, map(_read, found)), None)
 
 
 def _number(folder: Path) -> int:
@@ -74,14 +62,14 @@ def _number(folder: Path) -> int:
     return int(number) if number.isdecimal() else -1
 
 
-def _read(record: Path) -> Taken | None:
+def _read(record: Path) -> tuple[Path, Kept] | None:
     try:
         kept = read_model(record, Kept, what="a checkpoint's record", remedy="delete the checkpoint")
     except HarnessError:
         return None
     here = {name: sha for name, sha in digest_tree(record.parent).items() if name != RECORD}
     whole = here == kept.files and len(kept.steps) == _number(record.parent)
-    return Taken(record.parent, kept.steps, kept.wall_s) if whole else None
+    return (record.parent, kept) if whole else None
 
 
 @contextlib.contextmanager

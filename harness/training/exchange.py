@@ -71,18 +71,13 @@ class Exchange:
         """Leave an error for the parent; the first one stays, since others follow from it."""
         if not self.error.exists():
             value = None if error.value is None else str(error.value)
-            fields = {
-                "kind": type(error).__name__,
-                "cause": error.cause,
-                "value": value,
-                "remedy": error.remedy,
-            }
-            write_json(self.error, fields)
+            fields = {"cause": error.cause, "value": value, "remedy": error.remedy}
+            write_json(self.error, {"kind": type(error).__name__, **fields})
 
     def read_error(self) -> errors.HarnessError | None:
         """The worker's error as the same kind of exception; None if it left none."""
         if not self.error.is_file():
             return None
         fields = json.loads(self.error.read_text(encoding="utf-8"))
-        kind: type[errors.HarnessError] = getattr(errors, fields["kind"])
-        return kind(fields["cause"], value=fields["value"], remedy=fields["remedy"])
+        kind: type[errors.HarnessError] = getattr(errors, fields.pop("kind"))
+        return kind(**fields)

@@ -88,7 +88,9 @@ def launch(spec: TrainSpec, ranks: int, label: str) -> TrainResult:
 
 def _command(exchange: Exchange, ranks: int) -> list[str]:
     launcher = [sys.executable, "-m", "deepspeed.launcher.runner", "--quiet", "--no_local_rank"]
-    network = [*_devices(ranks), "--master_port", str(free_port())]
+    with socket.socket() as listener:  # a free port of this machine
+        listener.bind(("127.0.0.1", 0))
+        network = [*_devices(ranks), "--master_port", str(listener.getsockname()[1])]
     return [*launcher, *network, "--module", "harness.training.worker", str(exchange.spec)]
 
 
@@ -133,13 +135,6 @@ def _environment(spec: TrainSpec) -> dict[str, str]:
     return {**os.environ, **own}
 
 
-def free_port() -> int:
-    """A free TCP port of this machine."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 @contextlib.contextmanager
 def _started(
     command: list[str], environment: dict[str, str], log: IO[bytes]
@@ -156,15 +151,11 @@ def _started(
     try:
         yield process
     finally:
-        _stop(process)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    for signum in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signum)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE_S)
+        for signum in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signum)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(GRACE_S)
 
 
 def _follow(process: subprocess.Popen[bytes], exchange: Exchange, label: str) -> int:

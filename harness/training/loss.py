@@ -98,7 +98,10 @@ def _chunk_logprobs(model: PreTrainedModel, hidden_NxD: Tensor, labels_N: Tensor
 
 def token_logprobs(model: PreTrainedModel, hidden_NxD: Tensor, labels_N: Tensor) -> Tensor:
     """(N,) float32 log-probability of each label under the model's unembedding of the final hidden state."""
-    return label_logprobs(unembedded(model, hidden_NxD), labels_N)
+    logits_NxV = unembedded(model, hidden_NxD).float()
+    picked_N = logits_NxV.gather(-1, labels_N.unsqueeze(-1)).squeeze(-1)
+    logprobs_N: Tensor = picked_N - logits_NxV.logsumexp(-1)
+    return logprobs_N
 
 
 def unembedded(model: PreTrainedModel, hidden_NxD: Tensor) -> Tensor:
@@ -106,11 +109,3 @@ def unembedded(model: PreTrainedModel, hidden_NxD: Tensor) -> Tensor:
     logits_NxV: Tensor = model.get_output_embeddings()(hidden_NxD)
     cap = _cap(model)
     return logits_NxV if cap is None else torch.tanh(logits_NxV / cap) * cap
-
-
-def label_logprobs(logits: Tensor, labels: Tensor) -> Tensor:
-    """Log-probability of each label under a float32 softmax of logits with one more, last dimension."""
-    logits = logits.float()
-    picked = logits.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
-    logprobs: Tensor = picked - logits.logsumexp(-1)
-    return logprobs

@@ -11,6 +11,7 @@ import torch
 from jinja2 import TemplateError
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedTokenizerBase
 
 from harness.core.documents import Strict
@@ -78,7 +79,6 @@ def read_pairs(path: Path, limit: int) -> list[Pair]:
     """Read and validate JSON lines with `prompt`, `chosen` and `rejected` as lists of messages.
 
     Args:
-        path: the file.
         limit: how many pairs are read, from the front; 0 means all.
 
     Raises:
@@ -210,15 +210,11 @@ def _truncated(row: PairTokens, bos: Any, max_length: int, max_prompt_length: in
 
 def collate(rows: Sequence[PairTokens], pad_id: int) -> PairBatch:
     """Pad B pairs into 2B rows: the chosen of all pairs, then the rejected."""
-    responses = [row.chosen for row in rows] + [row.rejected for row in rows]
-    prompts = [row.prompt for row in rows] * 2
-    length = max(len(p) + len(r) for p, r in zip(prompts, responses, strict=True))
-    ids = torch.full((len(prompts), length), pad_id, dtype=torch.int64)
-    attention = torch.zeros_like(ids)
-    answered = torch.zeros_like(ids, dtype=torch.bool)
-    for index, (prompt, response) in enumerate(zip(prompts, responses, strict=True)):
-        end = len(prompt) + len(response)
-        ids[index, :end] = torch.tensor(prompt + response)
-        attention[index, :end] = 1
-        answered[index, len(prompt) : end] = True
-    return PairBatch(ids, attention, answered)
+    halves = [(row.prompt, row.chosen) for row in rows] + [(row.prompt, row.rejected) for row in rows]
+    ids = [torch.tensor(prompt + response) for prompt, response in halves]
+    answered = [torch.arange(len(prompt) + len(response)) >= len(prompt) for prompt, response in halves]
+    return PairBatch(
+        pad_sequence(ids, batch_first=True, padding_value=pad_id),
+        pad_sequence([torch.ones_like(row) for row in ids], batch_first=True),
+        pad_sequence(answered, batch_first=True),
+    )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -20,6 +20,7 @@ CAPACITY = 4096
 BACKENDS = ("eager", "sdpa")
 """Attention implementations of transformers that take an additive mask of any shape."""
 PADDING = -1
+One = TypeVar("One")
 
 
 class SharedBatch(NamedTuple):
@@ -50,23 +51,31 @@ class SharedBatch(NamedTuple):
 
 def collate_shared(rows: Sequence[PairTokens], pad_id: int, capacity: int = CAPACITY) -> SharedBatch:
     """Lay B pairs out, as many to a row, in their order, as fit."""
-    placed: list[list[int]] = []
-    used: list[int] = []
-    for index, row in enumerate(rows):
-        size = len(row.prompt) + len(row.chosen) + len(row.rejected)
-        if not placed or used[-1] + size > capacity:
-            placed.append([])
-            used.append(0)
-        placed[-1].append(index)
-        used[-1] += size
+    sizes = [sum(map(len, row)) for row in rows]
+    placed = list(batches_of(range(len(rows)), sizes.__getitem__, capacity))
+    width = max(sum(sizes[index] for index in indices) for indices in placed)
     fillers = (pad_id, 0, 0, 0, PADDING, PADDING, 0)
-    fields = [torch.full((len(placed), max(used)), filler) for filler in fillers]
+    fields = [torch.full((len(placed), width), filler) for filler in fillers]
     fields[2] = fields[2].bool()
     for line, indices in enumerate(placed):
         start = 0
         for index in indices:
             start = _lay(fields, line, start, rows[index], index, len(rows))
     return SharedBatch(*fields)
+
+
+def batches_of(items: Iterable[One], size: Callable[[One], int], most: int) -> Iterator[list[One]]:
+    """Items in their order, as many together as have at most `most` in all; a larger one is alone."""
+    batch: list[One] = []
+    used = 0
+    for one in items:
+        if batch and used + size(one) > most:
+            yield batch
+            batch, used = [], 0
+        batch.append(one)
+        used += size(one)
+    if batch:
+        yield batch
 
 
 def _lay(fields: list[Tensor], line: int, start: int, row: PairTokens, index: int, pairs: int) -> int:

@@ -265,11 +265,11 @@ class SimpoTrainer(CPOTrainer):  # type: ignore[misc]
 
     def resume_or_start(self) -> int:
         """Train, from the last complete checkpoint where there is one; the number of steps it had done."""
-        taken = last_checkpoint(Path(self.args.output_dir))
-        if taken is not None:
-            self.steps, self.wall_s_before = taken.steps, taken.wall_s
+        folder, kept = last_checkpoint(Path(self.args.output_dir)) or (None, None)
+        if kept is not None:
+            self.steps, self.wall_s_before = kept.steps, kept.wall_s
         done = len(self.steps)
-        self.train(resume_from_checkpoint=str(taken.folder) if taken else None)
+        self.train(resume_from_checkpoint=folder and str(folder))
         return done
 
 

@@ -64,9 +64,5 @@ class Measured(TrainerCallback):  # type: ignore[misc]
         self.step_s.append(now - self._before)
         self._before = now
 
-    def so_far(self) -> float:
-        """Seconds since the loop began."""
-        return self.meter.so_far()
-
     def on_train_end(self, *_args: object, **_kwargs: object) -> None:
         self.meter.__exit__(None, None, None)

@@ -84,14 +84,10 @@ def configure(threads: int, seed: int) -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     without_code()
     if not torch.cuda.is_available():
-        _without_compiled_collectives()
+        import deepspeed.ops
 
-
-def _without_compiled_collectives() -> None:
-    """Keep to gloo: DeepSpeed would compile a shared-memory all-reduce, taking 40 s and a compiler."""
-    import deepspeed.ops
-
-    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+        # Keep to gloo: DeepSpeed would compile a shared-memory all-reduce, taking 40 s and a compiler.
+        deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
 
 
 def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
@@ -115,7 +111,7 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
     trainer.on_step = Watch(exchange, spec.parent)
     measured = Measured(spec.started)
     trainer.add_callback(measured)
-    trainer.elapsed_s = measured.so_far
+    trainer.elapsed_s = measured.meter.so_far
     resumed_at = _train_alone(trainer, Path(spec.checkpoints))
     check_declared(trainer, profile)
     usage = measured.meter.usage(

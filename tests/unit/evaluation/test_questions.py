@@ -14,7 +14,6 @@ from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM
 from harness.evaluation.questions import (
     PADDING,
     Packed,
-    batches_of,
     common,
     lead_alone,
     pack,
@@ -23,7 +22,7 @@ from harness.evaluation.questions import (
     row_as_laid,
     seen,
 )
-from harness.training.shared_prompt import masks
+from harness.training.shared_prompt import batches_of, masks
 
 FIRST = (("q", " a"), [2, 5, 6], [7, 8, 9]), (("q", " b"), [2, 5, 6], [7, 3]), (("q", " c"), [2, 5, 6], [4])
 SECOND = (("r", " a"), [2, 5, 1, 1], [3]), (("r", " b"), [2, 5, 1, 1], [4])
@@ -72,7 +71,8 @@ def test_who_sees_whom_by_hand() -> None:
 def test_a_batch_has_at_most_so_many_rows_and_a_question_is_divided_before_it_has_more() -> None:
     questions = questions_of(requests_of(RAW), 2)
     assert [len(question.rows) for question in questions] == [2, 1, 1]
-    assert [[len(one.rows) for one in batch] for batch in batches_of(questions, 2)] == [[2], [1, 1]]
+    batches = batches_of(questions, lambda one: len(one.rows), 2)
+    assert [[len(one.rows) for one in batch] for batch in batches] == [[2], [1, 1]]
     assert sorted(request.number for one in questions for request in one.requests) == [0, 1, 2, 3, 4]
 
 
@@ -91,7 +91,7 @@ RAWS = st.lists(
 def test_every_row_can_be_read_back_from_its_batch(rows: Any, most: int, shortest: int) -> None:
     raw = [((text, ""), context, continuation) for text, context, continuation in rows]
     indices = []
-    for batch in batches_of(questions_of(requests_of(raw), most), most):
+    for batch in batches_of(questions_of(requests_of(raw), most), lambda one: len(one.rows), most):
         found = pack(batch, shortest)
         assert len(found.lead) == 0 or len(found.lead) >= shortest
         for line, question in enumerate(batch):

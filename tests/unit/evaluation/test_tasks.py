@@ -80,8 +80,7 @@ def test_lm_eval_builds_the_tasks_and_reads_the_rows(root: Path, tmp_path: Path)
 def test_real_rows_resolve_and_pass(real_data_root: Path, tmp_path: Path) -> None:
     counted = {}
     for name in task_names():
-        local = resolve_task(name, ZERO, real_data_root, tmp_path / name)
-        counted[name] = check_rows(local.rows)
+        counted[name] = check_rows(resolve_task(name, ZERO, real_data_root, tmp_path / name))
     assert counted == {"gsm8k": 800, "mmlu": 2910, "truthfulqa_mc2": 250}
 
 
