@@ -135,11 +135,7 @@ def read_card(folder: Path) -> Card:
         DamagedFileError: it is not JSON or has another layout.
     """
     return read_model(
-        folder / CARD,
-        Card,
-        what="the adapter's description",
-        remedy=AGAIN,
-        first=f"run {MADE_BY} first",
+        folder / CARD, Card, what="the adapter's description", remedy=AGAIN, first=f"run {MADE_BY} first"
     )
 
 

@@ -175,11 +175,7 @@ def base_scores(
         with tempfile.TemporaryDirectory() as folder:
             found |= run_task(task, limits, section, lm, data_root, Path(folder).resolve()).scores
     return {
-        name: {
-            "n": found[key].n,
-            "score": round(found[key].value, 6),
-            "stderr": round(found[key].stderr, 6),
-        }
+        name: {"n": found[key].n, "score": round(found[key].value, 6), "stderr": round(found[key].stderr, 6)}
         for name, key in SCORES.items()
     }
 

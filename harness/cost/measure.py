@@ -77,8 +77,7 @@ def measure(
     shrink: Shrink = 1,
     run_dir: RunDir = None,
     results: Annotated[
-        Path,
-        Option(metavar="DIR", help="where results are written (default: results/)", show_default=False),
+        Path, Option(metavar="DIR", help="where results are written (default: results/)", show_default=False)
     ] = RESULTS,
 ) -> None:
     """Trains every arm that trains on random weights and synthetic pairs of the exact shapes, and writes peak
@@ -88,13 +87,7 @@ def measure(
 
 
 def run(
-    profile: Profile,
-    *,
-    steps: int,
-    warmup: int,
-    shrink: int,
-    run_dir: Path | None,
-    results: Path = RESULTS,
+    profile: Profile, *, steps: int, warmup: int, shrink: int, run_dir: Path | None, results: Path = RESULTS
 ) -> Path:
     """Train every arm that trains for `warmup` + `steps` steps and write what it cost.
 

@@ -39,11 +39,7 @@ class Items(NamedTuple):
     tokens: int
 
 
-TASKS = {
-    "mmlu": Items(14_042, 1, 130),
-    "truthfulqa_mc2": Items(817, 7, 190),
-    "gsm8k": Items(1_319, 1, 900),
-}
+TASKS = {"mmlu": Items(14_042, 1, 130), "truthfulqa_mc2": Items(817, 7, 190), "gsm8k": Items(1_319, 1, 900)}
 OTHER_TASK = Items(1_000, 4, 200)
 MMLU_SUBJECTS = 57
 

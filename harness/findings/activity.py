@@ -6,11 +6,7 @@ from typing import Literal
 
 from harness.core.results import Interval, Record
 
-CONTEXTS = {
-    "prompt": "prompt",
-    "prompt_chosen": "prompt + chosen",
-    "prompt_rejected": "prompt + rejected",
-}
+CONTEXTS = {"prompt": "prompt", "prompt_chosen": "prompt + chosen", "prompt_rejected": "prompt + rejected"}
 """The three kinds of text whose positions are counted, and how they are called in tables."""
 EVERYWHERE = ("prompt_chosen", "prompt_rejected")
 """The two that together are the evaluation set as the loss sees it: each pair as two sequences."""

@@ -40,8 +40,7 @@ RunDir = Annotated[
     Path | None, Option(metavar="DIR", help="where the run keeps its files (default: runs/<profile>)")
 ]
 Shrink = Annotated[
-    int,
-    number("divide widths, blocks, vocabulary, features and lengths by N (with random weights only)", 1),
+    int, number("divide widths, blocks, vocabulary, features and lengths by N (with random weights only)", 1)
 ]
 Save = Annotated[bool, Option("--save", help="also copy the result into results/, so that you can commit it")]
 Update = Annotated[bool, Option("--update", help="accept this result as the committed one")]

@@ -104,6 +104,5 @@ def check_reload(trained: PreTrainedModel, reloaded: PreTrainedModel, input_ids_
     tied = reloaded.get_output_embeddings().weight is reloaded.get_input_embeddings().weight
     if reloaded.config.get_text_config().tie_word_embeddings and not tied:
         raise TrainingError(
-            "loading untied the input and output embeddings",
-            remedy="call tie_weights() in the arm's load()",
+            "loading untied the input and output embeddings", remedy="call tie_weights() in the arm's load()"
         )

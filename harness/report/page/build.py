@@ -29,16 +29,7 @@ from harness.paper.claims import Paper
 from harness.paper.printed import Printed
 from harness.paper.verdict import Verdict
 from harness.report.differences_figure import figure
-from harness.report.page import (
-    adapters,
-    answers,
-    charts,
-    classified,
-    features,
-    masked,
-    sweeps,
-    training,
-)
+from harness.report.page import adapters, answers, charts, classified, features, masked, sweeps, training
 from harness.report.page.blocks import Block, Conversations, Picture, Section
 from harness.report.tables import cost_table, table1, times_table, verdict_table
 

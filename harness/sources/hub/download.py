@@ -124,11 +124,7 @@ def _download(repository: Repository, commit: str, patterns: Sequence[str]) -> d
         names = _matching(listed, patterns)
         if names:
             snapshot_download(
-                repository.id,
-                revision=commit,
-                repo_type=repository.kind,
-                allow_patterns=names,
-                token=token(),
+                repository.id, revision=commit, repo_type=repository.kind, allow_patterns=names, token=token()
             )
     except Exception as error:  # the hub's client lets several kinds through: its own, httpx', OSError
         raise UnavailableError(
