@@ -168,7 +168,8 @@ def pair_of(row: dict[str, Any], number: int = 1) -> dict[str, Any]:
         prompt = given if isinstance(given, list) else [{"role": "user", "content": given}]
         turns, known = ([(turn["role"], turn["content"]) for turn in part] for part in (prompt, said))
     except (KeyError, ValueError, TypeError) as error:
-        raise _refused(number, f"is not a preference pair ({type(error).__name__}: {error})", list(row)) from error
+        cause = f"is not a preference pair ({type(error).__name__}: {error})"
+        raise _refused(number, cause, list(row)) from error
     if roles != {"assistant"}:
         raise _refused(number, "has a conversation that does not end with the assistant", sorted(roles))
     if said != other:
