@@ -29,10 +29,13 @@ class AnalyseResult(Record):
             that the profile names before it, the base among them.
         family: number of tests that Holm's correction covers: all of `differences` that have a p value.
         resamples, level, seed: of the bootstrap, of the intervals and tests, of the resampling.
+        equivalence_family: number of equivalence tests, a family of their own; 0 in documents from before
+            they were made.
     """
 
     differences: Differences
     family: int
+    equivalence_family: int = 0
     resamples: int
     level: float
     seed: int

@@ -107,8 +107,20 @@ def verdict_table(outcome: Outcome, verdicts: Sequence[Verdict]) -> Sheet:
         f"{scope} `arithmetic holds`: the paper's own printed numbers agree with one another; nothing ran.",
         f"p values: two-sided, Holm-corrected over {outcome.comparisons.family} tests; `n to decide`: items "
         "for 80 % power at the corrected level if the observed effect is the true one.",
+        *_equivalence_note(outcome),
     )
     return Sheet("verdicts", f"The paper's claims. {outcome.title}", headings, rows, remarks)
+
+
+def _equivalence_note(outcome: Outcome) -> tuple[str, ...]:
+    tests = outcome.comparisons.equivalence_family
+    if not tests:
+        return ()
+    return (
+        "`no difference beyond`: two one-sided tests against the smallest difference worth knowing (its "
+        f"reason is in results/paper.json), Holm-corrected over {tests} tests of their own; `n to decide` is "
+        "the smaller of the numbers for a difference and for none.",
+    )
 
 
 def verdict_summary(outcome: Outcome, verdicts: Sequence[Verdict]) -> Sheet:
