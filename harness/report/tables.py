@@ -245,6 +245,20 @@ def limits(outcome: Outcome) -> str:
     )
 
 
+def threads_used(outcome: Outcome) -> str:
+    """The CPU threads of training and evaluation; empty where none were recorded."""
+    found = {
+        "training": {arm.training.threads for arm in outcome.arms.values() if arm.training is not None},
+        "evaluation": {arm.evaluation_threads for arm in outcome.arms.values()},
+    }
+    parts = [
+        f"{', '.join(map(str, sorted(known)))} in {stage}"
+        for stage, numbers in found.items()
+        if (known := {one for one in numbers if one is not None})
+    ]
+    return f" · CPU threads: {'; '.join(parts)}" if parts else ""
+
+
 def sizes(outcome: Outcome) -> str:
     """The number of items of each measure."""
     known = ((one.title, _common_n(outcome, one)) for one in outcome.columns if one.name != PENALISED_LOSS)
@@ -256,7 +270,7 @@ def notes(outcome: Outcome) -> tuple[str, ...]:
     return (
         outcome.note,
         f"{origin(outcome, commits(outcome.commits, outcome.dirty))} · training seed {outcome.seed} "
-        "(one run an arm)",
+        f"(one run an arm){threads_used(outcome)}",
         f"n: {sizes(outcome)} · limits: {limits(outcome)}",
     )
 
