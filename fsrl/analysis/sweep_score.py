@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.core.artefact import digest_json
 from harness.core.errors import EvaluationError
 from harness.core.results import PreferenceScores, Record
+from harness.core.threads import threads
 from harness.stages.inputs import Context
 from harness.stages.stage import Work
 
@@ -54,6 +55,7 @@ class PointScore:
             "test pairs": context.test_pairs,
             "objective": context.objective,
             "batch": digest_json(context.profile.evaluation.loss_batch_size),
+            "threads": str(threads(context.profile.evaluation.threads)),
         }
 
     def work(self, context: Context, arm: str) -> Work:

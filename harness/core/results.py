@@ -228,6 +228,7 @@ class EvaluateResult(Record):
         chat_template_sha256: of the tokenizer's template.
         lm_eval: lm-eval's own results and configuration, as it gave them.
         attention: the implementation that ran; empty in artefacts from before it was recorded.
+        threads: CPU threads; None in artefacts from before they were recorded.
     """
 
     preference: PreferenceScores
@@ -238,6 +239,7 @@ class EvaluateResult(Record):
     chat_template_sha256: str
     lm_eval: dict[str, Any]
     attention: str = ""
+    threads: int | None = None
 
 
 class PrepareResult(Record):

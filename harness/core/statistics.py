@@ -36,6 +36,9 @@ class Difference(Record):
         test: what gave `p`; `none` where the measure is not tested.
         p: two-sided, for no difference.
         p_holm: the same after Holm's correction across the run's family of tests.
+        smallest: smallest effect worth knowing, in the same unit; None where no claim asks for it.
+        p_equivalent: of two one-sided tests, for a true difference of `smallest` or more.
+        p_equivalent_holm: the same after Holm's correction across the run's equivalence tests.
     """
 
     effect: float
@@ -46,10 +49,18 @@ class Difference(Record):
     test: Literal["exact McNemar", "paired bootstrap", "none"]
     p: float | None
     p_holm: float | None = None
+    smallest: float | None = None
+    p_equivalent: float | None = None
+    p_equivalent_holm: float | None = None
 
 
 def paired_difference(
-    arm: Sequence[float], reference: Sequence[float], *, seed: int, tested: bool = True
+    arm: Sequence[float],
+    reference: Sequence[float],
+    *,
+    seed: int,
+    tested: bool = True,
+    smallest: float | None = None,
 ) -> Difference:
     """Compare two arms on the same items.
 
@@ -63,6 +74,7 @@ def paired_difference(
         arm, reference: one value an item, in the same order.
         seed: of the resampling.
         tested: False leaves `p` out.
+        smallest: the difference beyond which equivalence is tested; None leaves that test out.
 
     Raises:
         DataError: unequal numbers of items, fewer than two, or a value that is not finite.
@@ -85,6 +97,8 @@ def paired_difference(
         n=len(deltas),
         test="none" if not tested else "exact McNemar" if binary else "paired bootstrap",
         p=p if tested else None,
+        smallest=smallest,
+        p_equivalent=None if smallest is None else _equivalence(deltas, smallest, binary),
     )
 
 
@@ -132,13 +146,14 @@ Place = TypeVar("Place", bound=Hashable)
 Tested = TypeVar("Tested", Difference, SeedDifference)
 
 
-def corrected(family: Mapping[Place, Tested]) -> dict[Place, Tested]:
-    """A family of tests with Holm's correction; differences without a p value are left out."""
-    tested = {place: one for place, one in family.items() if one.p is not None}
-    adjusted = holm([one.p for one in tested.values() if one.p is not None])
+def corrected(
+    family: Mapping[Place, Tested], name: Literal["p", "p_equivalent"] = "p"
+) -> dict[Place, Tested]:
+    """A family of tests with Holm's correction; differences without that p value are left out."""
+    tested = {place: p for place, one in family.items() if (p := getattr(one, name)) is not None}
     return {
-        place: one.model_copy(update={"p_holm": p})
-        for (place, one), p in zip(tested.items(), adjusted, strict=True)
+        place: family[place].model_copy(update={f"{name}_holm": p})
+        for place, p in zip(tested, holm(list(tested.values())), strict=True)
     }
 
 
@@ -149,6 +164,15 @@ def holm(family: Sequence[float]) -> list[float]:
     if not family:
         return []
     return [float(p) for p in multipletests(family, alpha=LEVEL, method="holm")[1]]
+
+
+def spread(sd: float, smallest: float, binary: bool) -> float:
+    """The standard deviation that an equivalence test reckons with.
+
+    If 0/1 scores truly differ by `smallest`, at least that share of the items differs: the variance of the
+    differences is then `smallest` * (1 - `smallest`) or more, however few disagree in a sample.
+    """
+    return max(sd, math.sqrt(smallest * (1 - smallest))) if binary else sd
 
 
 def deciding_n(effect: float, sd: float, *, family: int) -> int | None:
@@ -225,6 +249,23 @@ def _mcnemar(first: Values, second: Values) -> float:
     both = int(((first == 1) & (second == 1)).sum())
     neither = len(first) - both - only_first - only_second
     return float(mcnemar([[both, only_first], [only_second, neither]], exact=True).pvalue)
+
+
+def _equivalence(deltas: Values, smallest: float, binary: bool) -> float:
+    """The larger p value of two one-sided t tests of the mean against -smallest and smallest.
+
+    0/1 scores without any disagreement: the level at which Clopper-Pearson's upper bound on the share of
+    items that differ is `smallest`; with disagreements the p value is never below that.
+    """
+    from scipy.stats import binomtest, t
+
+    n = len(deltas)
+    least = float(binomtest(0, n, smallest, alternative="less").pvalue) if binary else 0.0
+    if binary and not deltas.any():
+        return least
+    room = smallest - abs(float(deltas.mean()))
+    error = spread(float(deltas.std(ddof=1)), smallest, binary) / math.sqrt(n)
+    return max(least, float(t.sf(room / error, n - 1))) if error else float(room <= 0)
 
 
 def _agreement_bounds(n: int) -> tuple[float, float]:

@@ -10,17 +10,15 @@ from harness.core.results import Record
 from harness.cost import formulae
 from harness.cost.formulae import GB, Batch, Memory, Options, forward_flops
 from harness.cost.gpus import Gpu, gpu
-from harness.miniature.manifest import BUNDLE
+from harness.cost.items import OTHER_TASK, TASKS, TEST_PAIRS, bundle_rows, task_items
+from harness.cost.power import ClaimPower, claim_powers
 from harness.profiles.profile import Profile
-from harness.profiles.sections import TaskSection
-from harness.sources.data_root import MANIFEST, Manifest
 from harness.sources.synthetic.lengths import Lengths, draw_lengths, padded_tokens, real_tokens
 from harness.sources.synthetic.shapes import Shape, shape_of
 
 GIB = float(2**30)
 PAIRS = 60_000
 """One epoch of the paper's data, about; `prepare` counts the rows."""
-TEST_PAIRS = 1_961
 SAMPLE = 4_096
 """Pairs drawn to estimate tokens and padding."""
 SHARE = 0.4
@@ -29,19 +27,6 @@ ROOM = 0.9
 """Share of the device's memory that may be planned with; the rest is fragmentation."""
 DECODE_STEP_S = 0.03
 """Assumed least seconds of one generated token of a batch: what launching the blocks costs."""
-
-
-class Items(NamedTuple):
-    """Assumed size of a task: items in full, sequences an item, tokens a sequence."""
-
-    items: int
-    rows: int
-    tokens: int
-
-
-TASKS = {"mmlu": Items(14_042, 1, 130), "truthfulqa_mc2": Items(817, 7, 190), "gsm8k": Items(1_319, 1, 900)}
-OTHER_TASK = Items(1_000, 4, 200)
-MMLU_SUBJECTS = 57
 
 
 class Phase(Record):
@@ -76,6 +61,7 @@ class Plan(Record):
         disk_gib: by what it is for.
         phases: in order.
         fits: whether every phase does.
+        power: of each comparison that the paper's directional claims ask for.
     """
 
     profile: str
@@ -91,6 +77,7 @@ class Plan(Record):
     disk_gib: dict[str, float]
     phases: tuple[Phase, ...]
     fits: bool
+    power: tuple[ClaimPower, ...]
 
 
 class _Scene(NamedTuple):
@@ -140,6 +127,7 @@ def plan(profile: Profile, gpu_name: str) -> Plan:
         disk_gib=_disk(scene),
         phases=tuple(phases),
         fits=all(phase.fits for phase in phases),
+        power=claim_powers(profile),
     )
 
 
@@ -147,8 +135,7 @@ def _pairs(profile: Profile) -> tuple[int, bool]:
     if profile.data.train_pairs:
         return profile.data.train_pairs, True
     if profile.data.source == "bundle":
-        text = (BUNDLE / "data" / MANIFEST).read_text(encoding="utf-8")
-        return Manifest.model_validate_json(text).root[profile.data.train].rows, True
+        return bundle_rows(profile.data.train), True
     return PAIRS, False
 
 
@@ -192,7 +179,7 @@ def _evaluation(scene: _Scene, arm: str) -> Phase:
     waiting, longest, scored = 0.0, 1, 1
     for name, task in section.tasks.items():
         size = TASKS.get(name, OTHER_TASK)
-        items = _items(name, task, size)
+        items = task_items(name, task, size)
         tokens = size.tokens * items * size.rows
         unembedded = items * size.rows if task.max_new_tokens else tokens
         flops += forward_flops(shape, tokens=tokens, answered=unembedded, length=size.tokens, steered=steered)
@@ -203,12 +190,6 @@ def _evaluation(scene: _Scene, arm: str) -> Phase:
     batch, unembedded = Batch(section.batch_size, longest), section.batch_size * scored
     memory = formulae.scoring_memory(shape, batch, options, steered=steered, kept=kept, unembedded=unembedded)
     return _phase(scene, f"evaluate {arm}", memory, flops, waiting)
-
-
-def _items(name: str, task: TaskSection, size: Items) -> int:
-    if not task.limit:
-        return size.items
-    return task.limit * (len(task.subjects) or MMLU_SUBJECTS if name == "mmlu" else 1)
 
 
 def _generation_s(scene: _Scene, items: int, new_tokens: int, width: int) -> float:

@@ -7,6 +7,7 @@ from typing import Annotated
 from rich.console import Console
 from typer import Option
 
+from harness.core.measures import measure
 from harness.core.sheet import Cell, Row, Sheet, line, numeric
 from harness.cost.gpus import GPUS
 from harness.cost.plan import DECODE_STEP_S, ROOM, SHARE, Phase, Plan
@@ -27,8 +28,9 @@ def plan(
     json: Annotated[bool, Option("--json", help="print the plan as JSON on stdout")] = False,
 ) -> None:
     """Builds the model from its bundled configuration without storage, counts parameters, and predicts peak
-    memory and time of each phase on a GPU, disk, and steps an epoch. Needs no weights, no network and no
-    GPU. The formulae are in docs/performance.md.
+    memory and time of each phase on a GPU, disk, and steps an epoch; and for each directional claim of the
+    paper what the profile's items can decide. Needs no weights, no network and no GPU. The formulae are in
+    docs/performance.md and in decision 0112.
     """
     found = predicted(load_profile(profile), gpu)
     if json:
@@ -82,6 +84,32 @@ def _sheets(plan: Plan) -> tuple[Sheet, ...]:
             ("Files", "GiB"),
             tuple(line(part, numeric(gib, ".2f")) for part, gib in disk.items()),
         ),
+        *((_power(plan),) if plan.power else ()),
+    )
+
+
+def _power(plan: Plan) -> Sheet:
+    """What the run's items can decide; a comparison that two claims ask for stands once."""
+    rows = {}
+    for one in plan.power:
+        what = measure(one.measure)
+        rows[frozenset((one.arm, one.reference)), one.measure] = line(
+            f"{one.arm} - {one.reference}, {what.title}",
+            numeric(one.n, ","),
+            numeric(one.smallest, "g", scale=what.scale),
+            numeric(one.sd, ".3g", scale=what.scale),
+            numeric(one.direction, ".0%"),
+            numeric(one.equivalence, ".0%"),
+        )
+    origins = ", ".join(dict.fromkeys(one.sd_from for one in plan.power))
+    note = (
+        "Smallest difference worth knowing and standard deviation of paired differences in points or nats. "
+        "Power to see a true difference of that size, and to show none beyond it where there is none, at the "
+        f"first step of Holm's correction. Standard deviations: {origins}."
+    )
+    headings = ("Comparison", "Items", "Smallest", "SD", "Power: a difference", "Power: none")
+    return Sheet(
+        "power", "Predicted power of the paper's directional claims", headings, tuple(rows.values()), (note,)
     )
 
 

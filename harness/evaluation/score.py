@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+import torch
+
 from harness.arm import load_arm, scene
 from harness.core.artefact import digest_json
 from harness.core.meter import Meter
@@ -82,6 +84,7 @@ def whole(parts: dict[str, Part], ready: Ready, startup_s: float) -> EvaluateRes
         chat_template_sha256=hashlib.sha256(template).hexdigest(),
         lm_eval={task: part.lm_eval for task, part in parts.items() if part.requests is not None},
         attention=ready.model.config._attn_implementation,
+        threads=torch.get_num_threads(),
     )
 
 

@@ -29,10 +29,13 @@ class AnalyseResult(Record):
             that the profile names before it, the base among them.
         family: number of tests that Holm's correction covers: all of `differences` that have a p value.
         resamples, level, seed: of the bootstrap, of the intervals and tests, of the resampling.
+        equivalence_family: number of equivalence tests, a family of their own; 0 in documents from before
+            they were made.
     """
 
     differences: Differences
     family: int
+    equivalence_family: int = 0
     resamples: int
     level: float
     seed: int
@@ -63,6 +66,7 @@ class TrainingFacts(Record):
         truncation: of the training pairs.
         loss_trace: SimPO loss in nats without the penalty, one a step, mean over the step's pairs; empty in
             documents from before it was kept.
+        threads: CPU threads of a rank; None in documents from before they were kept.
     """
 
     steps: int
@@ -74,6 +78,7 @@ class TrainingFacts(Record):
     moved: WeightsMoved | None
     truncation: Truncation | None
     loss_trace: tuple[float, ...] = ()
+    threads: int | None = None
 
 
 class ArmOutcome(Record):
@@ -91,6 +96,7 @@ class ArmOutcome(Record):
         train_s, evaluate_s: seconds of the two whole stages.
         task_s: seconds of each part of the evaluation.
         truncation: of the test pairs; None in documents from before it was kept.
+        evaluation_threads: CPU threads; likewise.
     """
 
     title: str
@@ -107,6 +113,7 @@ class ArmOutcome(Record):
     evaluate_s: float
     task_s: dict[str, float]
     truncation: Truncation | None = None
+    evaluation_threads: int | None = None
 
     @property
     def epoch_s(self) -> float | None:

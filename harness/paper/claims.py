@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -22,7 +23,12 @@ class Direction(Record):
     """The arm's score lies on one side of the reference's, on every measure named.
 
     Seen when the paired difference has the sign and its Holm-corrected p value is below 0.05, contradicted
-    when it has the other sign at that level, undecided otherwise.
+    when it has the other sign at that level. Otherwise there is no difference beyond `smallest` when the
+    Holm-corrected p value of two one-sided tests is below 0.05, and else the run was too small.
+
+    Attributes:
+        smallest: smallest difference worth knowing, in the measures' own unit (a share or nats).
+        why: the reason for that size.
     """
 
     kind: Literal["direction"]
@@ -30,6 +36,8 @@ class Direction(Record):
     reference: str
     measures: tuple[str, ...]
     sign: Literal[-1, 1]
+    smallest: Annotated[float, Field(gt=0)]
+    why: Annotated[str, Field(min_length=1)]
 
 
 class Value(Record):
@@ -210,6 +218,28 @@ class Paper(Record):
         if doubled:
             raise ValueError(f"claims with the same id: {', '.join(sorted(doubled))}")
         return self
+
+    @model_validator(mode="after")
+    def _one_smallest(self) -> Paper:
+        for key, sizes in self._sizes().items():
+            if len(sizes) > 1:
+                raise ValueError(
+                    f"several smallest differences worth knowing: {' - '.join(key[0])}, {key[1]}"
+                )
+        return self
+
+    def _sizes(self) -> dict[tuple[frozenset[str], str], set[float]]:
+        found: dict[tuple[frozenset[str], str], set[float]] = {}
+        for one in (predicate for claim in self.claims for predicate in claim.predicates):
+            if isinstance(one, Direction):
+                for name in one.measures:
+                    found.setdefault((frozenset((one.arm, one.reference)), name), set()).add(one.smallest)
+        return found
+
+    @cached_property
+    def smallest(self) -> dict[tuple[frozenset[str], str], float]:
+        """The smallest difference worth knowing of each pair of arms and measure that a claim is about."""
+        return {key: min(sizes) for key, sizes in self._sizes().items()}
 
     def printed(self, cell: str) -> str | None:
         """What the paper has at a cell `<arm>/<measure>`: a number, "lost", or None where it has nothing."""

@@ -26,12 +26,14 @@ Answer = Literal[
     "arithmetic fails",
     "untestable",
     "not run",
+    "equivalent",
     "inconclusive",
     "reproduced",
     "arithmetic holds",
 ]
 """In the order in which one settles a claim whose parts must all hold: one contradiction is enough, then one
-part that cannot be tested or was not run, then one that is undecided. The arithmetic is the paper's own."""
+part that cannot be tested or was not run, then one without a difference worth knowing, then one that is
+undecided. The arithmetic is the paper's own."""
 
 Found = tuple[Answer, tuple[str, ...]]
 SESSIONS = {

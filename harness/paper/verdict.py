@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from harness.core.measures import measure
 from harness.core.results import Record
-from harness.core.statistics import LEVEL, deciding_n, normal_interval
+from harness.core.statistics import normal_interval
 from harness.findings import Finding as StudyFinding
 from harness.findings.outcome import ArmOutcome, Outcome
 from harness.paper.claims import (
@@ -25,7 +24,9 @@ from harness.paper.claims import (
     TablePredicate,
     Value,
 )
-from harness.paper.study_verdict import Answer, all_of, find_in_studies
+from harness.paper.direction import side
+from harness.paper.finding import Finding, either, together
+from harness.paper.study_verdict import Answer, find_in_studies
 
 NOT_RUN: Answer = "not run"
 
@@ -48,6 +49,7 @@ class Verdict(Record):
         findings: the numbers behind it, one line each, or the reason why there are none.
         remark: what a reader of the verdict should know.
         deciding_n: items that would decide an inconclusive claim with 80 % power; None where no number would.
+        beyond: for "equivalent": the difference beyond which there is none, and in which comparisons.
     """
 
     claim: str
@@ -59,6 +61,7 @@ class Verdict(Record):
     findings: tuple[str, ...]
     remark: str = ""
     deciding_n: int | None = None
+    beyond: str = ""
 
     @property
     def evidence(self) -> str:
@@ -69,15 +72,10 @@ class Verdict(Record):
     @property
     def label(self) -> str:
         """The verdict's label, which claims no more than the run can show."""
+        if self.answer == "equivalent":
+            none = f"no difference beyond {self.beyond}"
+            return none if self.about_paper else f"{none} (this model)"
         return self.answer if self.about_paper else ABOUT_RUN.get(self.answer, self.answer)
-
-
-class Finding(NamedTuple):
-    """What one predicate, or one measure of it, came to; `evidence` has one line for each measure."""
-
-    answer: Answer
-    evidence: tuple[str, ...]
-    deciding_n: int | None = None
 
 
 def judge(paper: Paper, outcome: Outcome, studies: Sequence[StudyFinding] = ()) -> list[Verdict]:
@@ -103,7 +101,7 @@ def _judge_one(claim: Claim, outcome: Outcome, about_paper: bool, studies: Seque
             else _find(predicate, outcome, about_paper)
             for predicate in predicates
         ]
-        finding = _all_of(found)
+        finding = together(found)
     return Verdict(
         claim=claim.id,
         sentence=claim.sentence,
@@ -114,7 +112,15 @@ def _judge_one(claim: Claim, outcome: Outcome, about_paper: bool, studies: Seque
         findings=finding.evidence,
         remark=claim.reason if predicates else "",
         deciding_n=finding.deciding_n,
+        beyond=_beyond(finding),
     )
+
+
+def _beyond(finding: Finding) -> str:
+    """What a claim's label says: `1 point`, or `1 point in 1 of 4 comparisons`."""
+    equal, parts = len(finding.beyond), len(finding.evidence)
+    sizes = " and ".join(dict.fromkeys(finding.beyond))
+    return sizes if equal in (0, parts) else f"{sizes} in {equal} of {parts} comparisons"
 
 
 def _find(predicate: TablePredicate, outcome: Outcome, about_paper: bool) -> Finding:
@@ -128,51 +134,14 @@ def _find(predicate: TablePredicate, outcome: Outcome, about_paper: bool) -> Fin
         return Finding("not run", (f"the profile has no arm {' and no arm '.join(absent)}",))
     match predicate:
         case Direction():
-            return _all_of([_side(predicate, name, outcome) for name in predicate.measures])
+            return together([side(predicate, name, outcome) for name in predicate.measures])
         case Value():
             arm = outcome.arms[predicate.arm]
-            return _any_of([_equal(predicate, name, arm) for name in predicate.measures])
+            return either([_equal(predicate, name, arm) for name in predicate.measures])
         case Sparsity():
             return _sparsity(predicate, outcome)
         case Cost():
             return _cost(predicate, outcome)
-
-
-def _all_of(findings: list[Finding]) -> Finding:
-    """All must hold; the evidence of each, and the items that would decide those that are undecided."""
-    answer = all_of([finding.answer for finding in findings])
-    evidence = tuple(line for finding in findings for line in finding.evidence)
-    undecided = [finding.deciding_n for finding in findings if finding.answer == "inconclusive"]
-    known = [n for n in undecided if n is not None]
-    enough = max(known) if answer == "inconclusive" and len(known) == len(undecided) else None
-    return Finding(answer, evidence, enough)
-
-
-def _any_of(findings: list[Finding]) -> Finding:
-    """One must hold: several readings of an ambiguous number."""
-    order: tuple[Answer, ...] = ("reproduced", "inconclusive", "not reproduced", "untestable", "not run")
-    best = min(findings, key=lambda finding: order.index(finding.answer))
-    return best._replace(evidence=tuple(line for finding in findings for line in finding.evidence))
-
-
-def _side(predicate: Direction, name: str, outcome: Outcome) -> Finding:
-    one = outcome.difference(predicate.arm, predicate.reference, name)
-    what = measure(name)
-    if one is None or one.p_holm is None:
-        return Finding("not run", (f"{what.title} was not compared",))
-    effect, low, high = (
-        f"{number * what.scale:+.{what.decimals}f}" for number in (one.effect, one.low, one.high)
-    )
-    evidence = (
-        f"{what.title}, {predicate.arm} - {predicate.reference}: {effect} [{low}, {high}] {what.step}, "
-        f"p = {one.p_holm:.2g}, n = {one.n}"
-    )
-    if one.p_holm < LEVEL and one.effect != 0:
-        same = (one.effect > 0) == (predicate.sign > 0)
-        return Finding("reproduced" if same else "not reproduced", (evidence,))
-    return Finding(
-        "inconclusive", (evidence,), deciding_n(one.effect, one.sd, family=outcome.comparisons.family)
-    )
 
 
 def _equal(predicate: Value, name: str, arm: ArmOutcome) -> Finding:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 Positive = Annotated[int, Field(gt=0)]
 NonNegative = Annotated[int, Field(ge=0)]
+Threads = Annotated[int, Field(ge=0, exclude_if=lambda value: value == 0)]
 Rate = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 
@@ -168,6 +169,9 @@ class TrainingSection(Section):
     off. Needs share_prompt and one rank."""
     length_window: Annotated[int, Field(ge=0, exclude_if=lambda value: value == 0)] = 0
     """Shuffled pairs at a time that are sorted by length and cut into batches; 0 is off."""
+    threads: Threads = 0
+    """CPU threads of one rank; 0: OMP_NUM_THREADS where it is set, else this process' cores, shared evenly by
+    the ranks. Left out of the resolved profile if it is 0, in the evaluation too."""
 
     @model_validator(mode="after")
     def _cache_fits_the_rest(self) -> TrainingSection:
@@ -217,6 +221,9 @@ class EvaluationSection(Section):
     share_prefix: bool = False
     """Compute the common prefix of a question's choices once, and that of a batch's questions once, and
     generate answers in the harness's own loop; the same tokens, the same numbers up to rounding, faster."""
+    threads: Threads = 0
+    """CPU threads of the evaluation and of the studies; 0: OMP_NUM_THREADS where it is set, else this
+    process' cores."""
     seed: int
     """Seed of lm-eval's choice of worked examples."""
     tasks: dict[Name, TaskSection]

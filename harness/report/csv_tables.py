@@ -14,12 +14,15 @@ from harness.paper.verdict import Verdict
 from harness.report.tables import PEAKS, limits
 
 Cell = str | int | float | None
+EQUIVALENCE = ("smallest", "p_equivalent", "p_equivalent_holm")
+"""Columns of runs that tested equivalence."""
 DIFFERENCE = {"difference_to_base": "effect", "low_95": "low", "high_95": "high"}
 
 
 def table1_csv(outcome: Outcome, paper: Paper) -> str:
     """One line for each arm and measure: score, paired difference to the base, the paper's value."""
     records: list[Mapping[str, Cell]] = []
+    equivalence = EQUIVALENCE if outcome.comparisons.equivalence_family else ()
     for name, arm in outcome.arms.items():
         for column in outcome.columns:
             score = arm.scores.get(column.name)
@@ -31,7 +34,7 @@ def table1_csv(outcome: Outcome, paper: Paper) -> str:
                     "measure": column.name,
                     **{name: getattr(score, name, None) for name in ("value", "stderr", "n")},
                     **{heading: getattr(one, name, None) for heading, name in DIFFERENCE.items()},
-                    **{name: getattr(one, name, None) for name in ("test", "p", "p_holm")},
+                    **{name: getattr(one, name, None) for name in ("test", "p", "p_holm", *equivalence)},
                     "paper": paper.printed(f"{name}/{column.name}"),
                 }
             )

@@ -107,8 +107,20 @@ def verdict_table(outcome: Outcome, verdicts: Sequence[Verdict]) -> Sheet:
         f"{scope} `arithmetic holds`: the paper's own printed numbers agree with one another; nothing ran.",
         f"p values: two-sided, Holm-corrected over {outcome.comparisons.family} tests; `n to decide`: items "
         "for 80 % power at the corrected level if the observed effect is the true one.",
+        *_equivalence_note(outcome),
     )
     return Sheet("verdicts", f"The paper's claims. {outcome.title}", headings, rows, remarks)
+
+
+def _equivalence_note(outcome: Outcome) -> tuple[str, ...]:
+    tests = outcome.comparisons.equivalence_family
+    if not tests:
+        return ()
+    return (
+        "`no difference beyond`: two one-sided tests against the smallest difference worth knowing (its "
+        f"reason is in results/paper.json), Holm-corrected over {tests} tests of their own; `n to decide` is "
+        "the smaller of the numbers for a difference and for none.",
+    )
 
 
 def verdict_summary(outcome: Outcome, verdicts: Sequence[Verdict]) -> Sheet:
@@ -233,6 +245,20 @@ def limits(outcome: Outcome) -> str:
     )
 
 
+def threads_used(outcome: Outcome) -> str:
+    """The CPU threads of training and evaluation; empty where none were recorded."""
+    found = {
+        "training": {arm.training.threads for arm in outcome.arms.values() if arm.training is not None},
+        "evaluation": {arm.evaluation_threads for arm in outcome.arms.values()},
+    }
+    parts = [
+        f"{', '.join(map(str, sorted(known)))} in {stage}"
+        for stage, numbers in found.items()
+        if (known := {one for one in numbers if one is not None})
+    ]
+    return f" · CPU threads: {'; '.join(parts)}" if parts else ""
+
+
 def sizes(outcome: Outcome) -> str:
     """The number of items of each measure."""
     known = ((one.title, _common_n(outcome, one)) for one in outcome.columns if one.name != PENALISED_LOSS)
@@ -244,7 +270,7 @@ def notes(outcome: Outcome) -> tuple[str, ...]:
     return (
         outcome.note,
         f"{origin(outcome, commits(outcome.commits, outcome.dirty))} · training seed {outcome.seed} "
-        "(one run an arm)",
+        f"(one run an arm){threads_used(outcome)}",
         f"n: {sizes(outcome)} · limits: {limits(outcome)}",
     )
 

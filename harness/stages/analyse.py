@@ -14,6 +14,7 @@ from harness.core.measures import LOSS, PENALISED_LOSS, Measure, measures
 from harness.core.results import EvaluateResult
 from harness.core.statistics import LEVEL, RESAMPLES, Difference, corrected, paired_difference
 from harness.findings.outcome import AnalyseResult, Differences
+from harness.paper.claims import Paper, read_paper
 from harness.stages.inputs import Context, command
 from harness.stages.stage import Work
 
@@ -25,9 +26,14 @@ Items = dict[str, float]
 
 
 def needs(context: Context, arm: str = "") -> dict[str, str]:  # noqa: ARG001
-    """The evaluation of every arm, and the seed of the resampling."""
+    """The evaluation of every arm, the seed of the resampling, and the smallest effects worth knowing."""
     profile = context.profile
-    found = {"seed": digest_json(profile.training.seed), "tasks": digest_json(list(profile.evaluation.tasks))}
+    smallest = sorted((sorted(arms), name, one) for (arms, name), one in read_paper().smallest.items())
+    found = {
+        "seed": digest_json(profile.training.seed),
+        "tasks": digest_json(list(profile.evaluation.tasks)),
+        "smallest effects": digest_json(smallest),
+    }
     for name in profile.arms:
         evaluated = context.evaluated(name)
         found[f"evaluate {name}"] = digest_json([evaluated.outputs, evaluated.result["scores"]])
@@ -44,22 +50,26 @@ def work(context: Context, arm: str = "") -> Work:  # noqa: ARG001
     """
     seed = context.profile.training.seed
     _refuse_other_requests(context)
-    items = {name: _arm_items(context, name) for name in context.profile.arms}
+    items, paper = {name: _arm_items(context, name) for name in context.profile.arms}, read_paper()
     found = {
         (name, reference, measure): one
         for reference, name in itertools.combinations(items, 2)
-        for measure, one in _compare(items[name], items[reference], f"{name} and {reference}", seed).items()
+        for measure, one in _compare({one: items[one] for one in (name, reference)}, paper, seed).items()
     }
-    family = corrected(found)
+    found |= (directions := corrected(found))
+    found |= (equivalences := corrected(found, "p_equivalent"))
     differences: Differences = {}
-    for (name, reference, measure), one in (found | family).items():
+    for (name, reference, measure), one in found.items():
         differences.setdefault(name, {}).setdefault(reference, {})[measure] = one
-    return Work(
-        AnalyseResult(
-            differences=differences, family=len(family), resamples=RESAMPLES, level=LEVEL, seed=seed
-        ),
-        [],
+    result = AnalyseResult(
+        differences=differences,
+        family=len(directions),
+        resamples=RESAMPLES,
+        level=LEVEL,
+        seed=seed,
+        equivalence_family=len(equivalences),
     )
+    return Work(result, [])
 
 
 def _refuse_other_requests(context: Context) -> None:
@@ -125,20 +135,23 @@ def _value(metrics: dict[str, float], metric: str) -> float:
     raise KeyError(metric)
 
 
-def _compare(
-    arm: dict[Measure, Items], reference: dict[Measure, Items], who: str, seed: int
-) -> dict[str, Difference]:
-    found = {}
+def _compare(by_arm: dict[str, dict[Measure, Items]], paper: Paper, seed: int) -> dict[str, Difference]:
+    """The first of two arms minus the second, on every measure."""
+    found, (arm, reference) = {}, by_arm.values()
     for column, items in arm.items():
         others = reference.get(column)
         if others is None or others.keys() != items.keys():
             raise DamagedFileError(
-                f"the arms {who} were not scored on the same items",
+                f"the arms {' and '.join(by_arm)} were not scored on the same items",
                 value=column.name,
                 remedy="evaluate both arms again with the same profile",
             )
         keys = sorted(items)
         found[column.name] = paired_difference(
-            [items[key] for key in keys], [others[key] for key in keys], seed=seed, tested=column.tested
+            [items[key] for key in keys],
+            [others[key] for key in keys],
+            seed=seed,
+            tested=column.tested,
+            smallest=paper.smallest.get((frozenset(by_arm), column.name)),
         )
     return found

@@ -7,6 +7,7 @@ from harness.arm import arm_module
 from harness.core.artefact import digest_json
 from harness.core.errors import EvaluationError, ProfileError
 from harness.core.provenance import hardware, versions
+from harness.core.threads import computing_with, say_overruled, threads
 from harness.evaluation.tasks import digest_tasks
 from harness.profiles.profile import Profile
 from harness.stages.inputs import Context
@@ -33,7 +34,8 @@ def needs(context: Context, arm: str) -> dict[str, str]:
         file: sha for file, sha in prepared.files.items() if file.startswith("data/") and file not in pairs
     }
     return {
-        "evaluation": digest_json(profile.evaluation.model_dump(mode="json")),
+        "evaluation": digest_json(profile.evaluation.model_dump(mode="json", exclude={"threads"})),
+        "threads": str(threads(profile.evaluation.threads)),
         "tasks": digest_tasks(profile.evaluation),
         "test pairs": context.test_pairs,
         "objective": context.objective,
@@ -56,7 +58,12 @@ def work(context: Context, arm: str) -> Work:
     home = context.paths.folder(arm)
     key = digest_json([needs(context, arm), __version__, versions(), hardware()["class"]])
     unfinished = home / f"{UNFINISHED}{key[:12]}"
-    with out_of_memory(EvaluationError, "evaluation.batch_size or evaluation.loss_batch_size"):
+    wanted = context.profile.evaluation.threads
+    say_overruled("evaluation.threads", wanted)
+    with (
+        computing_with(threads(wanted)),
+        out_of_memory(EvaluationError, "evaluation.batch_size or evaluation.loss_batch_size"),
+    ):
         scored = evaluate_arm(context.profile, context.paths, arm, context.prepared, unfinished)
     return Work(scored.result, scored.files, scratch=list(home.glob(f"{UNFINISHED}*")))
 

@@ -111,6 +111,7 @@ def _arm(title: str, train: Artefact, evaluate: Artefact, evaluated: EvaluateRes
         evaluate_s=evaluate.wall_s,
         task_s=evaluated.wall_s,
         truncation=preference.truncation,
+        evaluation_threads=evaluated.threads,
     )
 
 
@@ -121,6 +122,7 @@ def _training(trained: TrainResult) -> TrainingFacts:
         **{name: getattr(trained, name) for name in same},
         learning_rates=len(rates),
         peak_learning_rate=max(rates, default=None),
+        threads=trained.facts.get("threads"),
     )
 
 

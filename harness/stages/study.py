@@ -9,6 +9,7 @@ from harness.arm import arm_module
 from harness.core.artefact import Artefact, digest_json
 from harness.core.errors import ProfileError
 from harness.core.paths import RunPaths
+from harness.core.threads import computing_with, say_overruled, threads
 from harness.findings.features import read_features
 from harness.profiles.profile import Profile
 from harness.sources.named_files import features_digest, features_file
@@ -43,6 +44,7 @@ class One:
             "test pairs": context.test_pairs,
             "objective": context.objective,
             "seed": digest_json(profile.training.seed),
+            "threads": str(threads(profile.evaluation.threads)),
             "features": features_digest(profile, context.paths),
         }
         if trains(module):
@@ -69,7 +71,9 @@ class One:
             reads={name: context.finished(f"{STUDIES}{name}").result for name in module.READS},
             folder=paths.studies,
         )
-        found = module.run(study_config(section, self.name), scene)
+        say_overruled("evaluation.threads", profile.evaluation.threads)
+        with computing_with(threads(profile.evaluation.threads)):
+            found = module.run(study_config(section, self.name), scene)
         return Work(found.result, found.files)
 
 
@@ -137,7 +141,8 @@ def current(context: Context) -> dict[str, Artefact]:
 
 
 def _outdated(context: Context, name: str, artefact: Artefact) -> bool:
-    now = {"study": study_input(context.profile, name)}
+    wanted = context.profile.evaluation.threads
+    now = {"study": study_input(context.profile, name), "threads": str(threads(wanted))}
     for arm in context.profile.arms:
         if f"arm {arm}" in artefact.inputs:
             now |= arm_inputs(context, arm)

@@ -17,11 +17,12 @@ from harness.core.errors import HarnessError, ProfileError
 from harness.core.folders import put_in_place, writing
 from harness.core.provenance import versions
 from harness.core.results import TrainResult
+from harness.core.threads import say_overruled, threads
 from harness.profiles.profile import Profile
 from harness.stages.inputs import Context
 from harness.stages.stage import Work
 from harness.training.exchange import Exchange, TrainSpec
-from harness.training.launch import engine_settings, launch, threads_per_rank
+from harness.training.launch import engine_settings, launch
 
 PER_ARM = True
 
@@ -41,10 +42,12 @@ def needs(context: Context, arm: str) -> dict[str, str]:
     inputs = {f"arms.{arm}": digest_json(section.model_dump(mode="json"))}
     if not module.trains:
         return inputs
+    training = context.profile.training
     inputs |= {
         "model": context.model,
         "pairs": context.train_pairs,
-        "training": digest_json(context.profile.training.model_dump(mode="json")),
+        "training": digest_json(training.model_dump(mode="json", exclude={"threads"})),
+        "threads": str(threads(training.threads, training.ranks)),
     }
     files = (f"{ARM_FILES}/{file}" for file in arm_files(section, arm))
     inputs |= {f"files.{file}": context.file(file) for file in files}
@@ -62,6 +65,7 @@ def work(context: Context, arm: str) -> Work:
     if not arm_module(profile.arm(arm)).Arm.trains:
         return Work(TrainResult(trained=False), [])
     check_batches(profile)
+    say_overruled("training.threads", profile.training.threads)
     home = paths.folder(arm)
     with _workshop(home) as folder:
         spec = _spec(context, arm, folder)
@@ -101,7 +105,7 @@ def _spec(context: Context, arm: str, folder: Path) -> TrainSpec:
         folder=str(folder.absolute()),
         checkpoints=str((paths.folder(arm) / f"checkpoints-{key[:12]}").absolute()),
         engine=engine_settings(profile),
-        threads=threads_per_rank(profile.training.ranks),
+        threads=threads(profile.training.threads, profile.training.ranks),
         started=time.monotonic(),
         parent=os.getpid(),
     )

@@ -21,6 +21,7 @@ from harness.core.artefact import write_json
 from harness.core.documents import read_result
 from harness.core.errors import TrainingError, UnavailableError
 from harness.core.results import TrainResult
+from harness.core.threads import VARIABLE as THREADS
 from harness.profiles.profile import Profile
 from harness.training.exchange import Exchange, TrainSpec
 
@@ -48,12 +49,6 @@ def engine_settings(profile: Profile) -> dict[str, Any]:
         "zero_allow_untested_optimizer": True,
         "steps_per_print": 10**9,
     }
-
-
-def threads_per_rank(ranks: int) -> int:
-    """CPU threads of one rank: OMP_NUM_THREADS where it is set, else this process' cores, shared evenly."""
-    cores = int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
-    return max(1, cores // ranks)
 
 
 def launch(spec: TrainSpec, ranks: int, label: str) -> TrainResult:
@@ -125,7 +120,7 @@ def _environment(spec: TrainSpec) -> dict[str, str]:
     own = {
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
         "HF_HUB_DISABLE_TELEMETRY": "1",
-        "OMP_NUM_THREADS": str(spec.threads),
+        THREADS: str(spec.threads),
         "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path),
         "TOKENIZERS_PARALLELISM": "false",
         "TRL_EXPERIMENTAL_SILENCE": "1",

@@ -16,6 +16,7 @@ from harness.core.paths import RunPaths
 from harness.core.results import PrepareResult, TrainResult
 from harness.profiles.profile import Profile
 from harness.stages import train
+from harness.stages.inputs import Context
 from harness.training.activation_cache import DATA
 
 pytestmark = pytest.mark.slow
@@ -41,7 +42,7 @@ def prepared(root: Path, profile: Profile) -> RunPaths:
 
 
 def trained(profile: Profile, paths: RunPaths) -> TrainResult:
-    result = train.work(profile, paths, "fsrl").result
+    result = train.work(Context(profile, paths), "fsrl").result
     assert isinstance(result, TrainResult)
     return result
 
@@ -69,6 +70,6 @@ def test_the_cache_changes_rounding_only_and_a_changed_byte_is_refused(
     held[100] ^= 1
     data.write_bytes(held)
     with pytest.raises(DamagedFileError, match="does not match what was written") as error:
-        train.work(cached_profile, cached_paths, "fsrl")
+        train.work(Context(cached_profile, cached_paths), "fsrl")
     assert "delete the folder" in error.value.remedy
     assert load_file(cached_paths.weights("fsrl") / "adapter.safetensors").keys() == weights[1].keys()

@@ -17,6 +17,7 @@ from harness.core.paths import RunPaths
 from harness.core.results import TrainResult
 from harness.profiles.profile import Profile
 from harness.stages import train
+from harness.stages.inputs import Context
 from harness.training import launch, worker
 from harness.training.exchange import Exchange
 
@@ -32,7 +33,7 @@ def _one_thread_and_global_state_back(monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 def launched(root: Path, used: Profile) -> tuple[TrainResult, dict[str, torch.Tensor], RunPaths]:
     paths = toys.prepared_run(root, used)
-    done = train.work(used, paths, "full-simpo")
+    done = train.work(Context(used, paths), "full-simpo")
     assert isinstance(done.result, TrainResult)
     return done.result, load_file(paths.weights("full-simpo") / "model.safetensors"), paths
 
@@ -73,7 +74,7 @@ def test_weights_that_do_not_move_reach_the_parent_as_an_error(tmp_path: Path) -
     used = used.model_copy(update={"arms": {**used.arms, "full-simpo": still}})
     paths = toys.prepared_run(tmp_path, used)
     with pytest.raises(TrainingError, match="of the trained weights changed"):
-        train.work(used, paths, "full-simpo")
+        train.work(Context(used, paths), "full-simpo")
     assert [path.name for path in paths.folder("full-simpo").iterdir()] == ["train.log"]
 
 
@@ -138,9 +139,9 @@ def test_training_resumes_from_a_checkpoint(tmp_path: Path, monkeypatch: pytest.
     with monkeypatch.context() as patched:
         patched.setattr(launch, "_follow", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            train.work(used, paths, "full-simpo")
+            train.work(Context(used, paths), "full-simpo")
     assert not paths.weights("full-simpo").exists()
-    done = train.work(used, paths, "full-simpo")
+    done = train.work(Context(used, paths), "full-simpo")
     result = done.result
     assert isinstance(result, TrainResult)
     assert result.facts["resumed_at_step"] >= 10

@@ -31,7 +31,7 @@ from harness.paper.verdict import Verdict
 from harness.report.differences_figure import figure
 from harness.report.page import adapters, answers, charts, classified, features, masked, sweeps, training
 from harness.report.page.blocks import Block, Conversations, Picture, Section
-from harness.report.tables import cost_table, table1, times_table, verdict_table
+from harness.report.tables import cost_table, table1, threads_used, times_table, verdict_table
 
 TEMPLATES = ROOT / "harness" / "report" / "templates"
 
@@ -237,7 +237,7 @@ def _provenance(documents: Documents) -> Section:
     versions = " · ".join(f"{name} {version}" for name, version in sorted(outcome.versions.items()))
     notes = (
         f"profile {outcome.profile} ({outcome.profile_digest})",
-        f"hardware {outcome.hardware} · seed {outcome.seed}",
+        f"hardware {outcome.hardware} · seed {outcome.seed}{threads_used(outcome)}",
         versions,
     )
     headings = ("Part", "Commit", "Uncommitted changes", "Device", "Seconds")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import t
+from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.weightstats import DescrStatsW
 
 from harness.core.errors import DataError
 from harness.core.statistics import deciding_n, holm, normal_interval, paired_difference
@@ -83,6 +87,42 @@ def test_a_measure_that_is_not_tested_has_an_interval_and_no_p() -> None:
 def test_what_cannot_be_paired_is_refused(arm: list[float], reference: list[float]) -> None:
     with pytest.raises(DataError, match="remedy"):
         paired_difference(arm, reference, seed=0)
+
+
+@given(st.lists(st.integers(-40, 40), min_size=3, max_size=60), st.sampled_from([0.01, 0.1, 0.5]))
+def test_equivalence_is_statsmodels_two_one_sided_tests(tenths: list[int], smallest: float) -> None:
+    deltas = np.array([*tenths, 1, 7]) / 10 + 0.05  # never all alike, never all 0 or 1
+    found = paired_difference(list(deltas), [0.0] * len(deltas), seed=0, smallest=smallest)
+    expected = DescrStatsW(deltas).ttost_mean(-smallest, smallest)[0]
+    assert found.p_equivalent == pytest.approx(expected, rel=1e-9)
+    assert found.smallest == smallest
+
+
+def test_equivalence_of_scores_that_never_disagree_is_the_clopper_pearson_bound() -> None:
+    same = [1.0, 0.0] * 150
+    found = paired_difference(same, same, seed=0, smallest=0.01)
+    assert found.p_equivalent == pytest.approx(0.99**300)
+    # At that level the one-sided bound on the share of items that differ is the smallest effect.
+    assert proportion_confint(0, 300, alpha=2 * 0.99**300, method="beta")[1] == pytest.approx(0.01)
+
+
+def test_a_disagreement_never_makes_equivalence_more_certain() -> None:
+    """With one of 300 items the sample's own variance would give p = 0.023, below the 0.049 of none."""
+    same = [1.0, 0.0] * 150
+    p_values = []
+    for disagreeing in range(4):
+        other = [1.0 - value if place < disagreeing else value for place, value in enumerate(same)]
+        p_values.append(paired_difference(other, same, seed=0, smallest=0.01).p_equivalent)
+    assert p_values[0] == min(p_values)
+    # One item: (0.01 - 1 / 300) / sqrt(0.01 * 0.99 / 300) = 1.160518 standard errors, 299 degrees of freedom.
+    assert p_values[1] == pytest.approx(t.sf(1.160518, 299), rel=1e-5)
+
+
+def test_equivalence_without_any_spread_and_without_a_smallest_effect() -> None:
+    same = paired_difference([0.25, 0.5, 0.75], [0.25, 0.5, 0.75], seed=0, smallest=0.1)
+    apart = paired_difference([1.25, 2.5, 3.75], [1.0, 2.25, 3.5], seed=0, smallest=0.25)
+    assert (same.p_equivalent, apart.p_equivalent) == (0.0, 1.0)
+    assert paired_difference([0.25, 0.5], [0.25, 0.5], seed=0).p_equivalent is None
 
 
 def test_holm_by_hand() -> None:

@@ -36,6 +36,17 @@ def test_claims_with_one_id_are_refused() -> None:
         Paper.model_validate({**paper.model_dump(), "claims": [paper.claims[0], paper.claims[0]]})
 
 
+def test_a_comparison_has_one_smallest_difference_worth_knowing() -> None:
+    paper = read_paper()
+    assert paper.smallest[frozenset(("fsrl", "base")), "preference.loss"] == 0.1
+    assert paper.smallest[frozenset(("fsrl", "full-simpo")), "mmlu.acc"] == 0.01
+    claim = next(claim for claim in paper.claims if claim.id == "mmlu-full-more").model_dump(mode="json")
+    claim["predicates"][0] |= {"smallest": 0.02, "arm": "fsrl", "reference": "full-simpo"}
+    again = {**claim, "id": "the same pair, the other way round"}
+    with pytest.raises(ValidationError, match=r"several smallest differences.*mmlu\.acc"):
+        Paper.model_validate({**paper.model_dump(), "claims": [*paper.model_dump()["claims"], again]})
+
+
 def test_cells_of_the_paper() -> None:
     paper = read_paper()
     assert paper.printed("full-simpo/preference.loss") == "2.19"

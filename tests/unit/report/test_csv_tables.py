@@ -18,8 +18,13 @@ def test_csv_has_full_precision_and_empty_cells(outcome: Outcome) -> None:
     assert float(fsrl["value"]) == outcome.arms["fsrl"].scores["truthfulqa_mc2.acc"].value
     assert (fsrl["paper"], fsrl["test"], fsrl["profile"]) == ("lost", "paired bootstrap", "miniature")
     assert rows[0]["difference_to_base"] == ""
+    assert float(fsrl["smallest"]) == 0.01
+    assert 0 < float(fsrl["p_equivalent"]) <= float(fsrl["p_equivalent_holm"]) <= 1
     costs = list(csv.DictReader(io.StringIO(cost_csv(outcome, read_paper()))))
     assert [row["training_peak_reserved_gib"] for row in costs] == ["", "", ""]
     assert [row["epoch_s"] for row in costs] == ["", "60.0", "30.0"]
+    before = {"comparisons": outcome.comparisons.model_copy(update={"equivalence_family": 0})}
+    old = csv.DictReader(io.StringIO(table1_csv(outcome.model_copy(update=before), read_paper())))
+    assert "smallest" not in (old.fieldnames or ())
     verdicts = judge(read_paper(), outcome)
     assert len(list(csv.DictReader(io.StringIO(verdicts_csv(outcome, verdicts))))) == len(verdicts)

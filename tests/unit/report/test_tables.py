@@ -52,6 +52,15 @@ def test_uncommitted_changes_and_limits_are_named(outcome: Outcome) -> None:
     assert "limits: mmlu 10, train_pairs 320" in text
 
 
+def test_threads_are_named_where_they_were_recorded(outcome: Outcome, changed: Change) -> None:
+    assert "CPU threads" not in markdown(table1(outcome, read_paper()))
+    training = outcome.arms["fsrl"].training
+    assert training is not None
+    known = changed("fsrl", training=training.model_copy(update={"threads": 2}), evaluation_threads=1)
+    shown = "training seed 42 (one run an arm) · CPU threads: 2 in training; 1 in evaluation"
+    assert shown in markdown(table1(known, read_paper()))
+
+
 def test_costs_by_hand(outcome: Outcome) -> None:
     rows = {row.texts[0]: row.texts for row in cost_table(outcome, read_paper()).rows}
     # 6,000 tokens in 120 s are 50/s; two epochs in 120 s are a minute each; 6 s of start-up make 2.1 minutes.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from report_toys import Run
+from statsmodels.stats.multitest import multipletests
 
 from harness.core.errors import DamagedFileError, MissingInputError, NotComparableError
 from harness.core.measures import measures
@@ -36,6 +37,24 @@ def test_differences_of_a_hand_made_run(outcome: Outcome) -> None:
     assert full["preference.loss"].p_holm == pytest.approx(15 * 2 / 10_001)
     # full - base: 2 MMLU and 2 GSM8K tests with 2 / 2^8; six tests come before them: 9 * 0.0078125.
     assert full["mmlu.acc"].p_holm == pytest.approx(9 * 2 / 2**8)
+
+
+def test_equivalence_tests_are_a_family_of_their_own(outcome: Outcome) -> None:
+    found = outcome.comparisons
+    tests = {
+        (arm, reference, name): one
+        for arm, by_reference in found.differences.items()
+        for reference, by_measure in by_reference.items()
+        for name, one in by_measure.items()
+        if one.p_equivalent is not None
+    }
+    assert found.equivalence_family == len(tests) == 15
+    p_values = [one.p_equivalent for one in tests.values()]
+    corrected = multipletests(p_values, method="holm")[1]
+    assert [one.p_equivalent_holm for one in tests.values()] == pytest.approx(list(corrected))
+    sizes = {one.smallest for (_, _, name), one in tests.items() if name == "preference.loss"}
+    assert sizes == {0.1}
+    assert found.differences["fsrl"]["base"]["preference.penalised_loss"].smallest is None
 
 
 def test_a_difference_can_be_asked_for_in_both_orders(outcome: Outcome) -> None:

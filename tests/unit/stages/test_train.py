@@ -44,6 +44,22 @@ def test_what_the_arm_depends_on_makes_it_stale_and_nothing_else(paths: RunPaths
     assert stale(paths, used, toys.profile(seed=7), "base") == []
 
 
+def test_another_number_of_threads_makes_it_stale(
+    paths: RunPaths, used: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was reused: two runs of one key had other weights."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert stale(paths, used, toys.profile(threads=2)) == []
+    assert stale(paths, used, toys.profile(threads=1)) == ["threads"]
+    before = train.needs(Context(used, paths), "fsrl")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    after = train.needs(Context(used, paths), "fsrl")
+    assert {name: (before[name], after[name]) for name in before if before[name] != after[name]} == {
+        "threads": ("2", "1")
+    }
+    assert toys.profile(threads=0).digest() == used.digest() != toys.profile(threads=1).digest()
+
+
 def test_the_inputs_digests_count(paths: RunPaths, used: Profile, tmp_path: Path) -> None:
     before = train.needs(Context(used, paths), "full-simpo")
     other = toys.prepared_run(tmp_path / "other", used, pairs=9)

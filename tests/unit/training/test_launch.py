@@ -39,13 +39,6 @@ def test_settings_follow_dtype_clipping_and_offload() -> None:
     assert settings["zero_optimization"]["offload_optimizer"]["device"] == "cpu"
 
 
-def test_threads_are_shared_by_the_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "8")
-    assert [launch.threads_per_rank(ranks) for ranks in (1, 2, 16)] == [8, 4, 1]
-    monkeypatch.delenv("OMP_NUM_THREADS")
-    assert launch.threads_per_rank(1) == len(os.sched_getaffinity(0))
-
-
 def run_instead(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     def command(exchange: Exchange, ranks: int) -> list[str]:
         return [sys.executable, "-c", code, str(exchange.folder)]
