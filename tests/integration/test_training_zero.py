@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Iterator
+from math import log
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from harness.core.paths import RunPaths
 from harness.core.results import TrainResult
 from harness.profiles.profile import Profile
 from harness.stages import train
+from harness.stages.inputs import Context
 from harness.training import launch, worker
 from harness.training.exchange import Exchange
 
@@ -32,7 +34,7 @@ def _one_thread_and_global_state_back(monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 def launched(root: Path, used: Profile) -> tuple[TrainResult, dict[str, torch.Tensor], RunPaths]:
     paths = toys.prepared_run(root, used)
-    done = train.work(used, paths, "full-simpo")
+    done = train.work(Context(used, paths), "full-simpo")
     assert isinstance(done.result, TrainResult)
     return done.result, load_file(paths.weights("full-simpo") / "model.safetensors"), paths
 
@@ -73,7 +75,7 @@ def test_weights_that_do_not_move_reach_the_parent_as_an_error(tmp_path: Path) -
     used = used.model_copy(update={"arms": {**used.arms, "full-simpo": still}})
     paths = toys.prepared_run(tmp_path, used)
     with pytest.raises(TrainingError, match="of the trained weights changed"):
-        train.work(used, paths, "full-simpo")
+        train.work(Context(used, paths), "full-simpo")
     assert [path.name for path in paths.folder("full-simpo").iterdir()] == ["train.log"]
 
 
@@ -110,12 +112,15 @@ def test_float32_masters_move_at_the_papers_rate(tmp_path: Path, offload: bool) 
 
 
 def test_the_authors_committed_settings_run_as_declared(tmp_path: Path) -> None:
-    """Linear warm-up, then a constant rate, no clipping, optimiser on the CPU (gemma-2-2b-as-committed)."""
-    shared = {"schedule": "constant_with_warmup", "max_grad_norm": 0.0, "epochs": 3, "warmup_ratio": 0.5}
+    """Logarithmic warm-up, constant rate, no clipping, optimiser on the CPU (gemma-2-2b-as-committed)."""
+    shared = {"schedule": "constant_with_warmup", "warmup": "log", "max_grad_norm": 0.0, "epochs": 3}
+    shared |= {"warmup_ratio": 0.5}
     offloaded, weights, _ = launched(tmp_path / "offloaded", toys.profile(offload_optimizer=True, **shared))
     alone, alone_weights = plain(tmp_path / "plain", toys.profile(**shared))
     assert offloaded.facts["engine"]["zero_optimization"]["offload_optimizer"]["device"] == "cpu"
-    assert offloaded.learning_rate_trace == pytest.approx([0.0, 1e-3 / 3, 2e-3 / 3, 1e-3, 1e-3, 1e-3])
+    assert offloaded.learning_rate_trace == pytest.approx(
+        [0.0, 0.0, 1e-3 * log(2) / log(3), 1e-3, 1e-3, 1e-3]
+    )
     assert offloaded.max_grad_norm == 0.0
     assert offloaded.loss_trace == pytest.approx(alone.loss_trace, abs=1e-5)
     close(weights, alone_weights, atol=1e-5)
@@ -138,9 +143,9 @@ def test_training_resumes_from_a_checkpoint(tmp_path: Path, monkeypatch: pytest.
     with monkeypatch.context() as patched:
         patched.setattr(launch, "_follow", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            train.work(used, paths, "full-simpo")
+            train.work(Context(used, paths), "full-simpo")
     assert not paths.weights("full-simpo").exists()
-    done = train.work(used, paths, "full-simpo")
+    done = train.work(Context(used, paths), "full-simpo")
     result = done.result
     assert isinstance(result, TrainResult)
     assert result.facts["resumed_at_step"] >= 10

@@ -194,6 +194,7 @@ def test_the_authors_configuration_where_it_differs() -> None:
     assert found.training.model_dump() == paper.training.model_dump() | {
         "epochs": 1,
         "schedule": "constant_with_warmup",
+        "warmup": "log",
         "max_grad_norm": 0.0,
         "offload_optimizer": True,
     }
@@ -202,8 +203,17 @@ def test_the_authors_configuration_where_it_differs() -> None:
         "penalty_warmup": 0.2,
         "penalty_positions": "all",
     }
+    assert found.arms["full-simpo"].options == {"learning_rate": 8e-7}
     for part in ("model", "sae", "data", "evaluation"):
         assert getattr(found, part) == getattr(paper, part)
+
+
+@pytest.mark.parametrize("wrong", [{"schedule": "cosine"}, {"warmup_ratio": 0.0}])
+def test_a_logarithmic_warmup_that_deepspeed_does_not_have_is_refused(wrong: dict[str, Any]) -> None:
+    data = load_profile("gemma-2-2b-as-committed").resolved()
+    data["training"] |= wrong
+    with pytest.raises(ProfileError, match="warmup = 'log' needs"):
+        parse_profile(data, where="here")
 
 
 def test_the_two_protocols() -> None:
