@@ -53,6 +53,17 @@ def _log_factor(schedule: str, step: int, steps: int, warmup: int) -> float:
     return 1.0 if schedule == "constant_with_warmup" else (steps - step + 1) / max(1, steps - warmup)
 
 
+def begun(step: int, steps: int) -> float:
+    """Share of a training begun at a step, counted from 0: the largest r with int(steps * r) <= step.
+
+    What is off for a share r of the training is thus on from step int(steps * r), as in the authors' code.
+    """
+    share = (step + 1) / steps
+    while steps * share >= step + 1:
+        share = math.nextafter(share, 0)
+    return share
+
+
 def check_rates(used: Sequence[float], declared: Sequence[float]) -> None:
     """Compare the learning rates that the optimiser used with the declared ones.
 

@@ -23,7 +23,7 @@ from harness.training.checkpoint import Step, last_checkpoint, write_record
 from harness.training.loss import response_logprobs
 from harness.training.optimizer import log_scheduler, optimizer_class
 from harness.training.pairs import PairBatch, PairTokens, collate
-from harness.training.schedule import step_count, warmup_count
+from harness.training.schedule import begun, step_count, warmup_count
 from harness.training.shared_prompt import SharedBatch, collate_shared, shared_logprobs
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ class SimpoTrainer(CPOTrainer):  # type: ignore[misc]
             TrainingError: the loss is not finite.
         """
         losses_B, _, _ = self.cpo_loss(*self.concatenated_forward(model, batch))
-        progress = self.state.global_step / max(1, self.state.max_steps)
+        progress = begun(self.state.global_step, self.state.max_steps)
         penalty = self.arm.penalty(batch["attention_mask_BxT"], batch["response_mask_BxT"], progress)
         added = losses_B.new_zeros(()) if penalty is None else penalty.loss.to(losses_B.dtype)
         loss = losses_B.mean() + added

@@ -35,6 +35,7 @@ from harness.training.exchange import Exchange, TrainSpec
 from harness.training.movement import check_moved, check_reload, masters_moved, snapshot, weights_moved
 from harness.training.order import batch_order
 from harness.training.pairs import PairTokens, collate, read_pairs, tokenise_pairs
+from harness.training.start import first_facts
 from harness.training.trainer import ResponseModel, SimpoTrainer, trainer_arguments
 from harness.training.watch import Measured, Watch, is_main_rank
 
@@ -107,6 +108,7 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
     cache = activation_cache(spec, profile, arm, model, tokenizer, rows)
     arm.prepare(model)
     start = snapshot(model)
+    first = first_facts(arm, model, rows, pad_id(tokenizer))
     trainer = make_trainer(spec, profile, arm, model, tokenizer, rows, cache)
     trainer.on_step = Watch(exchange, spec.parent)
     measured = Measured(spec.started)
@@ -139,6 +141,7 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
         usage=usage,
         facts={
             **_facts(trainer, rows, spec, device),
+            **first,
             "resumed_at_step": resumed_at,
             "step_s_trace": measured.step_s,
             "step_tokens_trace": [step.tokens for step in trainer.steps[resumed_at:]],

@@ -7,7 +7,7 @@ import torch
 from transformers import get_scheduler
 
 from harness.core.errors import TrainingError
-from harness.training.schedule import check_rates, declared_rates, step_count, warmup_count
+from harness.training.schedule import begun, check_rates, declared_rates, step_count, warmup_count
 
 
 def test_cosine_by_hand() -> None:
@@ -73,6 +73,14 @@ def test_the_guard_lets_the_declared_schedule_pass_and_no_other() -> None:
         check_rates(declared[:-1], declared)
     with pytest.raises(TrainingError):
         check_rates([float("nan"), *declared[1:]], declared)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7, 10, 100, 125, 3749])
+def test_what_is_off_for_a_share_begins_at_the_authors_step(steps: int) -> None:
+    for ratio in [0.0, 0.05, 0.1, 0.2, 0.29, 0.3, 1 / 3, 0.5, 0.57, 0.58, 0.99]:
+        on = [begun(step, steps) >= ratio for step in range(steps)]
+        assert on.index(True) == int(steps * ratio)
+        assert on == sorted(on)
 
 
 def test_steps_are_rounded_up() -> None:
