@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from fsrl.steer import Steering
 
 REMEDY = {
-    "relu": "look for a residual stream of zeros, or an SAE whose b_dec is as large as the residual stream",
-    "soft_threshold": "set soft_threshold = 0: weights within it never reach it on so small a residual stream",
+    "relu": "look for a residual stream of zeros, or one equal to the SAE's b_dec",
+    "soft_threshold": "set soft_threshold = 0: on so small a residual stream weights within it stay shut",
     "jump_relu": "lower jump_relu.threshold or raise jump_relu.bandwidth",
 }
 

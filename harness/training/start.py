@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.training.pairs import collate
@@ -10,12 +11,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from harness.arm import Arm
-    from harness.training.worker import Rows
-
-PAIRS = 2
+    from harness.training.pairs import PairTokens
 
 
-def first_facts(arm: Arm, model: PreTrainedModel, rows: Rows, pad_id: int) -> dict[str, Any]:
+def first_facts(arm: Arm, model: PreTrainedModel, first: Sequence[PairTokens], pad_id: int) -> dict[str, Any]:
     """The facts of `Arm.at_start`, for an arm that has it.
 
     Raises:
@@ -24,6 +23,6 @@ def first_facts(arm: Arm, model: PreTrainedModel, rows: Rows, pad_id: int) -> di
     at_start = getattr(arm, "at_start", None)
     if at_start is None:
         return {}
-    batch = collate([rows.tokens[index] for index in rows.order[:PAIRS]], pad_id).to(model.device)
+    batch = collate(first, pad_id).to(model.device)
     facts: dict[str, Any] = at_start(model, batch.input_ids_BxT, batch.attention_mask_BxT)
     return facts

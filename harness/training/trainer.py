@@ -200,7 +200,7 @@ class SimpoTrainer(CPOTrainer):  # type: ignore[misc]
         if self.section.warmup == "linear":
             return super().create_scheduler(num_training_steps, optimizer)
         if self.lr_scheduler is None:
-            self.lr_scheduler = log_scheduler(
+            self.lr_scheduler: Any = log_scheduler(
                 self.section, optimizer or self.optimizer, self.args.warmup_steps, num_training_steps
             )
             self._created_lr_scheduler = True

@@ -108,7 +108,7 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
     cache = activation_cache(spec, profile, arm, model, tokenizer, rows)
     arm.prepare(model)
     start = snapshot(model)
-    first = first_facts(arm, model, rows, pad_id(tokenizer))
+    facts = first_facts(arm, model, [rows.tokens[i] for i in rows.order[:2]], pad_id(tokenizer))
     trainer = make_trainer(spec, profile, arm, model, tokenizer, rows, cache)
     trainer.on_step = Watch(exchange, spec.parent)
     measured = Measured(spec.started)
@@ -141,7 +141,7 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
         usage=usage,
         facts={
             **_facts(trainer, rows, spec, device),
-            **first,
+            **facts,
             "resumed_at_step": resumed_at,
             "step_s_trace": measured.step_s,
             "step_tokens_trace": [step.tokens for step in trainer.steps[resumed_at:]],

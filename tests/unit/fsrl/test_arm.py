@@ -101,14 +101,14 @@ def test_a_jump_relus_own_rate_is_for_its_thresholds_alone(scene: Scene) -> None
     assert arm.parameter_groups(model)[1]["params"] == [steering.adapter.log_threshold]
 
 
-def test_on_a_bfloat16_model_the_adapter_is_bfloat16_and_its_thresholds_are_not(scene: Scene) -> None:
+def test_on_a_bfloat16_model_the_weights_are_bfloat16_and_bias_and_thresholds_are_not(scene: Scene) -> None:
     model = toy_model(dtype=torch.bfloat16)
     Arm(Config.model_validate({**MINIMAL, **JUMP}), scene).prepare(model)
     model.bfloat16()
     found = {
         name: parameter.dtype for name, parameter in model.get_submodule("fsrl.adapter").named_parameters()
     }
-    assert found == {"weight": torch.bfloat16, "bias": torch.bfloat16, "log_threshold": torch.float32}
+    assert found == {"weight": torch.bfloat16, "bias": torch.float32, "log_threshold": torch.float32}
 
 
 def test_the_start_depends_on_the_scenes_seed(scene: Scene) -> None:

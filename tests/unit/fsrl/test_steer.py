@@ -257,7 +257,7 @@ def test_ties_at_the_top_do_not_depend_on_the_chunks(activation: Any, chunk: int
 
 @pytest.mark.parametrize("chunk", [0, 1, 2])
 def test_the_mask_comes_before_the_top_k(chunk: int) -> None:
-    """A masked feature, the largest, leaves its place to the next; of the two equal ones the first is kept."""
+    """A masked feature, the largest, leaves its place to the next; of two equal ones the first is kept."""
     adapter = toy_adapter(1, 4, top_fraction=0.5)
     with torch.no_grad():
         adapter.weight.copy_(torch.tensor([[9.0], [2.0], [3.0], [2.0]]))
