@@ -156,8 +156,8 @@ def _differences(paper: Profile, variant: Profile) -> Iterable[Sequence[str]]:
     before, after = values(paper), values(variant)
     for key in after:
         assumed, why = origin(variant, key)
-        said_anew = key in {**variant.sources, **variant.assumed} and (assumed, why) != origin(paper, key)
-        if before.get(key) != after[key] or said_anew:
+        named = key in {**variant.sources, **variant.assumed}
+        if before.get(key) != after[key] or (named and (assumed, why) != origin(paper, key)):
             yield f"`{key}`", _shown(before.get(key, "")), _shown(after[key]), _mark(assumed), why
     for arm, section in paper.arms.items():
         if arm not in variant.arms:

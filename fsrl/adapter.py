@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 Activation = Literal["relu", "jump_relu", "soft_threshold"]
 INIT_BOUND = 1e-9
-"""Weights start in Uniform(-1e-9, 1e-9): v is all but 0 and every gradient exists."""
+"""Weights start in Uniform(-1e-9, 1e-9): v is all but 0 and every gradient exists. A soft threshold above 0
+takes its place: within 1e-9 every unit would be shut, and stay so for want of a gradient."""
 L0_FLOOR = 1e-6
 """A feature counts as steering where abs(v) exceeds this."""
 
@@ -63,8 +64,8 @@ class Adapter(nn.Module):
         d_in, d_sae: width of the residual stream, number of features.
         activation: `relu` (equation 5), `jump_relu` (learnable thresholds) or `soft_threshold`
             (sign(z) ReLU(abs(z) - threshold), signed).
-        dtype: of weight, bias and soft threshold; a JumpReLU's threshold stays float32, even after
-            a cast of the module.
+        dtype: of weight, bias and soft threshold; a JumpReLU's threshold and bias stay float32, even after
+            a cast of the module: bias and threshold start alike, and bfloat16 would round one past the other.
         threshold: where the thresholds start; a JumpReLU's to bfloat16 precision, and its bias with it.
         bandwidth: of the straight-through estimator (JumpReLU only).
         seed: of the initial weights.
@@ -93,17 +94,21 @@ class Adapter(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        bound = (threshold if activation == "soft_threshold" else 0.0) or INIT_BOUND
         draw = torch.empty(d_sae, d_in).uniform_(
-            -INIT_BOUND, INIT_BOUND, generator=torch.Generator("cpu").manual_seed(seed)
+            -bound, bound, generator=torch.Generator("cpu").manual_seed(seed)
         )
         self.activation, self.bandwidth, self.top_fraction = activation, bandwidth, top_fraction
         self.weight = nn.Parameter(draw.to(dtype))
-        self.bias = nn.Parameter(torch.zeros(d_sae, dtype=dtype))
+        self.bias = nn.Parameter(
+            torch.zeros(d_sae, dtype=torch.float32 if activation == "jump_relu" else dtype)
+        )
+        self._float32: dict[str, Tensor] = {}
         if activation == "jump_relu":
-            # On bfloat16's grid, so that an engine that casts all parameters before training changes nothing.
             start = torch.full((d_sae,), threshold).log().bfloat16().float()
             self.log_threshold = nn.Parameter(start)
             self.bias.data.copy_(start.exp())
+            self._float32 = {"bias": start.exp(), "log_threshold": start.clone()}
         elif activation == "soft_threshold":
             self.soft_threshold = nn.Parameter(torch.full((d_sae,), threshold, dtype=dtype))
         for name in ("masked", "silenced"):
@@ -126,7 +131,10 @@ class Adapter(nn.Module):
         return max(1, int(self.d_sae * self.top_fraction))
 
     def mask(self, features: list[int]) -> None:
-        """Force v to 0 at these features and those silenced, no others; an empty list lifts the mask."""
+        """Force v to 0 at these features and those silenced, no others; an empty list lifts the mask.
+
+        The mask comes before the top-k: a masked feature takes no place among the k.
+        """
         self.masked.copy_(self.silenced)
         self.masked[features] = True
 
@@ -137,14 +145,17 @@ class Adapter(nn.Module):
 
     def forward(self, a: Tensor) -> Tensor:
         """The whole steering vector at once: (..., d_in) -> (..., d_sae)."""
-        v, _ = self.activate(nn.functional.linear(a, self.weight, self.bias), self.threshold)
+        v, _ = self.activate(self.pre_activations(a, self.weight, self.bias), self.threshold)
         v = v.masked_fill(self.masked, 0)
         if self.kept == self.d_sae:
             return v
-        kept = torch.zeros_like(v, dtype=torch.bool).scatter_(
-            -1, v.detach().abs().topk(self.kept).indices, True
-        )
-        return v.masked_fill(~kept, 0)
+        return v.masked_fill(~largest(v.detach().abs(), self.kept), 0)
+
+    def pre_activations(self, a: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """z = W_a a + b_a of some features, (..., features); float32 where the bias alone is (JumpReLU)."""
+        if weight.dtype == bias.dtype:
+            return nn.functional.linear(a, weight, bias)
+        return nn.functional.linear(a, weight).float() + bias
 
     def activate(self, z: Tensor, threshold: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """From pre-activations of some features to their steering.
@@ -165,12 +176,32 @@ class Adapter(nn.Module):
         positive, theta = torch.relu(z).float(), threshold.exp()
         v = cast(Tensor, JumpRelu.apply(positive, theta, self.bandwidth))  # type: ignore[no-untyped-call]
         step = cast(Tensor, Step.apply(positive, theta, self.bandwidth))  # type: ignore[no-untyped-call]
-        return v.to(z.dtype), step
+        return v.to(self.weight.dtype), step
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Adapter:
-        """Casts and moves of the module go through here: a JumpReLU's thresholds come out as float32."""
-        before = self.log_threshold.detach().float() if self.activation == "jump_relu" else None
+        """Casts and moves go through here; a JumpReLU's bias and thresholds come out as float32.
+
+        DeepSpeed casts each parameter of a fresh adapter on its own and then moves the module.
+        """
+        before = {name: _uncast(getattr(self, name).data, start) for name, start in self._float32.items()}
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        if before is not None and self.log_threshold.dtype != before.dtype:
-            self.log_threshold.data = before.to(self.log_threshold.device)
+        for name, value in before.items():
+            parameter = getattr(self, name)
+            if parameter.dtype != torch.float32:
+                parameter.data = value.to(parameter.device)
         return self
+
+
+def _uncast(now: Tensor, start: Tensor) -> Tensor:
+    """As float32: the start where `now` is a cast of it."""
+    same = now.dtype != start.dtype and torch.equal(now.cpu(), start.to(now.dtype))
+    return start if same else now.float()
+
+
+def largest(size: Tensor, k: int) -> Tensor:
+    """Bool like `size`: the k largest along the last dimension, NaN before all, of equal ones the first."""
+    size = size.masked_fill(size.isnan(), torch.inf)
+    last = size.topk(k).values[..., -1:]
+    above, tied = size > last, size == last
+    room = k - above.sum(-1, keepdim=True)
+    return above | (tied & (tied.cumsum(-1, dtype=torch.int32) <= room))

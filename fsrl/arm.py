@@ -51,10 +51,24 @@ class Arm:
         """Weight, bias and soft thresholds at the learning rate; a JumpReLU's thresholds at their own."""
         adapter = _steering_of(model).adapter
         thresholds = [] if adapter.threshold is None else [adapter.threshold]
-        group = {"params": [adapter.weight, adapter.bias], "lr": self.config.learning_rate}
+        rate = self.config.learning_rate
         if self.config.jump_relu is None:
-            return [{**group, "params": [adapter.weight, adapter.bias, *thresholds]}]
-        return [group, {"params": thresholds, "lr": self.config.jump_relu.threshold_learning_rate}]
+            return [{"params": [adapter.weight, adapter.bias, *thresholds], "lr": rate}]
+        alike = adapter.weight.dtype == adapter.bias.dtype  # DeepSpeed wants one dtype a group
+        parts = [[adapter.weight, adapter.bias]] if alike else [[adapter.weight], [adapter.bias]]
+        groups = [{"params": part, "lr": rate} for part in parts]
+        return [*groups, {"params": thresholds, "lr": self.config.jump_relu.threshold_learning_rate}]
+
+    def at_start(self, model: PreTrainedModel, ids_BxT: Tensor, attention_mask_BxT: Tensor) -> dict[str, Any]:
+        """What the adapter does before training, for the record.
+
+        Raises:
+            TrainingError: no unit can ever open.
+        """
+        from fsrl.start import share_on
+
+        found = share_on(model, _steering_of(model), ids_BxT, attention_mask_BxT)
+        return {"share_on_at_start": found}
 
     def penalty(self, attention_mask_BxT: Tensor, response_mask_BxT: Tensor, progress: float) -> Penalty:
         """alpha times the mean over the counted positions of the sum over features of abs(v).

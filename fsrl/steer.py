@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from torch.utils.hooks import RemovableHandle
 
 from fsrl import active
-from fsrl.adapter import L0_FLOOR, Activation, Adapter
+from fsrl.adapter import L0_FLOOR, Activation, Adapter, largest
 from fsrl.lean import LeanRelu
 from fsrl.sae import Sae, gated_relu
 from harness.core.errors import ProfileError
@@ -207,8 +207,22 @@ class Steering(nn.Module):
         return delta_NxD, l1_N, l0_N, cost_N
 
     def _values(self, a_NxD: Tensor, chunk: Chunk) -> tuple[Tensor, Tensor | None]:
-        z_NxC = nn.functional.linear(a_NxD, chunk.weight_CxD, chunk.bias_C)
+        z_NxC = self.adapter.pre_activations(a_NxD, chunk.weight_CxD, chunk.bias_C)
         return self.adapter.activate(z_NxC, chunk.threshold_C)
+
+    def units_on(self, x_NxD: Tensor) -> tuple[int, int, int]:
+        """Entries of v: those not 0, those in a JumpReLU's bandwidth, and those that may steer; no top-k."""
+        a_NxD = self.sae.encoder_input(x_NxD.to(self.adapter.weight.dtype))
+        on = near = 0
+        for chunk in self._chunks():
+            open_C = ~chunk.masked_C
+            z_NxC = self.adapter.pre_activations(a_NxD, chunk.weight_CxD, chunk.bias_C)
+            v_NxC = self.adapter.activate(z_NxC, chunk.threshold_C)[0]
+            on += int(torch.count_nonzero(v_NxC[:, open_C]))
+            if self.adapter.activation == "jump_relu" and chunk.threshold_C is not None:
+                gap_NxC = (torch.relu(z_NxC).float() - chunk.threshold_C.exp()).abs()
+                near += int((gap_NxC < self.adapter.bandwidth / 2)[:, open_C].sum())
+        return on, near, len(x_NxD) * int((~self.adapter.masked).sum())
 
     def _fused_change(self, a_NxD: Tensor, v_NxC: Tensor, chunk: Chunk) -> Tensor:
         """f' - f: exactly 0 where v is 0, since f is not negative."""
@@ -220,7 +234,10 @@ class Steering(nn.Module):
 
     @torch.no_grad()
     def _select(self, a_NxD: Tensor, chunks: list[Chunk]) -> Tensor | None:
-        """Ids of the features kept at each position, (N, k), by a running top-k over chunks; None: all."""
+        """Ids of the features kept at each position, (N, k), by a running top-k over chunks; None: all.
+
+        Masked features count as 0. Of equal values the lower ids are kept, whatever the chunks.
+        """
         k = self.adapter.kept
         if k == self.adapter.d_sae:
             return None
@@ -231,8 +248,8 @@ class Steering(nn.Module):
             new_C = torch.arange(chunk.start, chunk.start + v_NxC.shape[-1], device=a_NxD.device)
             best_NxK = torch.cat([best_NxK, v_NxC], dim=-1)
             ids_NxK = torch.cat([ids_NxK, new_C.expand(len(a_NxD), -1)], dim=-1)
-            best_NxK, order_NxK = best_NxK.topk(min(k, best_NxK.shape[-1]))
-            ids_NxK = ids_NxK.gather(-1, order_NxK)
+            kept_NxK = largest(best_NxK, min(k, best_NxK.shape[-1]))
+            best_NxK, ids_NxK = (part[kept_NxK].view(len(a_NxD), -1) for part in (best_NxK, ids_NxK))
         return ids_NxK
 
 

@@ -58,9 +58,10 @@ class Arm(Protocol):
     An arm's module has a class `Config` (a frozen pydantic model of the arm's keys in the profile) and a
     class `Arm` with this shape. Importing the module must not import torch.
 
-    Two things may be there and need not: `Config.files`, names of files below the data root that the options
-    name, which `prepare` records; and `Arm.movable`, the share of the trainable entries that training can
-    move, where it is not 1.
+    Three things may be there and need not: `Config.files`, names of files below the data root that the
+    options name, which `prepare` records; `Arm.movable`, the share of the trainable entries that training can
+    move, where it is not 1; and `Arm.at_start(model, ids_BxT, attention_mask_BxT)`, asked once before
+    training with the first pairs, whose facts `train` records and which may refuse a start that cannot train.
     """
 
     trains: ClassVar[bool]
@@ -80,7 +81,8 @@ class Arm(Protocol):
         """The arm's addition to the loss for the last forward pass; None if it has none.
 
         Args:
-            progress: share of the training steps done, in [0, 1]; 1 in evaluation.
+            progress: share of the training that has begun, in [0, 1] (`harness.training.schedule.begun`); 1
+                in evaluation.
         """
 
     def save(self, model: PreTrainedModel, folder: Path) -> None:

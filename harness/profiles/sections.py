@@ -137,7 +137,10 @@ class TrainingSection(Section):
     schedule: Literal["cosine", "constant_with_warmup", "linear"]
     """Learning-rate schedule after warm-up."""
     warmup_ratio: Rate
-    """Share of the steps in which the rate rises linearly from 0."""
+    """Share of the steps in which the rate rises from 0."""
+    warmup: Annotated[Literal["linear", "log"], Field(exclude_if=lambda value: value == "linear")] = "linear"
+    """How it rises: `log` is what DeepSpeed's WarmupLR (constant_with_warmup) and WarmupDecayLR (linear) do
+    without a `warmup_type`. Left out of the resolved profile if it is linear."""
     max_grad_norm: Annotated[float, Field(ge=0)]
     """Gradient clipping; 0 switches it off."""
     adam_beta1: float = 0.9
@@ -177,6 +180,12 @@ class TrainingSection(Section):
     def _cache_fits_the_rest(self) -> TrainingSection:
         if self.activation_cache_gib and (self.ranks > 1 or not self.share_prompt):
             raise ValueError("activation_cache_gib needs share_prompt = true and ranks = 1")
+        return self
+
+    @model_validator(mode="after")
+    def _log_warmup_is_deepspeeds(self) -> TrainingSection:
+        if self.warmup == "log" and (self.schedule == "cosine" or not self.warmup_ratio):
+            raise ValueError("warmup = 'log' needs a warmup_ratio, and no cosine schedule")
         return self
 
     @property

@@ -17,7 +17,9 @@ def check_declared(trainer: SimpoTrainer, profile: Profile) -> None:
     section = profile.training
     steps = step_count(len(trainer.train_dataset), section.pairs_per_step)
     for index, group in enumerate(trainer.arm.parameter_groups(trainer.model.language_model)):
-        declared = declared_rates(section.schedule, float(group["lr"]), steps, section.warmup_ratio)
+        declared = declared_rates(
+            section.schedule, float(group["lr"]), steps, section.warmup_ratio, section.warmup
+        )
         check_rates([step.rates[index] for step in trainer.steps], declared)
     if clipping_of(trainer) != section.max_grad_norm:
         raise TrainingError(

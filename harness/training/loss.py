@@ -41,6 +41,8 @@ def response_logprobs(model: PreTrainedModel, batch: PairBatch, *, chunk: int = 
     Only the positions that predict a response token go through the unembedding, `chunk` of them at a time,
     and under gradients each chunk's logits are computed again in the backward pass: peak memory is chunk x
     vocabulary instead of batch x length x vocabulary. The arithmetic is that of the model's own forward pass.
+    Padding has the place of the last token before it, as in the authors' code; only a penalty that counts
+    padding sees it.
 
     Args:
         model: a causal language model of transformers, with whatever hooks sit on its layers.
@@ -52,7 +54,10 @@ def response_logprobs(model: PreTrainedModel, batch: PairBatch, *, chunk: int = 
     """
     decoder = model.get_decoder()
     hidden_BxTxD = decoder(
-        input_ids=batch.input_ids_BxT, attention_mask=batch.attention_mask_BxT, use_cache=False
+        input_ids=batch.input_ids_BxT,
+        attention_mask=batch.attention_mask_BxT,
+        position_ids=(batch.attention_mask_BxT.cumsum(-1) - 1).clamp(min=0),
+        use_cache=False,
     ).last_hidden_state
     rows, columns = batch.response_mask_BxT[:, 1:].nonzero(as_tuple=True)
     hidden_NxD = hidden_BxTxD[rows, columns]

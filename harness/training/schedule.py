@@ -16,13 +16,21 @@ def step_count(rows: int, pairs_per_step: int) -> int:
 
 
 def warmup_count(steps: int, ratio: float) -> int:
-    """Steps of the linear warm-up, rounded up."""
+    """Steps of the warm-up, rounded up."""
     return math.ceil(steps * ratio)
 
 
-def declared_rates(schedule: str, peak: float, steps: int, warmup_ratio: float) -> list[float]:
-    """The learning rate of every step: linear from 0 in the warm-up, then cosine, linear or constant."""
+def declared_rates(
+    schedule: str, peak: float, steps: int, warmup_ratio: float, rise: str = "linear"
+) -> list[float]:
+    """The learning rate of every step: linear from 0 in the warm-up, then cosine, linear or constant.
+
+    With `rise = "log"` as DeepSpeed's WarmupLR and WarmupDecayLR have it where no `warmup_type` is given: one
+    step late, so that the first two steps have rate 0, and W steps of warm-up rise as log(step) / log(W).
+    """
     warmup = warmup_count(steps, warmup_ratio)
+    if rise == "log":
+        return [peak * _log_factor(schedule, step, steps, max(2, warmup)) for step in range(steps)]
     rates = []
     for step in range(steps):
         if step < warmup:
@@ -36,6 +44,24 @@ def declared_rates(schedule: str, peak: float, steps: int, warmup_ratio: float) 
         }[schedule]
         rates.append(peak * factor)
     return rates
+
+
+def _log_factor(schedule: str, step: int, steps: int, warmup: int) -> float:
+    """Share of the peak at a step, counted from 0."""
+    if step <= warmup:
+        return math.log(max(1, step)) / math.log(warmup)
+    return 1.0 if schedule == "constant_with_warmup" else (steps - step + 1) / max(1, steps - warmup)
+
+
+def begun(step: int, steps: int) -> float:
+    """Share of a training begun at a step, counted from 0: the largest r with int(steps * r) <= step.
+
+    What is off for a share r of the training is thus on from step int(steps * r), as in the authors' code.
+    """
+    share = (step + 1) / steps
+    while steps * share >= step + 1:
+        share = math.nextafter(share, 0)
+    return share
 
 
 def check_rates(used: Sequence[float], declared: Sequence[float]) -> None:

@@ -21,8 +21,9 @@ from harness.models.base_model import pad_id
 from harness.training.activation_cache import ActivationCache, replayed
 from harness.training.checkpoint import Step, last_checkpoint, write_record
 from harness.training.loss import response_logprobs
+from harness.training.optimizer import log_scheduler, optimizer_class
 from harness.training.pairs import PairBatch, PairTokens, collate
-from harness.training.schedule import step_count, warmup_count
+from harness.training.schedule import begun, step_count, warmup_count
 from harness.training.shared_prompt import SharedBatch, collate_shared, shared_logprobs
 
 if TYPE_CHECKING:
@@ -194,6 +195,17 @@ class SimpoTrainer(CPOTrainer):  # type: ignore[misc]
             )
         return self.optimizer
 
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """The profile's schedule: transformers' own; DeepSpeed's class for a logarithmic warm-up."""
+        if self.section.warmup == "linear":
+            return super().create_scheduler(num_training_steps, optimizer)
+        if self.lr_scheduler is None:
+            self.lr_scheduler: Any = log_scheduler(
+                self.section, optimizer or self.optimizer, self.args.warmup_steps, num_training_steps
+            )
+            self._created_lr_scheduler = True
+        return self.lr_scheduler
+
     def concatenated_forward(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """(B,) mean log-probability of the chosen and of the rejected responses, from one forward pass."""
         chosen_B, rejected_B = model(**batch).chunk(2)
@@ -211,7 +223,7 @@ class SimpoTrainer(CPOTrainer):  # type: ignore[misc]
             TrainingError: the loss is not finite.
         """
         losses_B, _, _ = self.cpo_loss(*self.concatenated_forward(model, batch))
-        progress = self.state.global_step / max(1, self.state.max_steps)
+        progress = begun(self.state.global_step, self.state.max_steps)
         penalty = self.arm.penalty(batch["attention_mask_BxT"], batch["response_mask_BxT"], progress)
         added = losses_B.new_zeros(()) if penalty is None else penalty.loss.to(losses_B.dtype)
         loss = losses_B.mean() + added
@@ -271,15 +283,6 @@ class SimpoTrainer(CPOTrainer):  # type: ignore[misc]
         done = len(self.steps)
         self.train(resume_from_checkpoint=folder and str(folder))
         return done
-
-
-def optimizer_class(section: TrainingSection) -> Any:
-    """AdamW: torch's, or DeepSpeed's for the CPU where the optimiser is offloaded to it."""
-    if not section.offload_optimizer:
-        return torch.optim.AdamW
-    from deepspeed.ops.adam import DeepSpeedCPUAdam
-
-    return DeepSpeedCPUAdam
 
 
 def _not_finite(what: str, step: int) -> TrainingError:

@@ -35,6 +35,7 @@ from harness.training.declared import check_declared, clipping_of
 from harness.training.exchange import Exchange, TrainSpec
 from harness.training.order import batch_order, check_even
 from harness.training.pairs import PairTokens, collate
+from harness.training.start import first_facts
 from harness.training.trainer import ResponseModel, SimpoTrainer, trainer_arguments
 from harness.training.usable import usable_pairs
 from harness.training.watch import Measured, Watch, is_main_rank
@@ -108,6 +109,7 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
     cache = activation_cache(spec, profile, arm, model, tokenizer, rows)
     arm.prepare(model)
     start = movement.snapshot(model)
+    facts = first_facts(arm, model, [rows.tokens[i] for i in rows.order[:2]], pad_id(tokenizer))
     trainer = make_trainer(spec, profile, arm, model, tokenizer, rows, cache)
     trainer.on_step = Watch(exchange, spec.parent)
     measured = Measured(spec.started)
@@ -142,6 +144,7 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
         usage=usage,
         facts={
             **_facts(trainer, rows, spec, device),
+            **facts,
             "resumed_at_step": resumed_at,
             "step_s_trace": measured.step_s,
             "step_tokens_trace": [step.tokens for step in trainer.steps[resumed_at:]],

@@ -48,6 +48,7 @@ def test_it_trains_with_two_rates(tmp_path: Path, variant: Profile) -> None:
     config = arm_config(used.arm(ARM), ARM)
     rates = config.learning_rate, config.jump_relu.threshold_learning_rate
     assert result.steps == 4
+    assert 0.2 < result.facts["share_on_at_start"] < 0.8
     saved = load_file(exchange.weights / "adapter.safetensors")
     assert saved["log_threshold"].dtype == torch.float32
     start = Adapter(

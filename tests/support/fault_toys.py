@@ -36,7 +36,7 @@ Config = full_simpo.Config
 class Arm(full_simpo.Arm):
     def penalty(self, attention_mask_BxT, response_mask_BxT, progress):
         import torch
-        if progress >= 0.5:
+        if progress > 0.5:
             {what}
         return None
 """

@@ -43,12 +43,12 @@ def test_the_papers_parameters_are_counted_exactly() -> None:
 
 
 def test_the_9b_model_is_counted_on_the_meta_device_too() -> None:
-    """Gemma-2-9B-it has 9,241,705,984 parameters; its dictionary has two features a row of 131,072."""
+    """Gemma-2-9B-it has 9,241,705,984 parameters; the later version's dictionary has 16,384 features."""
     shape = shape_of(load_profile("gemma-2-9b"))
     assert shape.base_parameters == 9_241_705_984
-    assert (shape.layers, shape.d_model, shape.layer, shape.d_sae) == (42, 3584, 20, 131_072)
-    assert shape.sae_parameters == 2 * 3584 * 131_072 + 2 * 131_072 + 3584
-    assert shape.adapter_parameters == 3584 * 131_072 + 131_072
+    assert (shape.layers, shape.d_model, shape.layer, shape.d_sae) == (42, 3584, 12, 16_384)
+    assert shape.sae_parameters == 2 * 3584 * 16_384 + 2 * 16_384 + 3584
+    assert shape.adapter_parameters == 3584 * 16_384 + 16_384
 
 
 def test_the_adapters_formula_is_that_of_the_adapter() -> None:

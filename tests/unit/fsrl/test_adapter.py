@@ -8,7 +8,7 @@ import pytest
 import torch
 from fsrl_toys import D_SAE, toy_adapter, toy_x
 
-from fsrl.adapter import INIT_BOUND, Adapter, JumpRelu, Step
+from fsrl.adapter import INIT_BOUND, Adapter, JumpRelu, Step, largest
 
 
 def hand_adapter(**options: object) -> Adapter:
@@ -154,3 +154,55 @@ def test_the_parameters_are_those_of_the_activation() -> None:
         "jump_relu": ["weight", "bias", "log_threshold"],
         "soft_threshold": ["weight", "bias", "soft_threshold"],
     }
+
+
+def test_a_soft_threshold_starts_with_units_open_at_the_authors_threshold() -> None:
+    adapter = Adapter(16, D_SAE, activation="soft_threshold", threshold=1e-6, seed=5)
+    assert 1e-7 < adapter.weight.abs().max() <= 1e-6
+    v = adapter(toy_x(64, 16))
+    assert 0.5 < (v != 0).float().mean() < 1
+    v.abs().sum().backward()
+    assert adapter.weight.grad is not None
+    assert (adapter.weight.grad.abs().sum(-1) > 0).all()
+
+
+def test_a_soft_threshold_of_0_starts_as_the_others_do() -> None:
+    weight = Adapter(16, D_SAE, activation="soft_threshold", seed=5).weight
+    assert torch.equal(weight, Adapter(16, D_SAE, seed=5).weight)
+
+
+@pytest.mark.parametrize("threshold", [1e-3, 0.05, 0.3])
+def test_a_jump_relu_starts_with_half_its_units_on_in_every_dtype(threshold: float) -> None:
+    shares = []
+    for dtype in (torch.float32, torch.bfloat16):
+        adapter = Adapter(16, 1024, activation="jump_relu", threshold=threshold, dtype=dtype, seed=5)
+        assert adapter.weight.dtype == dtype
+        assert adapter.bias.dtype == adapter.log_threshold.dtype == torch.float32
+        v = adapter((100 * toy_x(64, 16)).to(dtype))
+        assert v.dtype == dtype
+        shares.append((v != 0).float().mean().item())
+    assert shares[0] == pytest.approx(0.5, abs=0.05)
+    assert shares[1] == pytest.approx(shares[0], abs=0.01)
+
+
+def test_bias_and_threshold_come_back_after_an_engine_has_cast_each_of_them() -> None:
+    """DeepSpeed under bfloat16: `p.data = p.data.bfloat16()` of every parameter, then `module.to(device)`."""
+    adapter = Adapter(16, D_SAE, activation="jump_relu", threshold=0.0123)
+    before = {name: parameter.detach().clone() for name, parameter in adapter.named_parameters()}
+    for parameter in adapter.parameters():
+        parameter.data = parameter.data.bfloat16()
+    adapter.to("cpu")
+    assert adapter.weight.dtype == torch.bfloat16
+    assert torch.equal(adapter.bias, before["bias"])
+    assert torch.equal(adapter.log_threshold, before["log_threshold"])
+    with torch.no_grad():
+        adapter.bias.add_(1)
+    adapter.bfloat16()
+    assert torch.equal(adapter.bias, before["bias"] + 1), "trained values are kept"
+
+
+def test_of_equal_values_the_lower_features_are_kept() -> None:
+    size = torch.tensor([[3.0, 1.0, 2.0, 2.0, 2.0], [0.0, 0.0, 0.0, 0.0, 0.0], [1.0, 5.0, 5.0, 5.0, 9.0]])
+    assert largest(size, 3).int().tolist() == [[1, 0, 1, 1, 0], [1, 1, 1, 0, 0], [0, 1, 1, 0, 1]]
+    size[1, 4] = torch.nan
+    assert largest(size, 2).int()[1].tolist() == [1, 0, 0, 0, 1]

@@ -101,14 +101,14 @@ def test_a_jump_relus_own_rate_is_for_its_thresholds_alone(scene: Scene) -> None
     assert arm.parameter_groups(model)[1]["params"] == [steering.adapter.log_threshold]
 
 
-def test_on_a_bfloat16_model_the_adapter_is_bfloat16_and_its_thresholds_are_not(scene: Scene) -> None:
+def test_on_a_bfloat16_model_the_weights_are_bfloat16_and_bias_and_thresholds_are_not(scene: Scene) -> None:
     model = toy_model(dtype=torch.bfloat16)
     Arm(Config.model_validate({**MINIMAL, **JUMP}), scene).prepare(model)
     model.bfloat16()
     found = {
         name: parameter.dtype for name, parameter in model.get_submodule("fsrl.adapter").named_parameters()
     }
-    assert found == {"weight": torch.bfloat16, "bias": torch.bfloat16, "log_threshold": torch.float32}
+    assert found == {"weight": torch.bfloat16, "bias": torch.float32, "log_threshold": torch.float32}
 
 
 def test_the_start_depends_on_the_scenes_seed(scene: Scene) -> None:
@@ -205,3 +205,36 @@ def test_a_batch_without_a_counted_position_is_refused(scene: Scene) -> None:
     model(IDS, attention_mask=ATTENTION)
     with pytest.raises(TrainingError, match="no position"):
         arm.penalty(ATTENTION, torch.zeros_like(RESPONSE), 1.0)
+
+
+# --- the start
+
+SHUT = {"activation": "soft_threshold", "soft_threshold": 1e-6}
+
+
+def started(scene: Scene, dtype: torch.dtype = torch.float32, **options: Any) -> dict[str, Any]:
+    model, arm = toy_model(dtype=dtype), Arm(Config.model_validate({**MINIMAL, **options}), scene)
+    arm.prepare(model)
+    return arm.at_start(model, IDS, ATTENTION)
+
+
+@pytest.mark.parametrize("options", [{}, JUMP, SHUT], ids=["relu", "jump_relu", "soft_threshold"])
+def test_the_share_of_units_that_are_on_at_the_start_is_known(scene: Scene, options: dict[str, Any]) -> None:
+    found = started(scene, **options)["share_on_at_start"]
+    assert 0.2 < found < 0.95
+    assert started(scene, torch.bfloat16, **options)["share_on_at_start"] == pytest.approx(found, abs=0.03)
+
+
+@pytest.mark.parametrize("activation", ["relu", "soft_threshold", "jump_relu"])
+def test_a_start_from_which_no_unit_can_open_is_refused(scene: Scene, activation: str) -> None:
+    options: dict[str, Any] = {"soft_threshold": SHUT, "jump_relu": JUMP}.get(activation, {})
+    model, arm = toy_model(), Arm(Config.model_validate({**MINIMAL, **options}), scene)
+    arm.prepare(model)
+    with torch.no_grad():
+        model.get_submodule("fsrl").adapter.bias.sub_(1)  # type: ignore[union-attr, operator]
+        model.get_submodule("fsrl").adapter.weight.zero_()  # type: ignore[union-attr, operator]
+        if activation == "soft_threshold":
+            model.get_submodule("fsrl").adapter.bias.zero_()  # type: ignore[union-attr, operator]
+    with pytest.raises(TrainingError, match="none can ever open") as caught:
+        arm.at_start(model, IDS, ATTENTION)
+    assert activation in str(caught.value)

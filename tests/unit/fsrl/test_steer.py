@@ -224,3 +224,53 @@ def test_the_full_path_without_the_encoder_is_refused() -> None:
     steering = Steering(toy_adapter(), Sae(tensors, apply_b_dec_to_input=True), path="full")
     with pytest.raises(ValueError, match="encoder"):
         steering(toy_x(1, 2, D_IN))
+
+
+# --- the top-k where values tie
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("chunk", [0, 3, 4, 7])
+def test_ties_at_the_top_do_not_depend_on_the_chunks(activation: Any, chunk: int) -> None:
+    """Ten features of two values each, some shut and near their thresholds: k cuts through equals."""
+    found = []
+    for size in (1, chunk):
+        adapter = toy_adapter(2, 10, activation=activation, top_fraction=0.6)
+        with torch.no_grad():
+            adapter.weight.copy_(torch.tensor([[0.25, 0.0], [0.0, 0.25]]).repeat(5, 1))
+            adapter.bias.zero_()
+            if adapter.threshold is not None:
+                adapter.threshold.fill_(-1.5 if activation == "jump_relu" else 0.125)
+        sae = toy_sae(2, 10)
+        steering = Steering(adapter, sae, chunk_features=size)
+        out = steering(torch.tensor([[[1.0, 1.0], [0.5, 0.75], [-1.0, 2.0]]]))
+        assert steering.readings is not None
+        (steering.readings.cost_BxT.sum() + out.sum()).backward()
+        kept = [None if p.grad is None else p.grad != 0 for p in adapter.parameters()]
+        found.append([steering.readings.l0_BxT, steering.readings.l1_BxT, *kept])
+        if adapter.threshold is not None:
+            assert adapter.threshold.grad is not None
+            found[-1].append(adapter.threshold.grad)
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("chunk", [0, 1, 2])
+def test_the_mask_comes_before_the_top_k(chunk: int) -> None:
+    """A masked feature, the largest, leaves its place to the next; of two equal ones the first is kept."""
+    adapter = toy_adapter(1, 4, top_fraction=0.5)
+    with torch.no_grad():
+        adapter.weight.copy_(torch.tensor([[9.0], [2.0], [3.0], [2.0]]))
+        adapter.bias.zero_()
+    adapter.mask([0])
+    sae = Sae(
+        {
+            "W_enc": torch.ones(1, 4),
+            "b_enc": torch.zeros(4),
+            "W_dec": torch.ones(4, 1),
+            "b_dec": torch.zeros(1),
+        },
+        apply_b_dec_to_input=False,
+    )
+    assert adapter(torch.ones(1)).tolist() == [0, 2, 3, 0]
+    assert Steering(adapter, sae, chunk_features=chunk)(torch.ones(1, 1, 1)).item() == 1 + 2 + 3

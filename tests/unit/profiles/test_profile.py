@@ -194,6 +194,7 @@ def test_the_authors_configuration_where_it_differs() -> None:
     assert found.training.model_dump() == paper.training.model_dump() | {
         "epochs": 1,
         "schedule": "constant_with_warmup",
+        "warmup": "log",
         "max_grad_norm": 0.0,
         "offload_optimizer": True,
     }
@@ -202,8 +203,25 @@ def test_the_authors_configuration_where_it_differs() -> None:
         "penalty_warmup": 0.2,
         "penalty_positions": "all",
     }
+    assert found.arms["full-simpo"].options == {"learning_rate": 8e-7}
     for part in ("model", "sae", "data", "evaluation"):
         assert getattr(found, part) == getattr(paper, part)
+
+
+def test_the_later_versions_run_of_the_9b() -> None:
+    found = load_profile("gemma-2-9b")
+    assert (found.sae.layer, found.sae.sae_id) == (12, "layer_12/width_16k/average_l0_130")
+    assert (found.data.max_prompt_length, found.data.max_length) == (1600, 1600 + 1400)
+    options = found.arms["fsrl"].options
+    assert (options["learning_rate"], options["penalty_coefficient"]) == (6e-5, 1e-2)
+
+
+@pytest.mark.parametrize("wrong", [{"schedule": "cosine"}, {"warmup_ratio": 0.0}])
+def test_a_logarithmic_warmup_that_deepspeed_does_not_have_is_refused(wrong: dict[str, Any]) -> None:
+    data = load_profile("gemma-2-2b-as-committed").resolved()
+    data["training"] |= wrong
+    with pytest.raises(ProfileError, match="warmup = 'log' needs"):
+        parse_profile(data, where="here")
 
 
 def test_the_two_protocols() -> None:

@@ -87,6 +87,24 @@ def test_padding_does_not_change_a_row() -> None:
     torch.testing.assert_close(together[[1, 3]], alone[1], atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("build", [toys.model, llama])
+def test_padding_has_the_authors_places_and_changes_no_bit_of_a_row(build: Any) -> None:
+    """cumsum(mask) - 1: padding stays at the last token's place, where a penalty that counts it sees it."""
+    model, batch = build(), collate(ROWS, 0)
+    seen: list[torch.Tensor] = []
+    model.model.layers[0].register_forward_hook(lambda _module, _given, output: seen.append(output))
+    places = [[0, 1, 2, 3, 4, 5, 6], [0, 1, 2, 2, 2, 2, 2], [0, 1, 2, 3, 4, 5, 5], [0, 1, 2, 3, 4, 5, 6]]
+    with torch.no_grad():
+        response_logprobs(model, batch)
+        for ids in (torch.tensor(places), None):
+            model(input_ids=batch.input_ids_BxT, attention_mask=batch.attention_mask_BxT, position_ids=ids)
+    ours, theirs, default = (one[0] if isinstance(one, tuple) else one for one in seen)
+    assert torch.equal(ours, theirs)
+    real = batch.attention_mask_BxT.bool()
+    assert torch.equal(ours[real], default[real])
+    assert not torch.equal(ours[~real], default[~real])
+
+
 def test_what_fills_the_padding_does_not_matter() -> None:
     model = toys.model()
     with torch.no_grad():

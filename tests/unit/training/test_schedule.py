@@ -7,7 +7,7 @@ import torch
 from transformers import get_scheduler
 
 from harness.core.errors import TrainingError
-from harness.training.schedule import check_rates, declared_rates, step_count, warmup_count
+from harness.training.schedule import begun, check_rates, declared_rates, step_count, warmup_count
 
 
 def test_cosine_by_hand() -> None:
@@ -35,23 +35,32 @@ def test_transformers_schedulers_agree(name: str, steps: int, ratio: float) -> N
     assert used == pytest.approx(declared_rates(name, 3e-4, steps, ratio), abs=1e-10)
 
 
-def test_deepspeeds_warmup_is_ours_one_step_late_or_rises_with_the_logarithm() -> None:
-    """What the profile gemma-2-2b-as-committed says of the authors' WarmupLR (docs/provenance.md)."""
-    from deepspeed.runtime.lr_schedules import WarmupLR
+@pytest.mark.parametrize(
+    ("schedule", "kind"), [("constant_with_warmup", "WarmupLR"), ("linear", "WarmupDecayLR")]
+)
+@pytest.mark.parametrize(("steps", "ratio"), [(40, 0.25), (7, 0.1), (20, 1.0), (1, 1.0), (3749, 0.1)])
+def test_a_logarithmic_warmup_is_deepspeeds_own(schedule: str, kind: str, steps: int, ratio: float) -> None:
+    """DeepSpeed's classes without a `warmup_type`, stepped as its engine does: after each optimiser step."""
+    from deepspeed.runtime import lr_schedules
 
-    ours = declared_rates("constant_with_warmup", 1e-7, 40, 0.25)
-    assert ours == pytest.approx([1e-8 * i for i in range(10)] + [1e-7] * 30)
-    used: dict[str, list[float]] = {"linear": [], "log": []}
-    for kind, rates in used.items():
-        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1e-7)
-        scheduler = WarmupLR(optimizer, warmup_max_lr=1e-7, warmup_num_steps=10, warmup_type=kind)
-        for _ in range(40):
-            rates.append(optimizer.param_groups[0]["lr"])
-            optimizer.step()
-            scheduler.step()
-    assert used["linear"][1:] == pytest.approx(ours[:-1])
-    assert all(log > linear for log, linear in zip(used["log"][2:11], used["linear"][2:11], strict=True))
-    assert used["log"][11:] == pytest.approx([1e-7] * 29)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1e-7)
+    more = {"total_num_steps": steps} if kind == "WarmupDecayLR" else {}
+    scheduler = getattr(lr_schedules, kind)(
+        optimizer, warmup_max_lr=1e-7, warmup_num_steps=warmup_count(steps, ratio), **more
+    )
+    used = []
+    for _ in range(steps):
+        used.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    assert used == pytest.approx(declared_rates(schedule, 1e-7, steps, ratio, "log"), rel=1e-12)
+
+
+def test_a_logarithmic_warmup_by_hand() -> None:
+    """8 steps of warm-up, from the third step on: log 2, log 3 ... log 8 over log 8."""
+    rates = declared_rates("constant_with_warmup", 3.0, 10, 0.8, "log")
+    assert rates == pytest.approx([0, 0, 1, 1.5849625, 2, 2.3219281, 2.5849625, 2.8073549, 3, 3])
+    assert declared_rates("linear", 3.0, 8, 0.25, "log") == pytest.approx([0, 0, 3, 3, 2.5, 2, 1.5, 1])
 
 
 def test_the_guard_lets_the_declared_schedule_pass_and_no_other() -> None:
@@ -64,6 +73,14 @@ def test_the_guard_lets_the_declared_schedule_pass_and_no_other() -> None:
         check_rates(declared[:-1], declared)
     with pytest.raises(TrainingError):
         check_rates([float("nan"), *declared[1:]], declared)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7, 10, 100, 125, 3749])
+def test_what_is_off_for_a_share_begins_at_the_authors_step(steps: int) -> None:
+    for ratio in [0.0, 0.05, 0.1, 0.2, 0.29, 0.3, 1 / 3, 0.5, 0.57, 0.58, 0.99]:
+        on = [begun(step, steps) >= ratio for step in range(steps)]
+        assert on.index(True) == int(steps * ratio)
+        assert on == sorted(on)
 
 
 def test_steps_are_rounded_up() -> None:

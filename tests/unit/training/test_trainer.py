@@ -75,7 +75,8 @@ def test_a_run_records_losses_rates_and_tokens(tmp_path: Path) -> None:
     assert made.steps[1].rates == (1e-3,)
     assert made.steps[0].tokens == int(first.attention_mask_BxT.sum())
     assert all(step.grad_norm is not None and step.grad_norm > 0 for step in made.steps)
-    assert arm.asked == [0.0, 0.0, 0.25, 0.25, 0.5, 0.5, 0.75, 0.75]
+    assert arm.asked == pytest.approx([0.25, 0.25, 0.5, 0.5, 0.75, 0.75, 1.0, 1.0])
+    assert arm.asked[0] < 0.25
     assert made.steps[-1].loss < made.steps[0].loss
 
 
@@ -183,3 +184,13 @@ def test_the_penalty_is_off_for_the_first_fifth_of_the_steps(tmp_path: Path) -> 
     added = [step.penalised_loss - step.loss for step in made.steps]
     assert added[:2] == [0.0, 0.0]
     assert all(extra > 0 for extra in added[2:])
+
+
+def test_the_penalty_begins_at_the_authors_step(tmp_path: Path) -> None:
+    """int(10 * 0.25) = 2 steps without; it was 3."""
+    used = toys.profile(epochs=5, max_grad_norm=0.0)
+    config = Config(learning_rate=1e-3, penalty_coefficient=0.5, penalty_warmup=0.25)
+    arm = Arm(config, fsrl_toys.toy_scene(fsrl_toys.write_sae(tmp_path / "sae")))
+    made, _ = trainer(tmp_path, used, arm)
+    made.train()
+    assert [step.penalised_loss > step.loss for step in made.steps] == [False] * 2 + [True] * 8
