@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -19,13 +20,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from harness.core.artefact import write_json
 from harness.core.documents import read_result
-from harness.core.errors import TrainingError, UnavailableError
+from harness.core.errors import TrainingError, UnavailableError, UsageError
 from harness.core.results import TrainResult
 from harness.profiles.profile import Profile
 from harness.training.exchange import Exchange, TrainSpec
 
 POLL_S = 0.2
 GRACE_S = 10.0
+THREADS = re.compile("0*[1-9][0-9]{0,5}")
 
 
 def engine_settings(profile: Profile) -> dict[str, Any]:
@@ -51,9 +53,22 @@ def engine_settings(profile: Profile) -> dict[str, Any]:
 
 
 def threads_per_rank(ranks: int) -> int:
-    """CPU threads of one rank: OMP_NUM_THREADS where it is set, else this process' cores, shared evenly."""
-    cores = int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
-    return max(1, cores // ranks)
+    """CPU threads of one rank: those of OMP_NUM_THREADS where it is set, else of this process' cores.
+
+    OpenMP allows a list, one number for each level of nested parallel regions; the outermost counts here.
+
+    Raises:
+        UsageError: OMP_NUM_THREADS is no list of positive whole numbers.
+    """
+    said = os.environ.get("OMP_NUM_THREADS", "").strip()
+    levels = [level.strip() for level in said.split(",")]
+    if said and not all(THREADS.fullmatch(level) for level in levels):
+        raise UsageError(
+            "OMP_NUM_THREADS is not a number of threads",
+            value=said,
+            remedy="set it to a positive whole number, or to a list of them as in 2,1; or unset it",
+        )
+    return max(1, (int(levels[0]) if said else len(os.sched_getaffinity(0))) // ranks)
 
 
 def launch(spec: TrainSpec, ranks: int, label: str) -> TrainResult:
@@ -126,6 +141,7 @@ def _environment(spec: TrainSpec) -> dict[str, str]:
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "OMP_NUM_THREADS": str(spec.threads),
+        "PYTHONIOENCODING": "utf-8",
         "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path),
         "TOKENIZERS_PARALLELISM": "false",
         "TRL_EXPERIMENTAL_SILENCE": "1",

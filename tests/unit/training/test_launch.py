@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import training_toys as toys
 
-from harness.core.errors import DataError, TrainingError, UnavailableError
+from harness.core.errors import DataError, TrainingError, UnavailableError, UsageError
 from harness.profiles.profile import load_profile
 from harness.training import launch
 from harness.training.exchange import Exchange, TrainSpec
@@ -42,8 +42,20 @@ def test_settings_follow_dtype_clipping_and_offload() -> None:
 def test_threads_are_shared_by_the_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "8")
     assert [launch.threads_per_rank(ranks) for ranks in (1, 2, 16)] == [8, 4, 1]
+    for said, threads in (("2,1", 2), (" 3 , 2", 3), ("04", 4), ("  ", len(os.sched_getaffinity(0)))):
+        monkeypatch.setenv("OMP_NUM_THREADS", said)
+        assert launch.threads_per_rank(1) == threads
     monkeypatch.delenv("OMP_NUM_THREADS")
     assert launch.threads_per_rank(1) == len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize("said", ["two", "0", "-2", "2.0", "2,", ",2", "2 1", "2,0", "\u0662", "9" * 5000])
+def test_threads_that_are_no_number_are_refused(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", said)
+    with pytest.raises(UsageError, match="OMP_NUM_THREADS is not a number of threads") as caught:
+        launch.threads_per_rank(1)
+    assert caught.value.value == said
+    assert "2,1" in caught.value.remedy
 
 
 def run_instead(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
