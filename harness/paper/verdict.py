@@ -86,7 +86,7 @@ def judge(paper: Paper, outcome: Outcome, studies: Sequence[StudyFinding] = ()) 
     Args:
         studies: what the studies of the run found; a claim about one that is not there is `not run`.
     """
-    about_paper = outcome.profile == paper.profile and outcome.model == paper.model
+    about_paper = outcome.paper_values and outcome.profile == paper.profile and outcome.model == paper.model
     return [_judge_one(claim, outcome, about_paper, studies) for claim in paper.claims]
 
 

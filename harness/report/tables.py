@@ -19,13 +19,17 @@ from harness.paper.verdict import Verdict
 MINUTE = 60.0
 PEAKS = ("peak_allocated_gib", "peak_reserved_gib", "peak_rss_gib")
 COMMIT_DIGITS = 12
+PAPER_ROWS = (
+    "`lost`: the paper prints a number here, but it is missing from the text that we worked from; "
+    "`not printed`: the paper has none. The paper does not say whether its FSRL loss includes the penalty."
+)
 
 
 def table1(outcome: Outcome, paper: Paper) -> Sheet:
     """Table 1: scores, differences to the base with their 95 % intervals, the paper's values.
 
     Args:
-        paper: for the values that it prints.
+        paper: for the values that it prints, which stand beside those of a run that says so.
     """
     headings = ("Arm", *(heading(column, _common_n(outcome, column)) for column in outcome.columns))
     rows: list[Row] = []
@@ -34,7 +38,8 @@ def table1(outcome: Outcome, paper: Paper) -> Sheet:
         rows.append(line(arm.title, *scores, group=True))
         if name != BASE:
             rows.append(line("  vs. base [95 % CI]", *(_to_base(outcome, name, c) for c in outcome.columns)))
-        rows.append(line("  paper", *(_printed(paper, f"{name}/{c.name}") for c in outcome.columns)))
+        if outcome.paper_values:
+            rows.append(line("  paper", *(_printed(paper, f"{name}/{c.name}") for c in outcome.columns)))
     title = f"Table 1. {outcome.title}"
     return Sheet("table1", title, headings, tuple(rows), (*notes(outcome), *_table1_notes(outcome, paper)))
 
@@ -51,16 +56,16 @@ def cost_table(outcome: Outcome, paper: Paper) -> Sheet:
         "Peak allocated (GiB)",
         "Peak reserved (GiB)",
         "Peak RSS (GiB)",
-        "Paper: memory",
-        "Paper: epoch",
+        *(("Paper: memory", "Paper: epoch") if outcome.paper_values else ()),
     )
-    rows = tuple(_cost_row(name, arm, paper) for name, arm in outcome.arms.items())
+    beside = paper if outcome.paper_values else None
+    rows = tuple(_cost_row(name, arm, beside) for name, arm in outcome.arms.items())
     reason = next((c.reason for c in paper.claims if "full-simpo/memory" in c.cells), "")
     remarks = (
         *notes(outcome),
         "Tokens/s and memory: of training. Tokens without padding; loading and compiling are inside the "
         "training total only. Memory of GPUs: the CUDA allocator's peaks; RSS: of the process.",
-        f"The paper's numbers: {reason}",
+        *((f"The paper's numbers: {reason}",) if outcome.paper_values else ()),
     )
     return Sheet("cost", f"Costs. {outcome.title}", headings, rows, remarks)
 
@@ -179,10 +184,10 @@ def _printed(paper: Paper, cell: str) -> Cell:
     return Cell(text, number=float(found[0]) if found else None)
 
 
-def _cost_row(name: str, arm: ArmOutcome, paper: Paper) -> Row:
+def _cost_row(name: str, arm: ArmOutcome, paper: Paper | None) -> Row:
     usage, at = arm.training_usage, f"/arms/{name}/training_usage"
     evaluation = _minutes(arm.evaluation_usage.wall_s, f"/arms/{name}/evaluation_usage/wall_s")
-    printed = (_printed(paper, f"{name}/{cell}") for cell in ("memory", "epoch"))
+    printed = [_printed(paper, f"{name}/{cell}") for cell in ("memory", "epoch")] if paper else []
     if usage is None:
         untrained = ("n/a (not trained)",) * 3
         return line(arm.title, numeric(0, "d"), *untrained, evaluation, *untrained, *printed, group=True)
@@ -255,9 +260,7 @@ def _table1_notes(outcome: Outcome, paper: Paper) -> tuple[str, ...]:
         f"±: standard error{' (percentage points)' if percent else ''}. Difference to base: same items, 95 % "
         f"interval of a paired bootstrap; * p < {LEVEL:g} (exact McNemar for 0/1 scores, else bootstrap), "
         f"Holm-corrected over {outcome.comparisons.family} tests.",
-        f"paper: {paper.reference}; `lost`: the paper prints a number here, but it is missing from the text "
-        "that we worked from; `not printed`: the paper has none. The paper does not say whether its FSRL "
-        "loss includes the penalty.",
+        *((f"paper: {paper.reference}; {PAPER_ROWS}",) if outcome.paper_values else ()),
         _sae_note(outcome.sae),
     )
 

@@ -14,7 +14,7 @@ from harness.core.sheet import Sheet
 from harness.findings.outcome import Outcome
 from harness.paper.claims import read_paper
 from harness.paper.verdict import judge
-from harness.report.csv_tables import times_csv
+from harness.report.csv_tables import cost_csv, table1_csv, times_csv
 from harness.report.latex_table import latex
 from harness.report.tables import cost_table, table1, times_table, verdict_summary, verdict_table
 
@@ -91,6 +91,18 @@ def test_no_number_stands_where_the_paper_lost_one(outcome: Outcome) -> None:
     papers = [row.texts for row in table1(outcome, read_paper()).rows if row.texts[0].strip() == "paper"]
     assert [row[3:] for row in papers] == [("lost",) * 4] * 3
     assert [row[1] for row in papers] == ["not printed", "2.19", "2.73"]
+
+
+def test_the_papers_values_stand_only_where_the_profile_says_so(outcome: Outcome) -> None:
+    own, paper = outcome.model_copy(update={"paper_values": False}), read_paper()
+    for sheet in (table1(own, paper), cost_table(own, paper)):
+        text = markdown(sheet)
+        assert not re.search(r"2\.19|2\.73|93 GB|105 min|[Pp]aper:|paper's numbers", text)
+        assert {len(row.cells) for row in sheet.rows} == {len(sheet.headings)}
+    assert len(table1(outcome, paper).rows) - len(table1(own, paper).rows) == 3
+    for text in (table1_csv(own, paper), cost_csv(own, paper)):
+        assert not re.search(r"2\.19|2\.73|93 GB|lost", text)
+    assert not any(one.about_paper for one in judge(paper, own.model_copy(update={"profile": paper.profile})))
 
 
 def test_verdicts_of_another_profile_never_say_reproduced_about_the_paper(outcome: Outcome) -> None:
