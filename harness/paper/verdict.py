@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from harness.core.measures import measure
 from harness.core.results import Record
-from harness.core.statistics import LEVEL, deciding_n, normal_interval
+from harness.core.statistics import LEVEL, deciding_n, score_interval
 from harness.findings import Finding as StudyFinding
 from harness.findings.outcome import ArmOutcome, Outcome
 from harness.paper.claims import (
@@ -164,8 +164,8 @@ def _side(predicate: Direction, name: str, outcome: Outcome) -> Finding:
         f"{number * what.scale:+.{what.decimals}f}" for number in (one.effect, one.low, one.high)
     )
     evidence = (
-        f"{what.title}, {predicate.arm} - {predicate.reference}: {effect} [{low}, {high}] {what.step}, "
-        f"p = {one.p_holm:.2g}, n = {one.n}"
+        f"{what.title}, {predicate.arm} - {predicate.reference}: {effect} [{low}, {high}] {what.step} "
+        f"(95 % CI, uncorrected), p = {one.p_holm:.2g} after Holm, n = {one.n}"
     )
     if one.p_holm < LEVEL and one.effect != 0:
         same = (one.effect > 0) == (predicate.sign > 0)
@@ -180,7 +180,7 @@ def _equal(predicate: Value, name: str, arm: ArmOutcome) -> Finding:
     what = measure(name)
     if score is None:
         return Finding("not run", (f"{what.title} was not scored",))
-    low, high = normal_interval(score.value, score.stderr)
+    low, high = score_interval(score)
     evidence = (
         f"{what.title}, {predicate.arm}: {score.value:.3f} [{low:.3f}, {high:.3f}], n = {score.n}; "
         f"printed {predicate.printed:g}, tolerance {predicate.tolerance:g}"

@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from harness.core.measures import BASE, PENALISED_LOSS, PERCENT, Measure
+from harness.core.results import Score
 from harness.core.sheet import Cell, Row, Sheet, bounded, line, numeric, plus_minus
-from harness.core.statistics import LEVEL, Difference, SeedDifference
+from harness.core.statistics import LEVEL, Difference, SeedDifference, unanimous, wilson_interval
 from harness.findings.outcome import ArmOutcome, Outcome, SaeFacts
 from harness.paper.claims import Paper
 from harness.paper.verdict import Verdict
@@ -19,6 +20,7 @@ from harness.paper.verdict import Verdict
 MINUTE = 60.0
 PEAKS = ("peak_allocated_gib", "peak_reserved_gib", "peak_rss_gib")
 COMMIT_DIGITS = 12
+WILSON = "; (Wilson): half of Wilson's 95 % interval, where all items were wrong or all right"
 PAPER_ROWS = (
     "`lost`: the paper prints a number here, but it is missing from the text that we worked from; "
     "`not printed`: the paper has none. The paper does not say whether its FSRL loss includes the penalty."
@@ -110,6 +112,7 @@ def verdict_table(outcome: Outcome, verdicts: Sequence[Verdict]) -> Sheet:
     remarks = (
         *notes(outcome),
         f"{scope} `arithmetic holds`: the paper's own printed numbers agree with one another; nothing ran.",
+        "Intervals in square brackets: 95 %, uncorrected, so that one may leave out 0 where p is above 0.05. "
         f"p values: two-sided, Holm-corrected over {outcome.comparisons.family} tests; `n to decide`: items "
         "for 80 % power at the corrected level if the observed effect is the true one.",
     )
@@ -149,6 +152,18 @@ def mean(value: float, error: float, column: Measure, pointer: str) -> Cell:
     return plus_minus(value, error, f".{column.decimals}f", pointer, column.scale)
 
 
+def scored(score: Score, column: Measure, pointer: str) -> Cell:
+    """A score with its standard error, or half of Wilson's interval if all items are wrong or all right."""
+    if score.stderr:
+        return mean(score.value, score.stderr, column, pointer)
+    if not unanimous(score) or column.scale != PERCENT:
+        alike = numeric(score.value, f".{column.decimals}f", pointer, column.scale)
+        return alike._replace(text=f"{alike.text} (all alike: n too small)")
+    low, high = wilson_interval(score.value, score.n)
+    cell = mean(score.value, (high - low) / 2, column, pointer)
+    return cell._replace(text=f"{cell.text} (Wilson)")
+
+
 def effect(one: Difference | SeedDifference, column: Measure, pointer: str) -> Cell:
     """A difference with its interval, in the measure's unit."""
     spec, at = f"+.{column.decimals}f", f"{pointer}/effect"
@@ -165,7 +180,7 @@ def _score(outcome: Outcome, arm: str, column: Measure) -> Cell:
     score = outcome.arms[arm].scores.get(column.name)
     if score is None:
         return Cell("n/a (not scored)")
-    cell = mean(score.value, score.stderr, column, f"/arms/{arm}/scores/{column.name}/value")
+    cell = scored(score, column, f"/arms/{arm}/scores/{column.name}/value")
     same = _common_n(outcome, column) is not None
     return cell if same else cell._replace(text=f"{cell.text} (n = {score.n})")
 
@@ -256,10 +271,14 @@ def notes(outcome: Outcome) -> tuple[str, ...]:
 
 def _table1_notes(outcome: Outcome, paper: Paper) -> tuple[str, ...]:
     percent = any(column.scale == PERCENT for column in outcome.columns)
+    scores = [
+        arm.scores[c.name] for arm in outcome.arms.values() for c in outcome.columns if c.name in arm.scores
+    ]
     return (
-        f"±: standard error{' (percentage points)' if percent else ''}. Difference to base: same items, 95 % "
-        f"interval of a paired bootstrap; * p < {LEVEL:g} (exact McNemar for 0/1 scores, else bootstrap), "
-        f"Holm-corrected over {outcome.comparisons.family} tests.",
+        f"±: standard error{' (percentage points)' if percent else ''}"
+        f"{WILSON if any(map(unanimous, scores)) else ''}. Difference to base: same items, 95 % interval of "
+        f"a paired bootstrap, uncorrected; * p < {LEVEL:g} (exact McNemar for 0/1 scores, else bootstrap), "
+        f"Holm-corrected over {outcome.comparisons.family} tests, so that an interval without 0 may lack it.",
         *((f"paper: {paper.reference}; {PAPER_ROWS}",) if outcome.paper_values else ()),
         _sae_note(outcome.sae),
     )

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from harness.core.markdown_table import markdown
+from harness.core.results import Score
 from harness.core.sheet import Sheet
 from harness.findings.outcome import Outcome
 from harness.paper.claims import read_paper
@@ -103,6 +104,38 @@ def test_the_papers_values_stand_only_where_the_profile_says_so(outcome: Outcome
     for text in (table1_csv(own, paper), cost_csv(own, paper)):
         assert not re.search(r"2\.19|2\.73|93 GB|lost", text)
     assert not any(one.about_paper for one in judge(paper, own.model_copy(update={"profile": paper.profile})))
+
+
+@pytest.mark.parametrize(
+    ("value", "n", "shown"),
+    [
+        (0.0, 4, "0.0 ±24.5 (Wilson)"),
+        (1.0, 20, "100.0 ±8.1 (Wilson)"),
+        (0.4, 4, "40.0 (all alike: n too small)"),
+    ],
+)
+def test_no_standard_error_of_0_is_shown(
+    outcome: Outcome, changed: Change, value: float, n: int, shown: str
+) -> None:
+    scores = {**outcome.arms["fsrl"].scores, "mmlu.acc": Score(value=value, stderr=0.0, n=n)}
+    sheet = table1(changed("fsrl", scores=scores), read_paper())
+    cell = next(row for row in sheet.rows if row.texts[0] == "FSRL").texts[3]
+    assert cell.removesuffix(f" (n = {n})") == shown
+    assert any("half of Wilson's 95 % interval" in note for note in sheet.notes) == ("Wilson" in shown)
+    line = next(
+        one
+        for one in table1_csv(changed("fsrl", scores=scores), read_paper()).split("\n")
+        if "fsrl,mmlu" in one
+    )
+    assert f"fsrl,mmlu.acc,{value},,{n}," in line
+
+
+def test_an_interval_and_a_p_value_on_one_line_say_what_each_is(outcome: Outcome) -> None:
+    lines = [line for one in judge(read_paper(), outcome) for line in one.findings if "p = " in line]
+    assert lines
+    assert all(
+        re.search(r"\] \S.* \(95 % CI, uncorrected\), p = \S+ after Holm, n = ", line) for line in lines
+    )
 
 
 def test_verdicts_of_another_profile_never_say_reproduced_about_the_paper(outcome: Outcome) -> None:
