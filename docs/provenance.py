@@ -16,7 +16,8 @@ from harness.profiles.toml_file import leaves, profile_names
 
 PAGE = ROOT / "docs" / "provenance.md"
 PAPER = "gemma-2-2b"
-NOT_VALUES = ("name", "title", "note", "revisions", "published", "sources", "assumed", "features", "studies")
+SAID = ("name", "title", "note", "paper_values", "sources", "assumed")
+NOT_VALUES = (*SAID, "revisions", "published", "features", "studies")
 
 
 class Setting(NamedTuple):

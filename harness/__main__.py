@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from harness import cli
-from harness.core.console import console
+from harness.core.console import console, never_fail_to_print
 from harness.core.errors import HarnessError, RunFolderError
 
 INTERRUPTED = 130
@@ -16,6 +16,7 @@ FULL_OR_CLOSED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EA
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; a HarnessError becomes one screen of text and its exit code."""
+    never_fail_to_print()
     try:
         code = cli.run(arguments)
     except HarnessError as error:

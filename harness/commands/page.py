@@ -59,7 +59,7 @@ def run(
             say(f"page: {folder / 'report' / 'index.html'}")
         return
     context = Context(profile, paths)
-    with held(paths.root):
+    with held(paths.root, reads=True):
         up_to_date("report", context)
         outcome = read_outcome(outcome_path(paths), made_by=command("report", profile))
         studies = _of_run(context)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from harness.core.paths import RESULTS, RunPaths
 from harness.core.sheet import Cell, Sheet, line
 from harness.cost.bench import watch
 from harness.findings.compare import (
+    NOT_COMPARED,
     Delta,
     Quantity,
     Scalar,
@@ -25,7 +28,7 @@ from harness.findings.compare import (
     side_by_side,
 )
 from harness.findings.outcome import SCHEMA_VERSION, Outcome, outcome_path, read_outcome
-from harness.paper.claims import read_paper
+from harness.paper.claims import Cost, read_paper
 from harness.paper.verdict import NOT_RUN, Verdict
 from harness.profiles.profile import Profile
 from harness.report.screen_table import show_sheet
@@ -37,15 +40,17 @@ DIGEST, SHOWN_DIGITS = 64, 12
 
 
 def run(profile: Profile, paths: RunPaths, update: Update = False, results: Path = RESULTS) -> None:
-    """Compares the run's table1.json and verdicts with the committed ones of this profile and hardware; with
-    --update the run's report becomes the committed one.
+    """Compares the run's table1.json and verdicts with the committed ones of this profile and hardware class.
+    Where none are committed for this class, losses, scores and counts are held against those of the nearest
+    one (CPUs: in cores; GPUs: in name), and costs are not compared. With --update the run's report becomes
+    the committed one.
 
     Args:
         results: folder of committed results, `<profile>/<hardware class>/`.
 
     Raises:
         MissingInputError: the run has no report.
-        NotComparableError: nothing is committed for this hardware class, or the results are unlike.
+        NotComparableError: nothing is committed for this kind of hardware, or the results are unlike.
         RegressionError: a value is out of tolerance or a verdict is another one; the table above the
             message names it.
         RunFolderError: `results` cannot be written.
@@ -56,14 +61,16 @@ def run(profile: Profile, paths: RunPaths, update: Update = False, results: Path
     if update:
         _accept(profile, paths, committed)
         return
-    old = _committed(committed, profile)
-    require_comparable(new, old, committed / "table1.json")
-    tolerances = read_tolerances()
+    committed = _nearest(committed)
+    old, there = _committed(committed, profile), committed.name
+    require_comparable(new.model_copy(update={"hardware": there}), old, committed / "table1.json")
+    tolerances, same = read_tolerances(), there == new.hardware
+    labels = _committed_labels(committed, profile)
     deltas = [
-        *compare(new, old, tolerances),
-        *_verdicts(read_verdicts(paths), _committed_labels(committed, profile), tolerances),
+        *compare(new, old, tolerances, same_hardware=same),
+        *_verdicts(read_verdicts(paths), labels, tolerances, same_hardware=same),
     ]
-    show_deltas(deltas, profile.name, new.hardware)
+    show_deltas(deltas, profile.name, new.hardware, there)
     broken = [f"{delta.name}: {delta.why}" for delta in deltas if delta.why]
     broken += [f"benchmark, {line}" for line in watch(results / "bench")]
     if broken:
@@ -75,12 +82,37 @@ def run(profile: Profile, paths: RunPaths, update: Update = False, results: Path
         )
 
 
+def _nearest(wanted: Path) -> Path:
+    """The committed folder of a hardware class, or of the nearest class of its kind; where there is none, the
+    folder that was wanted."""
+    if (wanted / "table1.json").is_file():
+        return wanted
+    folders = [path.parent for path in wanted.parent.glob("*/table1.json")]
+    alike = [one for one in folders if _is_cpu(one.name) == _is_cpu(wanted.name)]
+    return min(alike, key=lambda one: (*_distance(one.name, wanted.name), one.name), default=wanted)
+
+
+def _is_cpu(hardware: str) -> bool:
+    return hardware.startswith("cpu-")
+
+
+def _distance(one: str, other: str) -> tuple[bool, float]:
+    """Whether two hardware classes differ in name, and how far in the number at their end: cores or GPUs."""
+    (name, size), (other_name, other_size) = _named(one), _named(other)
+    return name != other_name, abs(math.log(size / other_size))
+
+
+def _named(hardware: str) -> tuple[str, int]:
+    found = re.fullmatch(r"(.*)-(?:([1-9][0-9]*)c|x([1-9][0-9]*))", hardware, re.ASCII)
+    return (found[1], int(found[2] or found[3])) if found else (hardware, 1)
+
+
 def _committed(folder: Path, profile: Profile) -> Outcome:
     path = folder / "table1.json"
     if not path.is_file():
         known = sorted(found.parent.name for found in folder.parent.glob("*/table1.json"))
         raise NotComparableError(
-            f"no results are committed for profile {profile.name} on this hardware class "
+            f"no results are committed for profile {profile.name} on this kind of hardware "
             f"(committed are: {', '.join(known) or 'none'})",
             value=folder.name,
             remedy="accept this run's results as the first ones with --update",
@@ -105,8 +137,11 @@ def _committed_labels(folder: Path, profile: Profile) -> dict[str, str]:
         return {row["claim"]: row["verdict"] for row in csv.DictReader(handle)}
 
 
-def _verdicts(new: Sequence[Verdict], old: Mapping[str, str], tolerances: Tolerances) -> list[Delta]:
-    """The verdicts side by side. Where only one side has made a study, its claims cannot be compared."""
+def _verdicts(
+    new: Sequence[Verdict], old: Mapping[str, str], tolerances: Tolerances, *, same_hardware: bool
+) -> list[Delta]:
+    """The verdicts side by side. Where only one side has made a study, its claims cannot be compared, and on
+    other hardware those on costs cannot."""
     labels = {one.claim: one.label for one in new}
     studied = [claim.id for claim in read_paper().claims if claim.studied]
     unmade = [
@@ -114,13 +149,27 @@ def _verdicts(new: Sequence[Verdict], old: Mapping[str, str], tolerances: Tolera
         for name in studied
         if labels.get(name) != old.get(name) and NOT_RUN in (labels.get(name), old.get(name))
     ]
+    left_out = [*unmade, *([] if same_hardware else _of_the_machine(new))]
     if unmade:
         say(f"verdicts not compared, because only one side has the study: {', '.join(unmade)}")
     here, committed = (
-        {f"verdict on {name}": Quantity("verdict", found[name]) for name in found if name not in unmade}
+        {f"verdict on {name}": Quantity("verdict", found[name]) for name in found if name not in left_out}
         for found in (labels, old)
     )
     return side_by_side(here, committed, tolerances)
+
+
+def _of_the_machine(verdicts: Sequence[Verdict]) -> list[str]:
+    """The claims that time or memory decides, which are named; the paper's other costs are counts."""
+    measured = {
+        claim.id
+        for claim in read_paper().claims
+        for one in claim.predicates
+        if isinstance(one, Cost) and one.quantity in ("memory", "epoch time")
+    }
+    found = [one.claim for one in verdicts if one.claim in measured]
+    say(f"verdicts {NOT_COMPARED}: {', '.join(found)}")
+    return found
 
 
 def _accept(profile: Profile, paths: RunPaths, committed: Path) -> None:
@@ -131,22 +180,28 @@ def _accept(profile: Profile, paths: RunPaths, committed: Path) -> None:
     say(f"accepted: {len(files)} files in {committed}")
 
 
-def show_deltas(deltas: Sequence[Delta], profile: str, hardware: str) -> None:
-    """Print the quantities that moved or left their tolerance, and how many did not."""
+def show_deltas(deltas: Sequence[Delta], profile: str, hardware: str, committed: str) -> None:
+    """Print the quantities that moved or left their tolerance, how many did not, and what was left out."""
     moved = [delta for delta in deltas if delta.why or delta.old != delta.new]
     rows = tuple(
         line(
             *(one.name, _shown(one.old), _shown(one.new), _change(one), one.allowed),
-            Cell(one.why or "ok", strong=bool(one.why)),
+            Cell(one.why or ("" if one.allowed == NOT_COMPARED else "ok"), strong=bool(one.why)),
         )
         for one in moved
     )
     headings = ("Quantity", "Committed", "Here", "Change", "Allowed", "")
-    console = screen_console()
+    console, where = screen_console(), "" if hardware == committed else f" of {committed}"
+    left_out = [delta for delta in deltas if delta.allowed == NOT_COMPARED]
     if moved:
-        title = f"{profile} on {hardware} against the committed results"
+        title = f"{profile} on {hardware} against the committed results{where}"
         show_sheet(Sheet("deltas", title, headings, rows), console)
-    console.print(f"{len(deltas) - len(moved)} of {len(deltas)} values are equal to the committed ones")
+    compared = len(deltas) - len(left_out)
+    changed = sum(delta not in left_out for delta in moved)
+    console.print(f"{compared - changed} of {compared} values are equal to the committed ones")
+    if hardware != committed:
+        nearest = f"this is {hardware}, the nearest committed class is {committed}"
+        say(f"{len(left_out)} costs {NOT_COMPARED}; {nearest}")
 
 
 def _shown(value: Scalar) -> str:

@@ -227,8 +227,8 @@ def seed_table(result: SeedResult, outcome: Outcome, again: str) -> Sheet:
         outcome.note,
         f"{n} training seeds an arm ({', '.join(map(str, result.seeds))}): mean ± standard deviation over "
         f"seeds, n = {n}. Difference to base: paired by seed, 95 % interval of Student's t with {n - 1} "
-        f"degrees of freedom; * p < {LEVEL:g}, Holm-corrected over {result.family} tests. The base is not "
-        "trained: its scores do not depend on the seed.",
+        f"degrees of freedom, uncorrected; * p < {LEVEL:g}, Holm-corrected over {result.family} tests. The "
+        "base is not trained: its scores do not depend on the seed.",
         f"{origin(outcome, commits(result.commits, result.dirty))} · `{again}`",
         f"n of each seed: {sizes(outcome)} · limits: {limits(outcome)}",
     )

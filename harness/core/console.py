@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import sys
+
 from rich.console import Console
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -16,3 +19,9 @@ def screen_console() -> Console:
 def say(text: str) -> None:
     """A line on standard output, as it is and as long as it may be."""
     screen_console().print(text, markup=False, soft_wrap=True)
+
+
+def never_fail_to_print() -> None:
+    """Let standard output replace what its encoding lacks, as standard error does: print `?` for it."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")

@@ -8,7 +8,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from harness.core.errors import DataError
-from harness.core.results import Record
+from harness.core.results import Record, Score
 
 if TYPE_CHECKING:
     import numpy as np
@@ -198,6 +198,26 @@ def normal_interval(value: float, stderr: float) -> tuple[float, float]:
     """The 95 % interval of a mean with a known standard error."""
     half = NORMAL.inv_cdf(1 - LEVEL / 2) * stderr
     return value - half, value + half
+
+
+def wilson_interval(share: float, n: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share of `n` items (Wilson 1927); it has a width also at 0 and at 1."""
+    z = NORMAL.inv_cdf(1 - LEVEL / 2)
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def unanimous(score: Score) -> bool:
+    """Whether all items were wrong or all were right: the standard error is 0 then, however few they are."""
+    return score.stderr == 0 and score.value in (0.0, 1.0)
+
+
+def score_interval(score: Score) -> tuple[float, float]:
+    """The 95 % interval of a score: normal, or Wilson's where all items were wrong or all right."""
+    if unanimous(score):
+        return wilson_interval(score.value, score.n)
+    return normal_interval(score.value, score.stderr)
 
 
 def _paired(arm: Sequence[float], reference: Sequence[float]) -> tuple[Values, Values]:

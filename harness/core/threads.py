@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 
 from harness.core.console import console
 from harness.core.errors import UsageError
 
 VARIABLE = "OMP_NUM_THREADS"
+NUMBER = re.compile("0*[1-9][0-9]{0,5}")
 
 
 def threads(wanted: int, ranks: int = 1) -> int:
@@ -19,19 +21,23 @@ def threads(wanted: int, ranks: int = 1) -> int:
         wanted: the profile's number; 0: OMP_NUM_THREADS where it is set, else this process' cores, shared
             evenly by the ranks.
 
+    OpenMP allows a list, one number for each level of nested parallel regions; the outermost counts here.
+
     Raises:
-        UsageError: OMP_NUM_THREADS is not a number above 0.
+        UsageError: OMP_NUM_THREADS is no list of positive whole numbers.
     """
     if wanted:
         return wanted
-    asked = os.environ.get(VARIABLE)
-    if asked and (not asked.isdecimal() or int(asked) == 0):
+    said = os.environ.get(VARIABLE, "").strip()
+    levels = [level.strip() for level in said.split(",")]
+    if said and not all(NUMBER.fullmatch(level) for level in levels):
         raise UsageError(
             f"{VARIABLE} is not a number of threads",
-            value=asked,
-            remedy=f"unset {VARIABLE}, or set `threads` in the profile's [training] and [evaluation]",
+            value=said,
+            remedy="set it to a positive whole number, or to a list of them as in 2,1; or unset it, or set "
+            "`threads` in the profile's [training] and [evaluation]",
         )
-    return max(1, int(asked or len(os.sched_getaffinity(0))) // ranks)
+    return max(1, (int(levels[0]) if said else len(os.sched_getaffinity(0))) // ranks)
 
 
 def say_overruled(key: str, wanted: int) -> None:

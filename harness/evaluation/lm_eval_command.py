@@ -44,13 +44,19 @@ def lm_eval_command(profile: Profile, prepared: PrepareResult, task: str, folder
     resolved.mkdir(parents=True)
     resolve_task(task, profile.evaluation.tasks[task], Path(prepared.data_root), resolved)
     words = _lm_eval_words(profile, task, Path(prepared.model_dir), resolved, out)
-    offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    own = {
+        "HF_HUB_OFFLINE": "1",
+        "HF_DATASETS_OFFLINE": "1",
+        "PYTHONIOENCODING": "utf-8",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
     done = subprocess.run(
         [sys.executable, *words],
-        env={**os.environ, **offline},
+        env={**os.environ, **own},
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         check=False,
     )
     found = sorted(out.rglob("results_*.json"))

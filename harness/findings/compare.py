@@ -15,11 +15,14 @@ from harness.core.results import PromptFacts, Record, Score, Usage
 from harness.findings.outcome import ArmOutcome, Outcome
 
 ROUNDING = 1e-12
+NOT_COMPARED = "not compared: other hardware"
 TOLERANCES = Path(__file__).parent / "tolerances.toml"
 
 Kind = Literal[
     "loss", "score", "share", "sparsity", "count", "hash", "verdict", "seconds", "tokens_per_s", "gib"
 ]
+COSTS: tuple[Kind, ...] = ("seconds", "tokens_per_s", "gib")
+"""They say something of the machine too, and compare within one hardware class only."""
 RuleName = Literal["standard_errors", "exact", "ratio", "ratio_floor", "relative"]
 Scalar = float | int | str | None
 
@@ -132,9 +135,14 @@ def major(version: str) -> str:
     return version
 
 
-def compare(new: Outcome, old: Outcome, tolerances: Tolerances) -> list[Delta]:
-    """Every quantity of either outcome."""
-    return side_by_side(dict(quantities(new)), dict(quantities(old)), tolerances)
+def compare(new: Outcome, old: Outcome, tolerances: Tolerances, *, same_hardware: bool = True) -> list[Delta]:
+    """Every quantity of either outcome; on other hardware the costs are there, and not compared."""
+    ours, theirs = dict(quantities(new)), dict(quantities(old))
+    deltas = side_by_side(ours, theirs, tolerances)
+    if same_hardware:
+        return deltas
+    costs = {name for name, one in (theirs | ours).items() if one.kind in COSTS}
+    return [one._replace(allowed=NOT_COMPARED, why="") if one.name in costs else one for one in deltas]
 
 
 def side_by_side(

@@ -145,6 +145,8 @@ class Outcome(Record):
         comparisons: all paired differences.
         sae: its quality; None if not measured.
         prepare_s: seconds of the stage `prepare`.
+        paper_values: whether the paper's values stand beside this run's; documents from before it was kept
+            are of bundled profiles, where they do.
         random_weights: whether the weights were random, so that only memory and speed mean anything.
     """
 
@@ -170,6 +172,7 @@ class Outcome(Record):
     comparisons: AnalyseResult
     sae: SaeFacts | None
     prepare_s: float
+    paper_values: bool = True
     random_weights: bool = False
 
     @model_validator(mode="before")

@@ -20,8 +20,8 @@ def side(predicate: Direction, name: str, outcome: Outcome) -> Finding:
         f"{number * what.scale:+.{what.decimals}f}" for number in (one.effect, one.low, one.high)
     )
     evidence = (
-        f"{what.title}, {predicate.arm} - {predicate.reference}: {effect} [{low}, {high}] {what.step}, "
-        f"p = {one.p_holm:.2g}, n = {one.n}"
+        f"{what.title}, {predicate.arm} - {predicate.reference}: {effect} [{low}, {high}] {what.step} "
+        f"(95 % CI, uncorrected), p = {one.p_holm:.2g} after Holm, n = {one.n}"
     )
     size, equivalent, p = _equivalence(one, what)
     if one.p_holm < LEVEL and one.effect != 0:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from harness.core.errors import ProfileError
 from harness.core.results import Record, Score
+from harness.core.statistics import score_interval
 from harness.profiles.profile import Profile
-
-BAND = 1.96
-"""Standard errors within which a score agrees: a 95 % interval of the score that was found."""
 
 
 class Agreement(Record):
@@ -17,7 +15,7 @@ class Agreement(Record):
         measure: name of the score.
         published, source: what was published, and where.
         found: the score of this run.
-        agrees: whether the published value lies within 1.96 standard errors of the one found.
+        agrees: whether the published value lies in the 95 % interval of the one found.
     """
 
     measure: str
@@ -28,9 +26,10 @@ class Agreement(Record):
 
     def __str__(self) -> str:
         found, verb = self.found, "agrees with" if self.agrees else "differs from"
+        low, high = score_interval(found)
         return (
             f"{self.measure} of the base arm {verb} the published {self.published:.4f}: "
-            f"{found.value:.4f} \u00b1{found.stderr:.4f} (n = {found.n}; {self.source})"
+            f"{found.value:.4f} [{low:.4f}, {high:.4f}] (95 % CI, n = {found.n}; {self.source})"
         )
 
 
@@ -53,7 +52,8 @@ def agreements(profile: Profile, base: dict[str, Score]) -> tuple[Agreement, ...
             published=one.value,
             source=one.source,
             found=base[name],
-            agrees=abs(base[name].value - one.value) <= BAND * base[name].stderr,
+            agrees=low <= one.value <= high,
         )
         for name, one in profile.published.items()
+        for low, high in [score_interval(base[name])]
     )

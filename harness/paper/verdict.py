@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from harness.core.measures import measure
 from harness.core.results import Record
-from harness.core.statistics import normal_interval
+from harness.core.statistics import score_interval
 from harness.findings import Finding as StudyFinding
 from harness.findings.outcome import ArmOutcome, Outcome
 from harness.paper.claims import (
@@ -84,7 +84,7 @@ def judge(paper: Paper, outcome: Outcome, studies: Sequence[StudyFinding] = ()) 
     Args:
         studies: what the studies of the run found; a claim about one that is not there is `not run`.
     """
-    about_paper = outcome.profile == paper.profile and outcome.model == paper.model
+    about_paper = outcome.paper_values and outcome.profile == paper.profile and outcome.model == paper.model
     return [_judge_one(claim, outcome, about_paper, studies) for claim in paper.claims]
 
 
@@ -149,7 +149,7 @@ def _equal(predicate: Value, name: str, arm: ArmOutcome) -> Finding:
     what = measure(name)
     if score is None:
         return Finding("not run", (f"{what.title} was not scored",))
-    low, high = normal_interval(score.value, score.stderr)
+    low, high = score_interval(score)
     evidence = (
         f"{what.title}, {predicate.arm}: {score.value:.3f} [{low:.3f}, {high:.3f}], n = {score.n}; "
         f"printed {predicate.printed:g}, tolerance {predicate.tolerance:g}"

@@ -37,6 +37,9 @@ class Profile(Section):
     """One line for the tables."""
     note: str
     """What the numbers are not; printed under every table."""
+    paper_values: bool = False
+    """Whether the paper's printed values stand beside this run's, because it is about the paper or made to be
+    held against it. A profile that extends another and changes model, SAE or data does not take it over."""
     model: ModelSection
     """The base language model."""
     sae: SaeSection
@@ -81,10 +84,11 @@ class Profile(Section):
     def digest(self) -> str:
         """sha256 of what makes the arms and their scores.
 
-        Studies, published scores and what only people read (title, note, sources, reasons) stay out. An empty
-        table of revisions does too, so that results from before it existed keep their digest.
+        Studies, published scores and what only people read (title, note, the paper's values, sources,
+        reasons) stay out. An empty table of revisions does too, so that results from before it existed keep
+        their digest.
         """
-        left_out = {"assumed", "features", "note", "published", "sources", "studies", "title"}
+        left_out = {"assumed", "features", "note", "paper_values", "published", "sources", "studies", "title"}
         left_out |= set() if self.revisions else {"revisions"}
         return digest_json(self.model_dump(mode="json", exclude=left_out))
 

@@ -5,14 +5,19 @@ Standard library only: the noxfile's interpreter reads profiles before there is 
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
+from harness.core.differing import differing
 from harness.core.errors import ProfileError
 
 PROFILES = Path(__file__).parent
 REASONS = ("sources", "assumed")
+WORDS = ("title", "note")
+SUBJECT = re.compile(r"sae\..*|model\.(source|id|file|revision)|data\.(source|id|revision|train|test)")
+"""The keys that say of which model, dictionary and pairs a profile is; the others say how it uses them."""
 Table = dict[str, Any]
 
 
@@ -55,10 +60,12 @@ def read_profile(name: str) -> Table:
 
     `extends = "NAME"` (or a path relative to the file) takes over every key of another profile; `without`
     lists tables of it, by dotted path, that are left out. A key that the variant sets itself loses the source
-    or the reason that the other profile gave for its value.
+    or the reason that the other profile gave for its value. A variant of another model, SAE or data has a
+    title and a note of its own, and takes over no `paper_values`.
 
     Raises:
-        ProfileError: no such profile, not TOML, a circle of profiles, or a `without` that names nothing.
+        ProfileError: no such profile, not TOML, a circle of profiles, a `without` that names nothing, or
+            another model, SAE or data under the other profile's title or note.
     """
     return _read(profile_path(name), ())
 
@@ -78,6 +85,7 @@ def _read(path: Path, extended_by: tuple[Path, ...]) -> Table:
     if not is_file(above):
         raise _refused(f"the profile extends {other}, which is not there", path)
     base = _read(above, (path, *extended_by))
+    subject = _subject(base)
     for dotted in without:
         _drop(base, str(dotted), path)
     explained = {key for table in REASONS for key in own.get(table, {})}
@@ -85,7 +93,26 @@ def _read(path: Path, extended_by: tuple[Path, ...]) -> Table:
     for table in REASONS:
         left = base.get(table, {}).items()
         base[table] = {key: why for key, why in left if key not in explained | set_here.keys()}
+    _refuse_borrowed_words(own, base, differing(subject, _subject(_merged(base, own))), path)
     return _merged(base, own)
+
+
+def _subject(tables: Table) -> Table:
+    return {key: value for key, value in leaves(tables).items() if SUBJECT.fullmatch(key)}
+
+
+def _refuse_borrowed_words(own: Table, base: Table, changed: list[str], path: Path) -> None:
+    """Nothing that the extended profile says of itself may stand over results of something else."""
+    if not changed:
+        return
+    base.pop("paper_values", None)
+    borrowed = [word for word in WORDS if own.get(word, base.get(word)) == base.get(word)]
+    if borrowed:
+        raise ProfileError(
+            f"the profile changes {', '.join(changed)}, and has no {' and no '.join(borrowed)} of its own",
+            value=path,
+            remedy="give `title` and `note` that say what this model, SAE and data are; every table has them",
+        )
 
 
 def leaves(tables: Table, prefix: str = "") -> Table:

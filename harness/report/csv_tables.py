@@ -32,10 +32,12 @@ def table1_csv(outcome: Outcome, paper: Paper) -> str:
                     **_run(outcome),
                     "arm": name,
                     "measure": column.name,
-                    **{name: getattr(score, name, None) for name in ("value", "stderr", "n")},
+                    "value": score.value if score else None,
+                    "stderr": score.stderr or None if score else None,
+                    "n": score.n if score else None,
                     **{heading: getattr(one, name, None) for heading, name in DIFFERENCE.items()},
                     **{name: getattr(one, name, None) for name in ("test", "p", "p_holm", *equivalence)},
-                    "paper": paper.printed(f"{name}/{column.name}"),
+                    "paper": paper.printed(f"{name}/{column.name}") if outcome.paper_values else None,
                 }
             )
     return _csv(records)
@@ -43,7 +45,8 @@ def table1_csv(outcome: Outcome, paper: Paper) -> str:
 
 def cost_csv(outcome: Outcome, paper: Paper) -> str:
     """One line for each arm: parameters, times, memory."""
-    return _csv([{**_run(outcome), **_cost(name, arm, paper)} for name, arm in outcome.arms.items()])
+    beside = paper if outcome.paper_values else None
+    return _csv([{**_run(outcome), **_cost(name, arm, beside)} for name, arm in outcome.arms.items()])
 
 
 def times_csv(outcome: Outcome) -> str:
@@ -76,7 +79,7 @@ def _verdict(one: Verdict) -> dict[str, Cell]:
     }
 
 
-def _cost(name: str, arm: ArmOutcome, paper: Paper) -> dict[str, Cell]:
+def _cost(name: str, arm: ArmOutcome, paper: Paper | None) -> dict[str, Cell]:
     usage, facts = arm.training_usage, arm.training
     return {
         "arm": name,
@@ -93,8 +96,7 @@ def _cost(name: str, arm: ArmOutcome, paper: Paper) -> dict[str, Cell]:
         **{f"training_{peak}": getattr(usage, peak, None) for peak in PEAKS},
         "evaluation_s": arm.evaluation_usage.wall_s,
         **{f"evaluation_{peak}": getattr(arm.evaluation_usage, peak) for peak in PEAKS},
-        "paper_memory": paper.printed(f"{name}/memory"),
-        "paper_epoch": paper.printed(f"{name}/epoch"),
+        **{f"paper_{cell}": paper and paper.printed(f"{name}/{cell}") for cell in ("memory", "epoch")},
     }
 
 

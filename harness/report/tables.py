@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from harness.core.measures import BASE, PENALISED_LOSS, PERCENT, Measure
+from harness.core.results import Score
 from harness.core.sheet import Cell, Row, Sheet, bounded, line, numeric, plus_minus
-from harness.core.statistics import LEVEL, Difference, SeedDifference
+from harness.core.statistics import LEVEL, Difference, SeedDifference, unanimous, wilson_interval
 from harness.findings.outcome import ArmOutcome, Outcome, SaeFacts
 from harness.paper.claims import Paper
 from harness.paper.verdict import Verdict
@@ -19,13 +20,18 @@ from harness.paper.verdict import Verdict
 MINUTE = 60.0
 PEAKS = ("peak_allocated_gib", "peak_reserved_gib", "peak_rss_gib")
 COMMIT_DIGITS = 12
+WILSON = "; (Wilson): half of Wilson's 95 % interval, where all items were wrong or all right"
+PAPER_ROWS = (
+    "`lost`: the paper prints a number here, but it is missing from the text that we worked from; "
+    "`not printed`: the paper has none. The paper does not say whether its FSRL loss includes the penalty."
+)
 
 
 def table1(outcome: Outcome, paper: Paper) -> Sheet:
     """Table 1: scores, differences to the base with their 95 % intervals, the paper's values.
 
     Args:
-        paper: for the values that it prints.
+        paper: for the values that it prints, which stand beside those of a run that says so.
     """
     headings = ("Arm", *(heading(column, _common_n(outcome, column)) for column in outcome.columns))
     rows: list[Row] = []
@@ -34,7 +40,8 @@ def table1(outcome: Outcome, paper: Paper) -> Sheet:
         rows.append(line(arm.title, *scores, group=True))
         if name != BASE:
             rows.append(line("  vs. base [95 % CI]", *(_to_base(outcome, name, c) for c in outcome.columns)))
-        rows.append(line("  paper", *(_printed(paper, f"{name}/{c.name}") for c in outcome.columns)))
+        if outcome.paper_values:
+            rows.append(line("  paper", *(_printed(paper, f"{name}/{c.name}") for c in outcome.columns)))
     title = f"Table 1. {outcome.title}"
     return Sheet("table1", title, headings, tuple(rows), (*notes(outcome), *_table1_notes(outcome, paper)))
 
@@ -51,16 +58,16 @@ def cost_table(outcome: Outcome, paper: Paper) -> Sheet:
         "Peak allocated (GiB)",
         "Peak reserved (GiB)",
         "Peak RSS (GiB)",
-        "Paper: memory",
-        "Paper: epoch",
+        *(("Paper: memory", "Paper: epoch") if outcome.paper_values else ()),
     )
-    rows = tuple(_cost_row(name, arm, paper) for name, arm in outcome.arms.items())
+    beside = paper if outcome.paper_values else None
+    rows = tuple(_cost_row(name, arm, beside) for name, arm in outcome.arms.items())
     reason = next((c.reason for c in paper.claims if "full-simpo/memory" in c.cells), "")
     remarks = (
         *notes(outcome),
         "Tokens/s and memory: of training. Tokens without padding; loading and compiling are inside the "
         "training total only. Memory of GPUs: the CUDA allocator's peaks; RSS: of the process.",
-        f"The paper's numbers: {reason}",
+        *((f"The paper's numbers: {reason}",) if outcome.paper_values else ()),
     )
     return Sheet("cost", f"Costs. {outcome.title}", headings, rows, remarks)
 
@@ -105,6 +112,7 @@ def verdict_table(outcome: Outcome, verdicts: Sequence[Verdict]) -> Sheet:
     remarks = (
         *notes(outcome),
         f"{scope} `arithmetic holds`: the paper's own printed numbers agree with one another; nothing ran.",
+        "Intervals in square brackets: 95 %, uncorrected, so that one may leave out 0 where p is above 0.05. "
         f"p values: two-sided, Holm-corrected over {outcome.comparisons.family} tests; `n to decide`: items "
         "for 80 % power at the corrected level if the observed effect is the true one.",
         *_equivalence_note(outcome),
@@ -156,6 +164,18 @@ def mean(value: float, error: float, column: Measure, pointer: str) -> Cell:
     return plus_minus(value, error, f".{column.decimals}f", pointer, column.scale)
 
 
+def scored(score: Score, column: Measure, pointer: str) -> Cell:
+    """A score with its standard error, or half of Wilson's interval if all items are wrong or all right."""
+    if score.stderr:
+        return mean(score.value, score.stderr, column, pointer)
+    if not unanimous(score) or column.scale != PERCENT:
+        alike = numeric(score.value, f".{column.decimals}f", pointer, column.scale)
+        return alike._replace(text=f"{alike.text} (all alike: n too small)")
+    low, high = wilson_interval(score.value, score.n)
+    cell = mean(score.value, (high - low) / 2, column, pointer)
+    return cell._replace(text=f"{cell.text} (Wilson)")
+
+
 def effect(one: Difference | SeedDifference, column: Measure, pointer: str) -> Cell:
     """A difference with its interval, in the measure's unit."""
     spec, at = f"+.{column.decimals}f", f"{pointer}/effect"
@@ -172,7 +192,7 @@ def _score(outcome: Outcome, arm: str, column: Measure) -> Cell:
     score = outcome.arms[arm].scores.get(column.name)
     if score is None:
         return Cell("n/a (not scored)")
-    cell = mean(score.value, score.stderr, column, f"/arms/{arm}/scores/{column.name}/value")
+    cell = scored(score, column, f"/arms/{arm}/scores/{column.name}/value")
     same = _common_n(outcome, column) is not None
     return cell if same else cell._replace(text=f"{cell.text} (n = {score.n})")
 
@@ -191,10 +211,10 @@ def _printed(paper: Paper, cell: str) -> Cell:
     return Cell(text, number=float(found[0]) if found else None)
 
 
-def _cost_row(name: str, arm: ArmOutcome, paper: Paper) -> Row:
+def _cost_row(name: str, arm: ArmOutcome, paper: Paper | None) -> Row:
     usage, at = arm.training_usage, f"/arms/{name}/training_usage"
     evaluation = _minutes(arm.evaluation_usage.wall_s, f"/arms/{name}/evaluation_usage/wall_s")
-    printed = (_printed(paper, f"{name}/{cell}") for cell in ("memory", "epoch"))
+    printed = [_printed(paper, f"{name}/{cell}") for cell in ("memory", "epoch")] if paper else []
     if usage is None:
         untrained = ("n/a (not trained)",) * 3
         return line(arm.title, numeric(0, "d"), *untrained, evaluation, *untrained, *printed, group=True)
@@ -277,13 +297,15 @@ def notes(outcome: Outcome) -> tuple[str, ...]:
 
 def _table1_notes(outcome: Outcome, paper: Paper) -> tuple[str, ...]:
     percent = any(column.scale == PERCENT for column in outcome.columns)
+    scores = [
+        arm.scores[c.name] for arm in outcome.arms.values() for c in outcome.columns if c.name in arm.scores
+    ]
     return (
-        f"±: standard error{' (percentage points)' if percent else ''}. Difference to base: same items, 95 % "
-        f"interval of a paired bootstrap; * p < {LEVEL:g} (exact McNemar for 0/1 scores, else bootstrap), "
-        f"Holm-corrected over {outcome.comparisons.family} tests.",
-        f"paper: {paper.reference}; `lost`: the paper prints a number here, but it is missing from the text "
-        "that we worked from; `not printed`: the paper has none. The paper does not say whether its FSRL "
-        "loss includes the penalty.",
+        f"±: standard error{' (percentage points)' if percent else ''}"
+        f"{WILSON if any(map(unanimous, scores)) else ''}. Difference to base: same items, 95 % interval of "
+        f"a paired bootstrap, uncorrected; * p < {LEVEL:g} (exact McNemar for 0/1 scores, else bootstrap), "
+        f"Holm-corrected over {outcome.comparisons.family} tests, so that an interval without 0 may lack it.",
+        *((f"paper: {paper.reference}; {PAPER_ROWS}",) if outcome.paper_values else ()),
         _sae_note(outcome.sae),
         *left_out(outcome),
     )

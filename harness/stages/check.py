@@ -101,6 +101,7 @@ def violations(outcome: Outcome, tests: dict[str, Test] | None = None) -> list[s
 
 
 def _losses(outcome: Outcome) -> Iterator[str]:
+    """A loss that training has surely raised is a fault; one that it has not surely lowered is a result."""
     if outcome.random_weights:
         return  # a few steps on random weights lower nothing, and say nothing
     if BASE not in outcome.arms:
@@ -108,11 +109,14 @@ def _losses(outcome: Outcome) -> Iterator[str]:
         return
     if not outcome.trained:
         yield "the run has no trained arm"
-    base = outcome.arms[BASE].scores[LOSS].value
     for name, arm in outcome.trained.items():
-        loss = arm.scores[LOSS].value
-        if not loss < base:
-            yield f"{name} has {loss:.6g}, the base {base:.6g}"
+        loss, one = arm.scores[LOSS].value, outcome.difference(name, BASE, LOSS)
+        if not math.isfinite(loss):
+            yield f"{name} has {loss}"
+        elif one is None:
+            yield f"{name} was not compared with the base"
+        elif one.low > 0:
+            yield f"{name} - base: {one.effect:+.3g} [{one.low:+.3g}, {one.high:+.3g}] nats (paired, 95 % CI)"
 
 
 def _moved(outcome: Outcome) -> Iterator[str]:
@@ -193,7 +197,7 @@ def _same_n(outcome: Outcome) -> Iterator[str]:
 
 
 PROPERTIES: dict[str, Test] = {
-    "the SimPO loss of each trained arm is below the base's": _losses,
+    "the SimPO loss of no trained arm is surely above the base's": _losses,
     "training moved the weights of each trained arm": _moved,
     "each trained arm recorded a learning rate for every step": _rates,
     "every request of every task has exactly one BOS": _bos,

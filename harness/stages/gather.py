@@ -69,6 +69,7 @@ def gather(context: Context) -> Outcome:
         comparisons=AnalyseResult.model_validate(context.finished("analyse").result),
         sae=_sae(PrepareResult.model_validate(prepared.result).facts.get("sae", {})),
         prepare_s=prepared.wall_s,
+        paper_values=profile.paper_values,
         random_weights=profile.model.source == "random",
     )
 

@@ -26,7 +26,7 @@ from harness.stages.study import current
 
 PER_ARM = False
 
-LAYOUT = 3
+LAYOUT = 4
 
 
 class ReportResult(Record):
@@ -44,12 +44,9 @@ class ReportResult(Record):
 def needs(context: Context, arm: str = "") -> dict[str, str]:  # noqa: ARG001
     """Everything that the outcome is gathered from, the studies, the claims, and the layout of the tables."""
     studies = {f"{STUDIES}{name}": digest_json(one.result) for name, one in current(context).items()}
-    return {
-        **gathered_digests(context),
-        **studies,
-        "paper": digest_file(PAPER),
-        "layout": digest_json(LAYOUT),
-    }
+    said = context.profile.model_dump(mode="json", include={"title", "note", "paper_values"})
+    own = {"paper": digest_file(PAPER), "layout": digest_json(LAYOUT), "words": digest_json(said)}
+    return {**gathered_digests(context), **studies, **own}
 
 
 def work(context: Context, arm: str = "") -> Work:  # noqa: ARG001

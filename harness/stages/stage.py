@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -13,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, cast
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from harness import __version__
 from harness.core.artefact import Artefact, digest_file, digest_json, write_artefact, write_json
@@ -27,6 +28,9 @@ from harness.profiles.profile import Profile
 from harness.stages.inputs import Context, command, first_changed, read_once
 
 STAGES = ("prepare", "train", "evaluate", "analyse", "report", "check")
+
+READERS = ("analyse", "report", "check")
+"""They read what others made, and write only what none but the next of them reads."""
 
 HOLDER = ".holder.json"
 
@@ -66,15 +70,23 @@ def load_stage(name: str) -> Stage:
 
 
 def run_stage(name: str, profile: Profile, paths: RunPaths, arm: str | None = None) -> list[Artefact]:
-    """Run a stage for one arm, for all arms, or for the run as a whole; a finished one is reused.
+    """Run a stage for one arm, for all arms, or for the run as a whole; a finished one is reused, also where
+    another command holds the run folder, or nothing can be written there.
 
     Raises:
         HarnessError: any error of the stage; nothing half-written stays.
     """
     stage, context = load_stage(name), Context(profile, paths)
     arms = _arms(stage, profile, arm)
-    with held(paths.root):
-        return [run_one(name, stage, context, one) for one in arms]
+    try:
+        with held(paths.root, reads=name in READERS):
+            return [run_one(name, stage, context, one) for one in arms]
+    except RunFolderError:
+        found = [_reusable(name, context, one, stage.needs(context, one))[0] for one in arms]
+        finished = [one for one in found if one is not None]
+        if len(finished) < len(arms):
+            raise
+        return [_reused(name, stage, one, paths) for one in finished]
 
 
 def _arms(stage: Stage, profile: Profile, arm: str | None) -> list[str]:
@@ -122,18 +134,39 @@ def up_to_date(name: str, context: Context, arm: str = "") -> Artefact:
 
 
 @contextlib.contextmanager
-def held(root: Path) -> Iterator[None]:
+def held(root: Path, *, reads: bool = False) -> Iterator[None]:
     """Hold a run folder: two runs in one folder are refused. What a killed run half wrote goes away.
+
+    Args:
+        reads: for a command that writes nothing that training, evaluation or a study reads. Such commands
+            wait for one another, a matter of seconds, and keep all others out.
 
     Raises:
         RunFolderError: another process holds it, or it cannot be written.
     """
     holder = root / HOLDER
+    with contextlib.ExitStack() as locks:
+        _lock(root, reads, locks)
+        for pattern in (".*.part", "*/.*.part", "*/*/.*.part"):
+            for half in root.glob(pattern):
+                half.unlink(missing_ok=True)
+        write_json(holder, {"pid": os.getpid(), "command": " ".join(sys.argv)})
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                holder.unlink()
+
+
+def _lock(root: Path, reads: bool, locks: contextlib.ExitStack) -> None:
+    holder = root / HOLDER
     try:
         root.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(root / ".lock", timeout=0)
-        lock.acquire()
-    except Timeout as error:
+        if reads:
+            locks.enter_context(FileLock(root / ".reading.lock"))
+        file = locks.enter_context((root / ".lock").open("ab"))
+        fcntl.flock(file, (fcntl.LOCK_SH if reads else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError as error:
         raise RunFolderError(
             f"another run is using this run folder ({_held_by(holder)})",
             value=root,
@@ -145,16 +178,6 @@ def held(root: Path) -> Iterator[None]:
             value=root,
             remedy="give a writable folder with --run-dir DIR",
         ) from error
-    try:
-        for pattern in (".*.part", "*/.*.part", "*/*/.*.part"):
-            for half in root.glob(pattern):
-                half.unlink(missing_ok=True)
-        write_json(holder, {"pid": os.getpid(), "command": " ".join(sys.argv)})
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            holder.unlink()
-        lock.release()
 
 
 def _held_by(holder: Path) -> str:
@@ -173,8 +196,7 @@ def run_one(name: str, stage: Stage, context: Context, arm: str = "") -> Artefac
     inputs = stage.needs(context, arm)
     old, stale = _reusable(name, context, arm, inputs)
     if old is not None:
-        console.print(f"[dim]{label}: reused (nothing that it depends on has changed)[/dim]")
-        return _shown(stage, old, paths)
+        return _reused(name, stage, old, paths)
     console.print(f"[bold]{label}[/bold]: {stale}")
     started = time.monotonic()
     work = stage.work(context, arm)
@@ -203,6 +225,12 @@ def run_one(name: str, stage: Stage, context: Context, arm: str = "") -> Artefac
 
 def _key(name: str, arm: str, inputs: dict[str, str]) -> str:
     return digest_json({"stage": name, "arm": arm or None, "inputs": inputs, "harness": __version__})
+
+
+def _reused(name: str, stage: Stage, old: Artefact, paths: RunPaths) -> Artefact:
+    label = f"{name} {old.arm}" if old.arm else name
+    console.print(f"[dim]{label}: reused (nothing that it depends on has changed)[/dim]")
+    return _shown(stage, old, paths)
 
 
 def _shown(stage: Stage, artefact: Artefact, paths: RunPaths) -> Artefact:

@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
-from harness.core.errors import TrainingError
+from harness.core.errors import ProfileError, TrainingError
 from harness.profiles.profile import Profile
+from harness.profiles.sections import TrainingSection
 from harness.training.schedule import check_rates, declared_rates, step_count
 from harness.training.trainer import SimpoTrainer
+
+
+def refuse_no_rate(section: TrainingSection, rows: int) -> None:
+    """Refuse, before training, a schedule under which no step would move anything.
+
+    Args:
+        rows: pairs over all epochs.
+
+    Raises:
+        ProfileError: every step's rate is 0, because all of them lie at the start of the warm-up.
+    """
+    per_step = section.pairs_per_device * section.accumulation * section.ranks
+    rates = declared_rates(section.schedule, 1.0, step_count(rows, per_step), section.warmup_ratio)
+    if not any(rates):
+        raise ProfileError(
+            f"all optimiser steps ({len(rates)}) lie in the warm-up where the learning rate is still 0",
+            value=f"training.warmup_ratio = {section.warmup_ratio:g}; {rows} pairs over all epochs, "
+            f"{per_step} a step",
+            remedy="set training.warmup_ratio = 0; or take more pairs or epochs, or fewer pairs a step "
+            "(training.accumulation)",
+        )
 
 
 def check_declared(trainer: SimpoTrainer, profile: Profile) -> None:

@@ -121,6 +121,7 @@ def _environment(spec: TrainSpec) -> dict[str, str]:
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         THREADS: str(spec.threads),
+        "PYTHONIOENCODING": "utf-8",
         "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path),
         "TOKENIZERS_PARALLELISM": "false",
         "TRL_EXPERIMENTAL_SILENCE": "1",

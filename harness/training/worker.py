@@ -31,7 +31,7 @@ from harness.models.base_model import (
 from harness.training import movement
 from harness.training.activation_cache import MADE, ActivationCache, cache_key, check_budget, write
 from harness.training.checkpoint import alone, without_code
-from harness.training.declared import check_declared, clipping_of
+from harness.training.declared import check_declared, clipping_of, refuse_no_rate
 from harness.training.exchange import Exchange, TrainSpec
 from harness.training.order import batch_order, check_even
 from harness.training.pairs import PairTokens, collate
@@ -105,6 +105,7 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
     model = load_model(Path(spec.model_dir), profile.model, device)
     tokenizer = load_tokenizer(Path(spec.model_dir))
     rows = training_rows(spec, profile, tokenizer)
+    refuse_no_rate(profile.training, len(rows.order))
     arm = _arm(spec, profile)
     cache = activation_cache(spec, profile, arm, model, tokenizer, rows)
     arm.prepare(model)

@@ -35,6 +35,8 @@ SCOPE = "google/gemma-scope-2b-pt-res"
 PROFILE = """
 extends = "gemma-2-2b"
 name = "from-a-hub"
+title = "A tiny model"
+note = "A tiny model's numbers say nothing."
 
 [model]
 id = "org/tiny"
@@ -256,7 +258,8 @@ def test_an_exported_data_root_serves_a_machine_without_a_hub(
     hub.requests.clear()
     local = tmp_path / "local.toml"
     local.write_text(
-        'extends = "from-a-hub.toml"\nname = "local"\n[model]\nsource = "bundle"\nid = "miniature"\n'
+        'extends = "from-a-hub.toml"\nname = "local"\ntitle = "The rows elsewhere"\nnote = "Rows only."\n'
+        '[model]\nsource = "bundle"\nid = "miniature"\n'
         '[sae]\nsource = "bundle"\nlayer = 3\n[data]\nsource = "data_root"\n'
         '[evaluation]\nsource = "data_root"\n'
     )

@@ -13,7 +13,7 @@ ENOUGH = (
     ("test_pairs = 12", "test_pairs = 100"),
     ("pairs_per_device = 2", "pairs_per_device = 8"),
 )
-"""Pairs with which either arm's loss is below the base's, as `check` asks."""
+"""Pairs with which neither arm's loss is surely above the base's, as `check` asks."""
 LIMIT_S = 1800
 """Four trainings and six evaluations, each a process of its own: two to three minutes on two free cores."""
 

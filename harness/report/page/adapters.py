@@ -7,7 +7,7 @@ from itertools import combinations
 from harness.core.measures import Measure, measure
 from harness.core.sheet import Row, Sheet, line, numeric
 from harness.findings.outcome import Outcome
-from harness.report.tables import effect, mean
+from harness.report.tables import effect, scored
 
 
 def tables(outcome: Outcome, href: str) -> tuple[Sheet, ...]:
@@ -24,9 +24,9 @@ def _pair(outcome: Outcome, first: str, second: str, href: str) -> Sheet:
     ]
     titles = [outcome.arms[name].title for name in (first, second)]
     notes = (
-        "Same items, 95 % interval of a paired bootstrap; p after Holm's correction over every test of the "
-        "run. Each arm adds its own penalty (L1, or L0 for a JumpReLU), so that penalised losses do not "
-        "compare.",
+        "Same items, 95 % interval of a paired bootstrap, uncorrected; p after Holm's correction over every "
+        "test of the run. Each arm adds its own penalty (L1, or L0 for a JumpReLU), so that penalised losses "
+        "do not compare.",
         "One training each: a difference of seeds is in none of the intervals.",
     )
     headings = ("Measure", *titles, "Second minus first [95 % CI]", "p (Holm)")
@@ -40,10 +40,7 @@ def _score_row(outcome: Outcome, first: str, second: str, one: Measure) -> Row:
     at = f"/comparisons/differences/{second}/{first}/{one.name}"
     return line(
         f"{one.title} ({one.unit}, n = {scores[first].n})",
-        *(
-            mean(score.value, score.stderr, one, f"/arms/{arm}/scores/{one.name}/value")
-            for arm, score in scores.items()
-        ),
+        *(scored(score, one, f"/arms/{arm}/scores/{one.name}/value") for arm, score in scores.items()),
         effect(gap, one, at),
         numeric(gap.p_holm, ".3g", f"{at}/p_holm", missing="not tested"),
     )

@@ -34,6 +34,8 @@ from harness.report.page.blocks import Block, Conversations, Picture, Section
 from harness.report.tables import cost_table, table1, threads_used, times_table, verdict_table
 
 TEMPLATES = ROOT / "harness" / "report" / "templates"
+THEIRS = ("Paper", "The paper's", "Authors' file")
+"""How the heading of a column of the paper's values begins, and a note on them."""
 
 
 class Documents(NamedTuple):
@@ -73,6 +75,8 @@ def build(documents: Documents) -> dict[str, bytes]:
         _verdicts(documents),
         _provenance(documents),
     ]
+    if not documents.outcome.paper_values:
+        sections = [one._replace(blocks=tuple(map(_own, one.blocks))) for one in sections]
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
@@ -88,6 +92,17 @@ def build(documents: Documents) -> dict[str, bytes]:
     )
     pictures = [block for section in sections for block in section.blocks if isinstance(block, Picture)]
     return {"index.html": page.encode(), **{f"{one.name}.png": one.png for one in pictures}}
+
+
+def _own(block: Block) -> Block:
+    """A table without the paper's values."""
+    if not isinstance(block, Sheet):
+        return block
+    kept = [i for i, heading in enumerate(block.headings) if not heading.startswith(THEIRS)]
+    rows = tuple(row._replace(cells=tuple(row.cells[i] for i in kept)) for row in block.rows)
+    headings = tuple(block.headings[i] for i in kept)
+    notes = tuple(note for note in block.notes if not note.startswith(THEIRS))
+    return block._replace(headings=headings, rows=rows, notes=notes)
 
 
 def _table1(documents: Documents) -> Section:

@@ -41,6 +41,7 @@ def random_variant(profile: Profile, *, shrink: int = 1, pairs: int = 0) -> Prof
     data["title"] = f"RANDOM WEIGHTS, shapes of {profile.model.id}"
     data["title"] += f" divided by {shrink}" if shrink > 1 else ""
     data["note"] = NOTE
+    data["paper_values"] = profile.paper_values and shrink == 1
     data["model"] |= {"source": "random", "file": "", "revision": "", "divide": shrink}
     data["sae"] |= {"source": "random", "layer": profile.sae.layer // shrink}
     data["data"] |= {

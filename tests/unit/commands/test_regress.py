@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from report_toys import Run
 
-from harness.commands.regress import run
+from harness.commands.regress import _nearest, run
 from harness.core.artefact import digest_file, read_artefact, write_artefact, write_json
 from harness.core.errors import DamagedFileError, MissingInputError, NotComparableError, RegressionError
 from harness.findings.outcome import SCHEMA_VERSION
@@ -60,6 +60,55 @@ def test_the_hardware_classes_that_are_committed_are_named(reported: Run, result
     (results / FOLDER).rename(results / "miniature" / "nvidia-h200-x1")
     with pytest.raises(NotComparableError, match="nvidia-h200-x1"):
         run(reported.profile, reported.paths, False, results)
+
+
+def as_of(results: Path, hardware: str, **fields: Any) -> Path:
+    """The committed results as those of another hardware class."""
+    folder = (results / FOLDER).rename(results / "miniature" / hardware)
+    edit(folder / "table1.json", hardware=hardware, **fields)
+    return folder
+
+
+def test_another_number_of_cores_compares_all_but_the_costs(
+    reported: Run, results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = as_of(results, "cpu-x86_64-8c", **{"arms/fsrl/training_usage/wall_s": 0.5})
+    write_labels(folder / "verdicts.csv", {"epoch-less": "opposite direction (this model)"})
+    capsys.readouterr()
+    run(reported.profile, reported.paths, False, results)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "miniature on cpu-x86_64-2c against the committed results of cpu-x86_64-8c" in shown
+    assert "not compared: other hardware; this is cpu-x86_64-2c, the nearest committed class is" in shown
+    assert "verdicts not compared: other hardware: memory-less, epoch-less" in shown
+    edit(folder / "table1.json", **{"arms/fsrl/scores/mmlu.acc/value": 0.9})
+    with pytest.raises(RegressionError, match=r"1 of \d+ values are out of tolerance") as failure:
+        run(reported.profile, reported.paths, False, results)
+    assert "fsrl: mmlu.acc: left standard_errors" in str(failure.value)
+
+
+def test_costs_compare_within_one_class(reported: Run, results: Path) -> None:
+    edit(results / FOLDER / "table1.json", **{"arms/fsrl/training_usage/wall_s": 0.5})
+    with pytest.raises(RegressionError, match="fsrl: training, seconds"):
+        run(reported.profile, reported.paths, False, results)
+
+
+@pytest.mark.parametrize(
+    ("here", "committed", "nearest"),
+    [
+        ("cpu-x86_64-8c", ["cpu-x86_64-2c", "cpu-x86_64-64c"], "cpu-x86_64-2c"),
+        ("cpu-x86_64-48c", ["cpu-x86_64-2c", "cpu-x86_64-64c"], "cpu-x86_64-64c"),
+        ("cpu-x86_64-2c", ["cpu-aarch64-2c", "cpu-x86_64-64c"], "cpu-x86_64-64c"),
+        ("cpu-x86_64-2c", ["nvidia-h200-x1"], "cpu-x86_64-2c"),
+        ("nvidia-h100-x1", ["cpu-x86_64-2c", "nvidia-h200-x1"], "nvidia-h200-x1"),
+        ("nvidia-h100-x1", ["nvidia-h100-x8", "nvidia-h200-x1"], "nvidia-h100-x8"),
+        ("of-somebody", ["nvidia-h200-x1"], "nvidia-h200-x1"),
+    ],
+)
+def test_the_nearest_committed_class(tmp_path: Path, here: str, committed: list[str], nearest: str) -> None:
+    for name in committed:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "table1.json").write_text("{}")
+    assert _nearest(tmp_path / here).name == nearest
 
 
 def test_without_a_report_the_command_is_named(made_run: Run, tmp_path: Path) -> None:

@@ -11,7 +11,16 @@ from statsmodels.stats.proportion import proportion_confint
 from statsmodels.stats.weightstats import DescrStatsW
 
 from harness.core.errors import DataError
-from harness.core.statistics import deciding_n, holm, normal_interval, paired_difference
+from harness.core.results import Score
+from harness.core.statistics import (
+    deciding_n,
+    holm,
+    normal_interval,
+    paired_difference,
+    score_interval,
+    unanimous,
+    wilson_interval,
+)
 
 
 def test_mcnemar_counts_only_items_on_which_the_arms_differ() -> None:
@@ -157,3 +166,21 @@ def test_swapping_the_arms_turns_the_sign_and_nothing_else(pairs: list[tuple[boo
     assert one.effect == -other.effect
     assert one.p == other.p
     assert one.low <= one.effect <= one.high
+
+
+@pytest.mark.parametrize(
+    ("share", "n", "low", "high"),
+    [(0.0, 4, 0.0, 0.4899), (1.0, 4, 0.5101, 1.0), (0.5, 20, 0.2993, 0.7007), (0.0, 500, 0.0, 0.00762)],
+)
+def test_wilsons_interval_is_that_of_statsmodels(share: float, n: int, low: float, high: float) -> None:
+    from statsmodels.stats.proportion import proportion_confint
+
+    assert wilson_interval(share, n) == pytest.approx((low, high), abs=1e-4)
+    assert wilson_interval(share, n) == pytest.approx(proportion_confint(share * n, n, method="wilson"))
+
+
+def test_a_score_of_all_or_none_has_an_interval_with_a_width() -> None:
+    none, some = Score(value=0.0, stderr=0.0, n=4), Score(value=0.5, stderr=0.1, n=20)
+    assert (unanimous(none), unanimous(some)) == (True, False)
+    assert score_interval(none) == wilson_interval(0.0, 4)
+    assert score_interval(some) == normal_interval(0.5, 0.1)

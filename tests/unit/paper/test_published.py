@@ -29,3 +29,15 @@ def test_within_its_95_percent_interval_a_score_agrees() -> None:
     with pytest.raises(ProfileError, match="does not have"):
         agreements(profile, base)
     assert agreements(load_profile("gemma-2-2b"), base) == ()
+
+
+@pytest.mark.parametrize(("published", "agrees"), [(0.3, True), (0.6, False)])
+def test_none_right_of_four_is_no_exact_zero(published: float, agrees: bool) -> None:
+    profile = load_profile("gemma-2-2b-leaderboard")
+    one = profile.published["mmlu.acc"].model_copy(update={"value": published})
+    (found,) = agreements(
+        profile.model_copy(update={"published": {"mmlu.acc": one}}),
+        {"mmlu.acc": Score(value=0.0, stderr=0.0, n=4)},
+    )
+    assert found.agrees == agrees
+    assert "0.0000 [0.0000, 0.4899] (95 % CI, n = 4" in str(found)

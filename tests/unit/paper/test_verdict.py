@@ -24,7 +24,8 @@ def test_a_direction_that_is_seen(outcome: Outcome) -> None:
     assert found.answer == "reproduced"
     assert found.label == "same direction (this model)"
     assert found.findings[0] == (
-        "SimPO loss, full-simpo - base: -2.000 [-2.220, -1.780] nats, p = 0.003, n = 10"
+        "SimPO loss, full-simpo - base: -2.000 [-2.220, -1.780] nats (95 % CI, uncorrected), "
+        "p = 0.003 after Holm, n = 10"
     )
 
 

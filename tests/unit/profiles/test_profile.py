@@ -188,6 +188,48 @@ def test_a_variant_that_cannot_be_is_refused(tmp_path: Path, text: str, said: st
         variant(tmp_path, text)
 
 
+LLAMA = '[model]\nsource = "hub"\nid = "me/llama"\n'
+ROWS = '[data]\ntrain = "preferences/mine/train.jsonl"\n'
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        (LLAMA, "model.id, model.source"),
+        ("[sae]\nlayer = 2\n", "sae.layer"),
+        (ROWS, "data.train"),
+        ('[data]\nsource = "data_root"\n', "data.source"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("said", "lacking"),
+    [
+        ("", "no title and no note"),
+        ('title = "Mine"\n', "no note"),
+        ('note = "Mine."\n', "no title"),
+        (f'title = "{MINIATURE["title"]}"\nnote = "Mine."\n', "no title"),
+    ],
+)
+def test_another_subject_needs_words_of_its_own(
+    tmp_path: Path, changed: str, named: str, said: str, lacking: str
+) -> None:
+    with pytest.raises(ProfileError, match=f"changes {named}, and has {lacking} of its own") as caught:
+        variant(tmp_path, f'extends = "miniature"\nname = "v"\n{said}{changed}')
+    assert "give `title` and `note`" in caught.value.remedy
+
+
+def test_the_papers_values_belong_to_a_subject(tmp_path: Path) -> None:
+    head, words = 'extends = "miniature"\nname = "v"\n', 'title = "Mine"\nnote = "Mine."\n'
+    assert variant(tmp_path, head + "[training]\nepochs = 3\n[data]\ntrain_pairs = 9\n").paper_values
+    assert not variant(tmp_path, head + words + LLAMA).paper_values
+    assert variant(tmp_path, head + words + "paper_values = true\n" + LLAMA).paper_values
+    assert all(load_profile(name).paper_values for name in profile_names())
+    mine = variant(tmp_path, head + words + LLAMA)
+    (tmp_path / "next.toml").write_text('extends = "variant.toml"\nname = "w"\n[training]\nepochs = 3\n')
+    found = load_profile(str(tmp_path / "next.toml"))
+    assert (found.title, found.note, found.paper_values) == (mine.title, mine.note, False)
+
+
 def test_the_authors_configuration_where_it_differs() -> None:
     """Facts of the authors' repository at fb467f1, in words in docs/provenance.md."""
     found, paper = load_profile("gemma-2-2b-as-committed"), load_profile("gemma-2-2b")

@@ -40,5 +40,11 @@ def test_random_results_have_no_verdict(marked: Outcome) -> None:
 
 
 def test_they_need_no_lower_loss_and_real_ones_do(marked: Outcome) -> None:
-    assert not violations(marked)
-    assert violations(marked.model_copy(update={"random_weights": False}))
+    fallen = marked.difference("fsrl", "base", "preference.loss")
+    assert fallen is not None
+    raised = {"preference.loss": fallen.model_copy(update={"low": 0.1, "high": 0.2})}
+    differences = {arm: {"base": raised} for arm in marked.trained}
+    comparisons = marked.comparisons.model_copy(update={"differences": differences})
+    above = marked.model_copy(update={"comparisons": comparisons})
+    assert not violations(above)
+    assert violations(above.model_copy(update={"random_weights": False}))

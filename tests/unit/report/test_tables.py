@@ -10,12 +10,12 @@ from collections.abc import Callable
 import pytest
 
 from harness.core.markdown_table import markdown
-from harness.core.results import Truncation
+from harness.core.results import Score, Truncation
 from harness.core.sheet import Sheet
 from harness.findings.outcome import Outcome
 from harness.paper.claims import read_paper
 from harness.paper.verdict import judge
-from harness.report.csv_tables import times_csv
+from harness.report.csv_tables import cost_csv, table1_csv, times_csv
 from harness.report.latex_table import latex
 from harness.report.page.training import facts as facts_sheet
 from harness.report.tables import cost_table, table1, times_table, verdict_summary, verdict_table
@@ -102,6 +102,50 @@ def test_no_number_stands_where_the_paper_lost_one(outcome: Outcome) -> None:
     papers = [row.texts for row in table1(outcome, read_paper()).rows if row.texts[0].strip() == "paper"]
     assert [row[3:] for row in papers] == [("lost",) * 4] * 3
     assert [row[1] for row in papers] == ["not printed", "2.19", "2.73"]
+
+
+def test_the_papers_values_stand_only_where_the_profile_says_so(outcome: Outcome) -> None:
+    own, paper = outcome.model_copy(update={"paper_values": False}), read_paper()
+    for sheet in (table1(own, paper), cost_table(own, paper)):
+        text = markdown(sheet)
+        assert not re.search(r"2\.19|2\.73|93 GB|105 min|[Pp]aper:|paper's numbers", text)
+        assert {len(row.cells) for row in sheet.rows} == {len(sheet.headings)}
+    assert len(table1(outcome, paper).rows) - len(table1(own, paper).rows) == 3
+    for text in (table1_csv(own, paper), cost_csv(own, paper)):
+        assert not re.search(r"2\.19|2\.73|93 GB|lost", text)
+    assert not any(one.about_paper for one in judge(paper, own.model_copy(update={"profile": paper.profile})))
+
+
+@pytest.mark.parametrize(
+    ("value", "n", "shown"),
+    [
+        (0.0, 4, "0.0 ±24.5 (Wilson)"),
+        (1.0, 20, "100.0 ±8.1 (Wilson)"),
+        (0.4, 4, "40.0 (all alike: n too small)"),
+    ],
+)
+def test_no_standard_error_of_0_is_shown(
+    outcome: Outcome, changed: Change, value: float, n: int, shown: str
+) -> None:
+    scores = {**outcome.arms["fsrl"].scores, "mmlu.acc": Score(value=value, stderr=0.0, n=n)}
+    sheet = table1(changed("fsrl", scores=scores), read_paper())
+    cell = next(row for row in sheet.rows if row.texts[0] == "FSRL").texts[3]
+    assert cell.removesuffix(f" (n = {n})") == shown
+    assert any("half of Wilson's 95 % interval" in note for note in sheet.notes) == ("Wilson" in shown)
+    line = next(
+        one
+        for one in table1_csv(changed("fsrl", scores=scores), read_paper()).split("\n")
+        if "fsrl,mmlu" in one
+    )
+    assert f"fsrl,mmlu.acc,{value},,{n}," in line
+
+
+def test_an_interval_and_a_p_value_on_one_line_say_what_each_is(outcome: Outcome) -> None:
+    lines = [line for one in judge(read_paper(), outcome) for line in one.findings if "p = " in line]
+    assert lines
+    assert all(
+        re.search(r"\] \S.* \(95 % CI, uncorrected\), p = \S+ after Holm, n = ", line) for line in lines
+    )
 
 
 def test_verdicts_of_another_profile_never_say_reproduced_about_the_paper(outcome: Outcome) -> None:

@@ -15,6 +15,8 @@ from harness.sources.data_root import read_files, read_manifest
 PROFILE = """
 extends = "miniature"
 name = "from-a-root"
+title = "The miniature's rows from a folder"
+note = "The same rows, from another place."
 [data]
 source = "data_root"
 [evaluation]

@@ -35,10 +35,47 @@ def test_a_good_run_has_every_property(outcome: Outcome) -> None:
     assert violations(outcome) == []
 
 
-def test_a_loss_that_is_not_below_the_base(outcome: Outcome, changed: Change) -> None:
-    scores = {**outcome.arms["fsrl"].scores, "preference.loss": Score(value=6.0, stderr=0.1, n=10)}
-    assert violations(changed("fsrl", scores=scores)) == [
-        "the SimPO loss of each trained arm is below the base's: fsrl has 6, the base 6"
+def with_loss(outcome: Outcome, low: float, high: float, loss: float = 6.0) -> Outcome:
+    """The outcome with another loss of `fsrl`, and another interval of its difference to the base."""
+    arm = outcome.arms["fsrl"]
+    scores = {**arm.scores, "preference.loss": Score.model_construct(value=loss, stderr=0.1, n=10)}
+    one = outcome.difference("fsrl", "base", "preference.loss")
+    assert one is not None
+    other = one.model_copy(update={"effect": (low + high) / 2, "low": low, "high": high})
+    differences = {**outcome.comparisons.differences}
+    differences["fsrl"] = {"base": {**differences["fsrl"]["base"], "preference.loss": other}}
+    return outcome.model_copy(
+        update={
+            "arms": {**outcome.arms, "fsrl": arm.model_copy(update={"scores": scores})},
+            "comparisons": outcome.comparisons.model_copy(update={"differences": differences}),
+        }
+    )
+
+
+@pytest.mark.parametrize(("low", "high"), [(-0.040, 0.053), (0.0, 0.1), (-0.2, -0.1)])
+def test_a_null_result_is_a_result(outcome: Outcome, low: float, high: float) -> None:
+    assert violations(with_loss(outcome, low, high, loss=6.007)) == []
+
+
+def test_a_loss_that_is_surely_above_the_base(outcome: Outcome) -> None:
+    assert violations(with_loss(outcome, 0.25, 0.75)) == [
+        "the SimPO loss of no trained arm is surely above the base's: "
+        "fsrl - base: +0.5 [+0.25, +0.75] nats (paired, 95 % CI)"
+    ]
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite(outcome: Outcome, loss: float) -> None:
+    (found,) = violations(with_loss(outcome, -0.2, -0.1, loss=loss))
+    assert found.endswith(f"fsrl has {loss}")
+
+
+def test_a_loss_that_was_not_compared(outcome: Outcome) -> None:
+    bare = outcome.comparisons.model_copy(update={"differences": {}})
+    found = violations(outcome.model_copy(update={"comparisons": bare}))
+    assert [line.rpartition(": ")[2] for line in found] == [
+        "full-simpo was not compared with the base",
+        "fsrl was not compared with the base",
     ]
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import sys
+import threading
+import time
 import types
+from concurrent import futures
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from report_toys import Run
 
 from harness.core.errors import ProfileError, RunFolderError, TrainingError
 from harness.core.paths import RunPaths
 from harness.core.results import Record
 from harness.profiles.profile import Profile
 from harness.stages.inputs import Context
-from harness.stages.stage import Work, run_stage
+from harness.stages.stage import Work, held, run_stage
 
 
 class Counted(Record):
@@ -88,6 +92,50 @@ def test_a_failure_leaves_no_artefact(toy: types.ModuleType, profile: Profile, t
 def test_two_runs_in_one_folder_are_refused(toy: types.ModuleType, profile: Profile, tmp_path: Path) -> None:
     with FileLock(tmp_path / ".lock"), pytest.raises(RunFolderError, match="another run"):
         run_stage("toy", profile, RunPaths(root=tmp_path), "fsrl")
+
+
+def test_a_finished_stage_is_read_while_another_run_holds_the_folder(
+    toy: types.ModuleType, profile: Profile, tmp_path: Path
+) -> None:
+    first = run_stage("toy", profile, RunPaths(root=tmp_path), "fsrl")
+    with FileLock(tmp_path / ".lock"):
+        assert run_stage("toy", profile, RunPaths(root=tmp_path), "fsrl") == first
+        toy.state["input"] = "2"
+        with pytest.raises(RunFolderError, match="another run"):
+            run_stage("toy", profile, RunPaths(root=tmp_path), "fsrl")
+    assert toy.state["runs"] == 1
+
+
+def test_commands_that_read_wait_for_one_another_and_keep_others_out(tmp_path: Path) -> None:
+    inside: list[str] = []
+
+    def read(name: str) -> None:
+        with held(tmp_path, reads=True):
+            inside.append(f"{name} in")
+            time.sleep(0.2)
+            with pytest.raises(RunFolderError, match="another run"), held(tmp_path):
+                pass
+            inside.append(f"{name} out")
+
+    readers = [threading.Thread(target=read, args=(name,)) for name in "ab"]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    first, second = inside[0][0], inside[2][0]
+    assert inside == [f"{first} in", f"{first} out", f"{second} in", f"{second} out"]
+    assert {first, second} == {"a", "b"}
+    with held(tmp_path), pytest.raises(RunFolderError, match="another run"), held(tmp_path, reads=True):
+        pass
+
+
+def test_two_reports_at_once_are_both_shown(made_run: Run) -> None:
+    """Both read the same finished stages; one makes the report, the other reuses it."""
+    made_run.analysed()
+    with futures.ThreadPoolExecutor(2) as pool:
+        jobs = [pool.submit(run_stage, "report", made_run.profile, made_run.paths) for _ in range(2)]
+    first, second = (job.result()[0] for job in jobs)
+    assert first == second
 
 
 def test_a_file_in_place_of_the_folder_is_refused(

@@ -11,6 +11,7 @@ import pytest
 from page_toys import NASTY, findings
 from report_toys import Run
 
+from harness.core.artefact import read_artefact
 from harness.findings.outcome import Outcome
 from harness.paper.claims import read_paper
 from harness.paper.printed import read_printed
@@ -59,6 +60,17 @@ def test_the_papers_values_stand_beside_ours(html: str) -> None:
     for printed in ("17.59 ±0.03", "-9.42 ±0.25", "+4.11 ±0.20", "56750: Geographical", "39904: Programming"):
         assert printed in html
     assert "12.50 [10.00, 15.00]" in html
+
+
+def test_a_run_beside_which_the_papers_values_do_not_stand(made: Run) -> None:
+    outcome = made.outcome().model_copy(update={"paper_values": False})
+    studies = {name: read_artefact(made.paths.stage(f"studies/{name}"), made_by="-") for name in findings()}
+    found = build(Documents(outcome, "table1.json", studies, read_paper(), read_printed(), ()))
+    page = found["index.html"].decode()
+    assert "12.50 [10.00, 15.00]" in page
+    theirs = ("2.19", "2.73", "2.94", "93 GB", "17.59", "56750", "39904", ">Paper", ">Authors")
+    text = re.sub(r"<svg.*?</svg>", "", page, flags=re.DOTALL)
+    assert [text[(i := text.index(one)) - 60 : i + 60] for one in theirs if one in text] == []
 
 
 def test_every_link_of_a_number_leads_to_that_number(made: Run, html: str) -> None:
