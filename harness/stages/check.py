@@ -16,7 +16,7 @@ from harness.findings.outcome import ArmOutcome, Outcome, outcome_path, read_out
 from harness.paper.published import Agreement, agreements
 from harness.profiles.profile import Profile
 from harness.report.screen_table import show_sheet
-from harness.report.tables import verdict_summary
+from harness.report.verdict_tables import verdict_summary
 from harness.stages.inputs import Context, command
 from harness.stages.report import read_verdicts
 from harness.stages.stage import Work

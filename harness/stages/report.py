@@ -18,7 +18,8 @@ from harness.report.csv_tables import cost_csv, table1_csv, times_csv, verdicts_
 from harness.report.differences_figure import figure
 from harness.report.latex_table import latex
 from harness.report.screen_table import show_sheet
-from harness.report.tables import cost_table, table1, times_table, verdict_table
+from harness.report.tables import cost_table, table1, times_table
+from harness.report.verdict_tables import verdict_table
 from harness.stages.gather import gather, gathered_digests
 from harness.stages.inputs import STUDIES, Context, read_once
 from harness.stages.stage import Work

@@ -31,7 +31,8 @@ from harness.paper.verdict import Verdict
 from harness.report.differences_figure import figure
 from harness.report.page import adapters, answers, charts, classified, features, masked, sweeps, training
 from harness.report.page.blocks import Block, Conversations, Picture, Section
-from harness.report.tables import cost_table, table1, threads_used, times_table, verdict_table
+from harness.report.tables import cost_table, table1, threads_used, times_table
+from harness.report.verdict_tables import verdict_table
 
 TEMPLATES = ROOT / "harness" / "report" / "templates"
 THEIRS = ("Paper", "The paper's", "Authors' file")

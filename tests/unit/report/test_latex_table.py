@@ -9,7 +9,8 @@ from harness.findings.outcome import Outcome
 from harness.paper.claims import read_paper
 from harness.paper.verdict import judge
 from harness.report.latex_table import latex, tex
-from harness.report.tables import cost_table, table1, verdict_table
+from harness.report.tables import cost_table, table1
+from harness.report.verdict_tables import verdict_table
 
 
 def all_sheets(outcome: Outcome) -> list[Sheet]:

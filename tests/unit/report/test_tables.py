@@ -18,7 +18,8 @@ from harness.paper.verdict import judge
 from harness.report.csv_tables import cost_csv, table1_csv, times_csv
 from harness.report.latex_table import latex
 from harness.report.page.training import facts as facts_sheet
-from harness.report.tables import cost_table, table1, times_table, verdict_summary, verdict_table
+from harness.report.tables import cost_table, table1, times_table
+from harness.report.verdict_tables import verdict_summary, verdict_table
 
 Change = Callable[..., Outcome]
 
