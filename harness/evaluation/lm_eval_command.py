@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import harness
 from harness.core.errors import EvaluationError
 from harness.core.results import PrepareResult
 from harness.evaluation.tasks import resolve_task
@@ -45,9 +46,11 @@ def lm_eval_command(profile: Profile, prepared: PrepareResult, task: str, folder
     resolve_task(task, profile.evaluation.tasks[task], Path(prepared.data_root), resolved)
     words = _lm_eval_words(profile, task, Path(prepared.model_dir), resolved, out)
     offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    here = Path(harness.__file__).parents[1]  # it reads the rows through this package
+    search = [str(here), *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
         [sys.executable, *words],
-        env={**os.environ, **offline},
+        env={**os.environ, **offline, "PYTHONPATH": os.pathsep.join(search)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

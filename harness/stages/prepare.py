@@ -42,7 +42,10 @@ def needs(context: Context, arm: str = "") -> dict[str, str]:  # noqa: ARG001 - 
             data.model_dump(mode="json", include={"source", "id", "revision", "train", "test"})
         ),
         "evaluation": digest_json(
-            [profile.evaluation.source, {k: list(v.subjects) for k, v in profile.evaluation.tasks.items()}]
+            [
+                profile.evaluation.source,
+                {k: [*v.subjects, v.num_fewshot] for k, v in profile.evaluation.tasks.items()},
+            ]
         ),
     }
     found |= {f"arms/{name}": sha for name, sha in arm_digests(profile, paths).items()}
