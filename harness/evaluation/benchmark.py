@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,14 +16,12 @@ import datasets
 import lm_eval
 import transformers
 from lm_eval.api import task as lm_eval_task
-from lm_eval.tasks import TaskManager
 from lm_eval.utils import handle_non_serializable
 
 from harness.core.errors import EvaluationError
 from harness.core.results import RequestFacts, Score
 from harness.evaluation.lm import GuardedLM
-from harness.evaluation.rows import check_rows
-from harness.evaluation.tasks import resolve_task
+from harness.evaluation.loaded_task import LoadedTask, check_documents, load_task
 from harness.profiles.sections import EvaluationSection, TaskSection
 
 BOOTSTRAP_ITERS = 100_000
@@ -77,10 +76,9 @@ def run_task(
         EvaluationError: requests, shots or items that are not what the profile asks for.
     """
     with quiet():
-        check_rows(resolve_task(name, section, data_root, folder))
-        manager = TaskManager(include_path=str(folder), include_defaults=False)
+        task = load_task(name, section, data_root, folder)
         with lm.watching(name) as log:
-            raw = _simple_evaluate(name, section, evaluation, lm, manager)
+            raw = _simple_evaluate(name, section, evaluation, lm, task)
     _check_complete(name, section, raw)
     _check_finite(name, raw["samples"])
     return TaskOutcome(
@@ -93,12 +91,24 @@ def run_task(
     )
 
 
+def check_tasks(evaluation: EvaluationSection, data_root: Path) -> None:
+    """Load each task of a profile and look at every row that it scores or shows, before any model runs.
+
+    Raises:
+        MissingInputError, DataError: as for `load_task` and `check_documents`.
+    """
+    with tempfile.TemporaryDirectory(prefix="harness-tasks-") as folder, quiet():
+        for name, section in evaluation.tasks.items():
+            for task in load_task(name, section, data_root, Path(folder) / name).members:
+                check_documents(task, section.num_fewshot)
+
+
 def _simple_evaluate(
-    name: str, section: TaskSection, evaluation: EvaluationSection, lm: GuardedLM, manager: TaskManager
+    name: str, section: TaskSection, evaluation: EvaluationSection, lm: GuardedLM, task: LoadedTask
 ) -> Json:
     raw = lm_eval.simple_evaluate(
         model=lm,
-        tasks=[name],
+        tasks=[task.top],
         num_fewshot=section.num_fewshot,
         batch_size=evaluation.batch_size,
         use_cache=None,
@@ -110,7 +120,7 @@ def _simple_evaluate(
         apply_chat_template=evaluation.chat_template,
         fewshot_as_multiturn=evaluation.fewshot_as_multiturn,
         gen_kwargs={"max_gen_toks": section.max_new_tokens} if section.max_new_tokens else None,
-        task_manager=manager,
+        task_manager=task.manager,
         random_seed=evaluation.seed,
         numpy_random_seed=evaluation.seed,
         torch_random_seed=evaluation.seed,

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import harness
 from harness.core.errors import EvaluationError
 from harness.core.results import PrepareResult
 from harness.evaluation.tasks import resolve_task
@@ -44,10 +45,13 @@ def lm_eval_command(profile: Profile, prepared: PrepareResult, task: str, folder
     resolved.mkdir(parents=True)
     resolve_task(task, profile.evaluation.tasks[task], Path(prepared.data_root), resolved)
     words = _lm_eval_words(profile, task, Path(prepared.model_dir), resolved, out)
+    here = Path(harness.__file__).parents[1]  # it reads the rows through this package
+    search = [str(here), *filter(None, [os.environ.get("PYTHONPATH")])]
     own = {
         "HF_HUB_OFFLINE": "1",
         "HF_DATASETS_OFFLINE": "1",
         "PYTHONIOENCODING": "utf-8",
+        "PYTHONPATH": os.pathsep.join(search),
         "TOKENIZERS_PARALLELISM": "false",
     }
     done = subprocess.run(

@@ -16,6 +16,8 @@ from harness.profiles.sections import EvaluationSection, TaskSection
 TASKS = Path(__file__).parent.parent / "tasks"
 ROW_FILE = re.compile(r'"\$\{data_root\}/([^"]+)"')
 BY_SUBJECT = "${subject}"
+READER = "custom_dataset: !function harness.evaluation.rows.task_dataset\n"
+"""Has lm-eval ask this harness for rows instead of `datasets`, which expands paths and guesses types."""
 ROOT_REMEDY = "give the folder that holds them with --data-root DIR; its layout is in the task's file"
 
 
@@ -70,7 +72,7 @@ def resolve_task(name: str, section: TaskSection, data_root: Path, folder: Path)
     Args:
         section: the profile's section; its `subjects` choose among those of the data root.
         data_root: folder of rows laid out ORG/NAME/CONFIG/SPLIT.jsonl.
-        folder: empty folder for the resolved files and for the cache of the rows.
+        folder: empty folder for the resolved files.
 
     Returns:
         every file of rows that the task reads.
@@ -83,7 +85,7 @@ def resolve_task(name: str, section: TaskSection, data_root: Path, folder: Path)
     values = {
         "lm_eval": str(lm_eval_tasks()),
         "data_root": str(data_root.resolve()),
-        "cache": str(folder / "cache"),
+        "cache": str(folder / "cache"),  # of no use any more; task files of others name it
     }
     subjects = _subjects(text, section, data_root) if BY_SUBJECT in text else []
     for subject in subjects:
@@ -92,7 +94,7 @@ def resolve_task(name: str, section: TaskSection, data_root: Path, folder: Path)
         members = json.dumps([f"{name}_{subject}" for subject in subjects])
         _fill(TASKS / f"{name}.group_yaml", {**values, "members": members}, folder / f"_{name}.yaml")
     else:
-        _fill(task_file(name), values, folder / f"{name}.yaml")
+        _fill(task_file(name), values, folder / f"{name}.yaml", READER)
     patterns = ROW_FILE.findall(text)
     rows = [data_root / one.replace(BY_SUBJECT, subject) for subject in subjects or [""] for one in patterns]
     for path in rows:
@@ -107,16 +109,17 @@ def _resolve_subject(name: str, subject: str, values: Mapping[str, str], folder:
     if not own.is_file():
         own = folder / f"{name}_{subject}.subject_yaml"
         _fill(TASKS / f"{name}.subject_yaml", known, own)
-    _fill(task_file(name), {**known, "subject_file": str(own)}, folder / f"{name}_{subject}.yaml")
+    filled = {**known, "subject_file": str(own)}
+    _fill(task_file(name), filled, folder / f"{name}_{subject}.yaml", READER)
 
 
-def _fill(template: Path, values: Mapping[str, str], target: Path) -> None:
+def _fill(template: Path, values: Mapping[str, str], target: Path, more: str = "") -> None:
     """Fill a template; values that stand inside double quotes are escaped as YAML (and JSON) need it."""
     escaped = {k: v if k == "members" else json.dumps(v, ensure_ascii=False)[1:-1] for k, v in values.items()}
     body = "".join(
         line for line in template.read_text(encoding="utf-8").splitlines(True) if not line.startswith("#")
     )
-    write_text(target, Template(body).substitute(escaped))
+    write_text(target, Template(body).substitute(escaped) + more)
 
 
 def _subjects(text: str, section: TaskSection, data_root: Path) -> list[str]:

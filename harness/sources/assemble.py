@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -174,7 +173,7 @@ def rows(profile: Profile, paths: RunPaths, bundle: Bundle | None, pins: dict[st
     else:
         root = open_data_root(paths.data_root)
     found = read_files(root, row_files(profile, root))
-    _check_rows(root, profile, found)
+    _check_rows(root, profile)
     facts = {
         name: {"rows": file.rows, "source": file.source, "licence": file.licence}
         for name, file in found.items()
@@ -182,15 +181,15 @@ def rows(profile: Profile, paths: RunPaths, bundle: Bundle | None, pins: dict[st
     return Part(root, {name: file.sha256 for name, file in found.items()}, {"files": facts})
 
 
-def _check_rows(root: Path, profile: Profile, names: Iterable[str]) -> None:
+def _check_rows(root: Path, profile: Profile) -> None:
     """Read every row once, so that a broken one stops the run here and not after the training."""
-    from harness.evaluation.rows import check_rows
+    from harness.evaluation.benchmark import check_tasks
     from harness.training.pairs import read_pairs
 
     pairs = {profile.data.train, profile.data.test}
     for name in sorted(pairs):
         read_pairs(root / name, 0)
-    check_rows(root / name for name in names if name not in pairs)
+    check_tasks(profile.evaluation, root)
 
 
 def _left_out(profile: Profile, model: Path, root: Path) -> dict[str, Any]:

@@ -42,7 +42,10 @@ def needs(context: Context, arm: str = "") -> dict[str, str]:  # noqa: ARG001 - 
         "sae": digest_json(profile.sae.model_dump(mode="json")),
         "pairs": digest_json(data.model_dump(mode="json", include=PAIRS)),
         "evaluation": digest_json(
-            [profile.evaluation.source, {k: list(v.subjects) for k, v in profile.evaluation.tasks.items()}]
+            [
+                profile.evaluation.source,
+                {k: [*v.subjects, v.num_fewshot] for k, v in profile.evaluation.tasks.items()},
+            ]
         ),
     }
     found |= {f"arms/{name}": sha for name, sha in arm_digests(profile, paths).items()}

@@ -106,7 +106,7 @@ def world(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("default", split): [conversation(i) for i in range(n)] for split, n in (("train", 3), ("test", 2))
     }
     hub.repos[PAIRS] = dataset(pairs, None)
-    sums = [{"question": "1+1?", "answer": "#### 2"}, {"question": "1+2?", "answer": "#### 3"}]
+    sums = [{"question": f"1+{i}?", "answer": f"#### {1 + i}"} for i in (1, 2, 3, 4, 5)]  # five are shown
     hub.repos[GSM8K] = dataset(
         {("main", "train"): sums, ("main", "test"): sums, ("socratic", "test"): sums}, "mit"
     )

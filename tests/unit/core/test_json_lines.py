@@ -14,7 +14,7 @@ from harness.classification.answer_store import Answers
 from harness.classification.explanations import read_explanations, read_labels
 from harness.core.errors import DamagedFileError, DataError, HarnessError, MissingInputError
 from harness.core.json_lines import rows
-from harness.evaluation.rows import check_rows
+from harness.evaluation.rows import read_rows
 from harness.findings.features import read_features
 from harness.stages.analyse import _read_items
 from harness.training.pairs import read_pairs
@@ -32,7 +32,7 @@ READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
         '{"doc_id": 0, "metrics": {"acc": 1.0}}',
         lambda path: _read_items(path, "acc", "evaluate again"),
     ),
-    "evaluation rows": ('{"question": "q", "answer": "4"}', lambda path: check_rows([path])),
+    "evaluation rows": ('{"question": "q", "answer": "4"}', read_rows),
     "pairs": (
         json.dumps({"prompt": USER, "chosen": ASSISTANT, "rejected": ASSISTANT}),
         lambda path: read_pairs(path, 0),

@@ -17,7 +17,7 @@ from fsrl.adapter_file import read_card
 from harness.core.artefact import Artefact, digest_file, read_artefact
 from harness.environment.lock import BUILDS, read_lock, reported
 from harness.evaluation.committed_prompts import read_snapshot
-from harness.evaluation.rows import check_rows
+from harness.evaluation.rows import task_dataset
 from harness.findings.compare import TOLERANCES, read_tolerances
 from harness.findings.outcome import read_outcome
 from harness.paper.claims import PAPER, read_paper
@@ -124,23 +124,27 @@ def test_preference_rows(rows: list[Any]) -> None:
 
 ROWS = {
     "mmlu": {"question": "q", "subject": "s", "choices": ["a", "b", "c", "d"], "answer": 1},
-    "mc2": {
+    "truthfulqa_mc2": {
         "question": "q",
         "mc1_targets": {"choices": ["a", "b"], "labels": [1, 0]},
         "mc2_targets": {"choices": ["a", "b"], "labels": [1, 0]},
     },
     "gsm8k": {"question": "q", "answer": "1 + 1 = 2\n#### 2"},
 }
+SCHEMA = st.sampled_from(["", *ROWS])
 
 
 @FUZZ
-@given(st.sampled_from(sorted(ROWS)).flatmap(lambda kind: hurt(ROWS[kind])), broken_text)
-@example({}, DEEP)
-@example({}, b"\xff")
-@example({"mc1_targets": {"choices": [], "labels": 3}}, b"")
-@example({"mc2_targets": {"choices": ["a"], "labels": [[1]]}}, b"")
-def test_evaluation_rows(row: Any, noise: bytes) -> None:
-    written(json.dumps(row).encode() + b"\n" + noise, lambda path: check_rows([path]))
+@given(st.sampled_from(sorted(ROWS)).flatmap(lambda kind: hurt(ROWS[kind])), broken_text, SCHEMA)
+@example({}, DEEP, "")
+@example({}, b"\xff", "mmlu")
+@example({"a": {}}, b"", "")
+@example({"a": [{"b": None}, {"b": [2**70]}]}, b"", "")
+@example({"mc1_targets": {"choices": [], "labels": 3}}, b"", "truthfulqa_mc2")
+@example({"mc2_targets": {"choices": ["a"], "labels": [[1]]}}, b"", "truthfulqa_mc2")
+def test_evaluation_rows(row: Any, noise: bytes, schema: str) -> None:
+    content = json.dumps(row).encode() + b"\n" + noise
+    written(content, lambda path: task_dataset({"test": str(path)}, schema))
 
 
 ENTRY = {"rows": 1, "sha256": "0" * 64, "source": "made here", "licence": "CC0"}
