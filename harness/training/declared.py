@@ -18,8 +18,8 @@ def refuse_no_rate(section: TrainingSection, rows: int) -> None:
     Raises:
         ProfileError: every step's rate is 0, because all of them lie at the start of the warm-up.
     """
-    per_step = section.pairs_per_device * section.accumulation * section.ranks
-    rates = declared_rates(section.schedule, 1.0, step_count(rows, per_step), section.warmup_ratio)
+    per_step = section.pairs_per_step
+    rates = _declared(section, 1.0, step_count(rows, per_step))
     if not any(rates):
         raise ProfileError(
             f"all optimiser steps ({len(rates)}) lie in the warm-up where the learning rate is still 0",
@@ -39,16 +39,19 @@ def check_declared(trainer: SimpoTrainer, profile: Profile) -> None:
     section = profile.training
     steps = step_count(len(trainer.train_dataset), section.pairs_per_step)
     for index, group in enumerate(trainer.arm.parameter_groups(trainer.model.language_model)):
-        declared = declared_rates(
-            section.schedule, float(group["lr"]), steps, section.warmup_ratio, section.warmup
+        check_rates(
+            [step.rates[index] for step in trainer.steps], _declared(section, float(group["lr"]), steps)
         )
-        check_rates([step.rates[index] for step in trainer.steps], declared)
     if clipping_of(trainer) != section.max_grad_norm:
         raise TrainingError(
             "gradients were clipped at a different norm from the profile's",
             value=f"{clipping_of(trainer)} instead of {section.max_grad_norm}",
             remedy="look for gradient_clipping in the engine's settings",
         )
+
+
+def _declared(section: TrainingSection, peak: float, steps: int) -> list[float]:
+    return declared_rates(section.schedule, peak, steps, section.warmup_ratio, section.warmup)
 
 
 def clipping_of(trainer: SimpoTrainer) -> float:

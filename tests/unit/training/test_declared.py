@@ -32,6 +32,15 @@ def test_one_step_inside_the_warm_up_has_no_rate(
     assert "warmup_ratio = 0" in caught.value.remedy
 
 
+def test_a_logarithmic_warm_up_has_rate_0_for_two_steps() -> None:
+    section = toys.profile(
+        schedule="linear", warmup="log", warmup_ratio=0.1, pairs_per_device=4, accumulation=2
+    ).training
+    refuse_no_rate(section, 24)
+    with pytest.raises(ProfileError, match=r"all optimiser steps \(2\)"):
+        refuse_no_rate(section, 16)
+
+
 def test_the_process_that_trains_refuses_it_before_the_first_step(tmp_path: Path) -> None:
     used = toys.profile(data__train_pairs=4)
     spec = toys.order(toys.prepared_run(tmp_path, used), used, engine=None)
