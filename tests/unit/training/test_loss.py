@@ -90,7 +90,7 @@ def test_padding_does_not_change_a_row() -> None:
 @pytest.mark.parametrize("build", [toys.model, llama])
 def test_padding_has_the_authors_places_and_changes_no_bit_of_a_row(build: Any) -> None:
     """cumsum(mask) - 1: padding stays at the last token's place, where a penalty that counts it sees it."""
-    model, batch = build(), collate(ROWS, 0)
+    model, batch = build(), collate(ROWS, 7)  # id 0 is embedded as zeros, which have no place
     seen: list[torch.Tensor] = []
     model.model.layers[0].register_forward_hook(lambda _module, _given, output: seen.append(output))
     places = [[0, 1, 2, 3, 4, 5, 6], [0, 1, 2, 2, 2, 2, 2], [0, 1, 2, 3, 4, 5, 5], [0, 1, 2, 3, 4, 5, 6]]
