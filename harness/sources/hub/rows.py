@@ -18,6 +18,8 @@ from harness.sources.hub.repositories import Pin
 from harness.sources.layout import row_files
 
 CARD = "README.md"
+CONVERSION = 2
+"""Counts up when rows become other rows, so that what an earlier version left in the cache is not used."""
 NO_LICENCE = "not stated on the repository's card"
 
 
@@ -74,7 +76,7 @@ def fetch_rows(profile: Profile, pins: Mapping[str, Pin], lock: Path) -> Part:
         return {"files": {k: {f: e[f] for f in ("rows", "source", "licence")} for k, e in manifest.items()}}
 
     files = {repository: snapshot.files for repository, snapshot in snapshots.items()}
-    return made_once(place("data", [names, sorted(pairs), files]), make)
+    return made_once(place("data", [CONVERSION, names, sorted(pairs), files]), make)
 
 
 def _snapshot(pin: Pin, configs: Iterable[str], lock: Path) -> Snapshot:
@@ -115,7 +117,8 @@ def _globs(part: Any) -> list[str]:
 def _write(out: Path, name: str, snapshot: Snapshot, is_pairs: bool) -> dict[str, Any]:
     """Convert one split to JSON lines; its entry in the manifest."""
     split = Split.of(name)
-    rows = [pair_of(row) if is_pairs else row for row in _load(snapshot, split)]
+    loaded = enumerate(_load(snapshot, split), 1)
+    rows = [pair_of(row, number) if is_pairs else row for number, row in loaded]
     write_text(out / name, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     return {
         "rows": len(rows),
@@ -147,21 +150,37 @@ def _load(snapshot: Snapshot, split: Split) -> Any:
                 datasets.enable_progress_bars()
 
 
-def pair_of(row: dict[str, Any]) -> dict[str, Any]:
+def pair_of(row: dict[str, Any], number: int = 1) -> dict[str, Any]:
     """A row of a preference set with whole conversations as prompt, chosen and rejected messages.
+
+    Answers of several turns carry the conversation themselves: the prompt is all but their last turn, with
+    turns in between and a system turn. Answers of one turn follow the row's own prompt.
+
+    Args:
+        number: of the row, counted from 1, for the messages.
 
     Raises:
         DataError: the row is not one prompt with two conversations that end in an answer.
     """
-    remedy = "set data.id to a preference set"
     try:
-        prompt, answers = row["prompt"], {side: row[side][-1] for side in ("chosen", "rejected")}
-        roles = {answer["role"] for answer in answers.values()}
-    except (KeyError, IndexError, TypeError) as error:
-        cause = f"a row is not a preference pair ({type(error).__name__}: {error})"
-        raise DataError(cause, value=list(row), remedy=remedy) from error
+        given, (*said, chosen), (*other, rejected) = (row[key] for key in ("prompt", "chosen", "rejected"))
+        roles = {answer["role"] for answer in (chosen, rejected)}
+        prompt = given if isinstance(given, list) else [{"role": "user", "content": given}]
+        turns, known = ([(turn["role"], turn["content"]) for turn in part] for part in (prompt, said))
+    except (KeyError, ValueError, TypeError) as error:
+        cause = f"is not a preference pair ({type(error).__name__}: {error})"
+        raise _refused(number, cause, list(row)) from error
     if roles != {"assistant"}:
-        cause = "a conversation does not end with the assistant"
-        raise DataError(cause, value=sorted(roles), remedy=remedy)
-    messages = prompt if isinstance(prompt, list) else [{"role": "user", "content": prompt}]
-    return {"prompt": messages, **{side: [dict(answer)] for side, answer in answers.items()}}
+        raise _refused(number, "has a conversation that does not end with the assistant", sorted(roles))
+    if said != other:
+        lengths = f"{len(said)} and {len(other)} turns before the answers"
+        raise _refused(number, "has two conversations that differ before the answer", lengths)
+    strange = [turn for turn in turns if turn not in known]
+    if said and strange:
+        raise _refused(number, "has a prompt that its conversations do not contain", strange[0])
+    return {"prompt": said or prompt, "chosen": [dict(chosen)], "rejected": [dict(rejected)]}
+
+
+def _refused(number: int, cause: str, value: object) -> DataError:
+    remedy = "correct or remove that row, or set data.id to another preference set"
+    return DataError(f"row {number} {cause}", value=value, remedy=remedy)

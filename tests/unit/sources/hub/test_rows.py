@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from harness.core.errors import DataError, ProfileError
@@ -25,3 +27,43 @@ def test_a_row_with_whole_conversations_becomes_a_pair() -> None:
         pair_of({**row, "rejected": [question]})
     with pytest.raises(DataError, match="not a preference pair"):
         pair_of({"prompt": "Q", "chosen": []})
+
+
+def turn(role: str, content: str) -> dict[str, str]:
+    return {"role": role, "content": content}
+
+
+BEFORE = [turn("system", "S"), turn("user", "Q"), turn("assistant", "A"), turn("user", "More?")]
+GOOD, BAD = turn("assistant", "G"), turn("assistant", "B")
+
+
+@pytest.mark.parametrize("prompt", ["Q", "More?", [turn("user", "Q")], BEFORE])
+def test_answers_of_several_turns_bring_the_turns_between_and_the_system_turn(prompt: object) -> None:
+    row = {"prompt": prompt, "chosen": [*BEFORE, GOOD], "rejected": [*BEFORE, BAD]}
+    assert pair_of(row) == {"prompt": BEFORE, "chosen": [GOOD], "rejected": [BAD]}
+
+
+@pytest.mark.parametrize("prompt", ["More?", BEFORE])
+def test_answers_of_one_turn_follow_the_prompt_of_the_row(prompt: object) -> None:
+    whole = BEFORE if isinstance(prompt, list) else [turn("user", "More?")]
+    row = {"prompt": prompt, "chosen": [GOOD], "rejected": [BAD]}
+    assert pair_of(row) == {"prompt": whole, "chosen": [GOOD], "rejected": [BAD]}
+
+
+@pytest.mark.parametrize(
+    ("changed", "cause"),
+    [
+        ({"rejected": [*BEFORE[:-1], BAD]}, "row 7 has two conversations that differ before the answer"),
+        ({"rejected": [BAD]}, "row 7 has two conversations that differ"),
+        ({"rejected": [*BEFORE[1:], BAD]}, "row 7 has two conversations that differ"),
+        ({"prompt": "Another question"}, "row 7 has a prompt that its conversations do not contain"),
+        ({"prompt": "A"}, "row 7 has a prompt that its conversations do not contain"),
+        ({"prompt": [turn("user", "Q"), turn("user", "?")]}, "row 7 has a prompt that its conversations"),
+        ({"chosen": [*BEFORE, GOOD, turn("user", "Thanks")]}, "row 7 has a conversation that does not end"),
+        ({"chosen": "G"}, "row 7 is not a preference pair"),
+    ],
+)
+def test_conversations_that_disagree_are_refused_with_the_row(changed: dict[str, Any], cause: str) -> None:
+    row = {"prompt": "Q", "chosen": [*BEFORE, GOOD], "rejected": [*BEFORE, BAD], **changed}
+    with pytest.raises(DataError, match=cause):
+        pair_of(row, 7)
