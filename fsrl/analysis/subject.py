@@ -10,7 +10,8 @@ from fsrl.steer import NAME, Steering
 from harness.core.errors import DataError, ProfileError
 from harness.evaluation.score import load_ready
 from harness.models.base_model import pad_id
-from harness.training.pairs import Pair, PairTokens, TokenisedPairs, read_pairs, tokenise_pairs
+from harness.training.pairs import Pair, PairTokens, TokenisedPairs
+from harness.training.usable import usable_pairs
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -62,8 +63,6 @@ def load_subject(scene: StudyScene) -> Subject:
             value=beyond[0],
             remedy="name the descriptions of this SAE in [features]",
         )
-    pairs = read_pairs(Path(prepared.data_root) / profile.data.test, profile.data.test_pairs)
-    tokenised = tokenise_pairs(
-        pairs, ready.tokenizer, profile.data.max_length, profile.data.max_prompt_length
-    )
-    return Subject(ready.arm, ready.model, ready.tokenizer, steering.adapter, sae, pairs, tokenised)
+    path = Path(prepared.data_root) / profile.data.test
+    usable = usable_pairs(path, profile.data.test_pairs, ready.tokenizer, profile.data)
+    return Subject(ready.arm, ready.model, ready.tokenizer, steering.adapter, sae, *usable)

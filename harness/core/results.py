@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from harness.core.artefact import digest_json
 
@@ -73,11 +73,22 @@ class WeightsMoved(Record):
 
 
 class Truncation(Record):
-    """Counts over the tokenised pairs of a split."""
+    """Counts over the tokenised pairs of a split.
+
+    Attributes:
+        pairs: that are used.
+        left_out: rows that are not, by reason; absent where there are none.
+    """
 
     pairs: int
     truncated_prompts: int
     truncated_responses: int
+    left_out: Annotated[dict[str, int], Field(exclude_if=lambda value: not value)] = {}
+
+    @property
+    def rows(self) -> int:
+        """Rows that were read."""
+        return self.pairs + sum(self.left_out.values())
 
 
 class TrainResult(Record):

@@ -21,7 +21,7 @@ from harness.evaluation.preference import PreferenceOutcome, score_pairs
 from harness.evaluation.requests import RequestStore
 from harness.evaluation.samples import sample_rows, write_rows
 from harness.models.base_model import load_model, load_tokenizer, pad_id, pick_device
-from harness.training.pairs import read_pairs, tokenise_pairs
+from harness.training.usable import usable_pairs
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -144,12 +144,13 @@ def guarded(profile: Profile, ready: Ready, store: RequestStore | None = None) -
 def score_preferences(profile: Profile, prepared: PrepareResult, ready: Ready) -> PreferenceOutcome:
     """SimPO on the test pairs of the profile."""
     data, training = profile.data, profile.training
-    pairs = read_pairs(Path(prepared.data_root) / data.test, data.test_pairs)
+    path = Path(prepared.data_root) / data.test
+    pairs, tokenised = usable_pairs(path, data.test_pairs, ready.tokenizer, data)
     return score_pairs(
         ready.model,
         ready.arm,
         pairs,
-        tokenise_pairs(pairs, ready.tokenizer, data.max_length, data.max_prompt_length),
+        tokenised,
         pad_id=pad_id(ready.tokenizer),
         batch_size=profile.evaluation.loss_batch_size,
         beta=training.beta,

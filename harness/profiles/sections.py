@@ -108,6 +108,14 @@ class DataSection(Section):
     """Tokens of prompt and response together."""
     max_prompt_length: Positive
     """Tokens of the prompt; longer prompts keep the BOS and their end."""
+    unusable: Annotated[
+        Literal["leave out", "refuse"], Field(exclude_if=lambda value: value == "leave out")
+    ] = "leave out"
+    """What becomes of rows that cannot be used: left out and counted by reason, or the run is refused. Absent
+    from the resolved profile at its default, like the next."""
+    unusable_share: Annotated[Rate, Field(exclude_if=lambda value: value == 0.05)] = 0.05
+    """Largest share of a split's rows that may be unusable (one row always may, unless this is 0); pairs of
+    identical answers do not count."""
 
 
 class TrainingSection(Section):

@@ -259,6 +259,23 @@ def _table1_notes(outcome: Outcome, paper: Paper) -> tuple[str, ...]:
         "that we worked from; `not printed`: the paper has none. The paper does not say whether its FSRL "
         "loss includes the penalty.",
         _sae_note(outcome.sae),
+        *left_out(outcome),
+    )
+
+
+def left_out(outcome: Outcome) -> tuple[str, ...]:
+    """The rows of pairs that no arm used, by reason; nothing where all were used."""
+    arms = outcome.arms.values()
+    splits = {
+        "training": [arm.training.truncation for arm in arms if arm.training is not None],
+        "test": [arm.truncation for arm in arms],
+    }
+    return tuple(
+        f"{one.rows - one.pairs:,} of {one.rows:,} rows of {split} pairs left out, the same in every arm: "
+        + ", ".join(f"{reason} {count:,}" for reason, count in one.left_out.items())
+        for split, found in splits.items()
+        for one in found[:1]
+        if one is not None and one.left_out
     )
 
 

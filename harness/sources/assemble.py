@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from math import prod
 from pathlib import Path
+from typing import Any
 
 from harness.core.artefact import digest_json
 from harness.core.errors import DamagedFileError, UnavailableError
@@ -39,6 +40,7 @@ def assemble(profile: Profile, paths: RunPaths) -> PrepareResult:
     model = _model(profile, paths, bundle, pins)
     sae, text = _sae(profile, paths, bundle, pins, model)
     data = rows(profile, paths, bundle, pins)
+    data = data._replace(facts=data.facts | _left_out(profile, model.folder, data.folder))
     parts = {"model": model, "sae": sae, "data": data}
     links = {name: link(paths.assets / name, part.folder) for name, part in parts.items()}
     files = {f"{name}/{file}": sha for name, part in parts.items() for file, sha in part.files.items()}
@@ -189,6 +191,20 @@ def _check_rows(root: Path, profile: Profile, names: Iterable[str]) -> None:
     for name in sorted(pairs):
         read_pairs(root / name, 0)
     check_rows(root / name for name in names if name not in pairs)
+
+
+def _left_out(profile: Profile, model: Path, root: Path) -> dict[str, Any]:
+    """The fact `left_out`, file of pairs -> reason -> lines that no arm uses, where there are any."""
+    from harness.models.base_model import load_tokenizer
+    from harness.training.usable import left_out
+
+    data = profile.data
+    if data.source == "random":
+        return {}
+    tokenizer, limits = load_tokenizer(model), {data.test: data.test_pairs, data.train: data.train_pairs}
+    found = {name: left_out(root / name, limit, tokenizer, data) for name, limit in limits.items()}
+    found = {name: lines for name, lines in found.items() if lines}
+    return {"left_out": found} if found else {}
 
 
 def count_parameters(folder: Path) -> int:

@@ -18,6 +18,8 @@ from harness.stages.stage import Work
 
 PER_ARM = False
 PINS = True
+PAIRS = {"source", "id", "revision", "train", "test", "max_length", "max_prompt_length"}
+"""Keys of `[data]` that decide which pairs there are, and which of them can be used."""
 
 
 def needs(context: Context, arm: str = "") -> dict[str, str]:  # noqa: ARG001 - every stage has the same
@@ -38,9 +40,7 @@ def needs(context: Context, arm: str = "") -> dict[str, str]:  # noqa: ARG001 - 
             model.model_dump(mode="json", exclude=None if trained else {"dtype", "attention"})
         ),
         "sae": digest_json(profile.sae.model_dump(mode="json")),
-        "pairs": digest_json(
-            data.model_dump(mode="json", include={"source", "id", "revision", "train", "test"})
-        ),
+        "pairs": digest_json(data.model_dump(mode="json", include=PAIRS)),
         "evaluation": digest_json(
             [profile.evaluation.source, {k: list(v.subjects) for k, v in profile.evaluation.tasks.items()}]
         ),

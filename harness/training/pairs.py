@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -32,7 +32,7 @@ class Pair(BaseModel):
 
     Attributes:
         prompt: the conversation so far; its last turn is the user's.
-        chosen, rejected: exactly one assistant's turn each, not empty.
+        chosen, rejected: exactly one assistant's turn each.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -48,6 +48,13 @@ class PairTokens(NamedTuple):
     prompt: list[int]
     chosen: list[int]
     rejected: list[int]
+
+
+class Cut(NamedTuple):
+    """A tokenised pair as it came, and cut to the lengths of the profile."""
+
+    whole: PairTokens
+    kept: PairTokens
 
 
 class TokenisedPairs(NamedTuple):
@@ -83,7 +90,7 @@ def read_pairs(path: Path, limit: int) -> list[Pair]:
 
     Raises:
         MissingInputError: the file is not there.
-        DataError: a row is malformed or has an empty response, or there are fewer rows than asked for.
+        DataError: a row is malformed, or there are fewer rows than asked for.
     """
     remedy = (
         "each line needs `prompt`, `chosen` and `rejected` as lists of messages (docs/data-root.md): correct "
@@ -105,11 +112,8 @@ def _pair(row: Any) -> Pair:
     if pair.prompt[-1].role != "user":
         raise ValueError("the prompt's last turn is not the user's")
     for name in ("chosen", "rejected"):
-        message = getattr(pair, name)[0]
-        if message.role != "assistant":
+        if getattr(pair, name)[0].role != "assistant":
             raise ValueError(f"{name} is not an assistant's turn")
-        if not message.content.strip():
-            raise ValueError(f"the {name} response is empty")
     return pair
 
 
@@ -164,24 +168,48 @@ def tokenise_pairs(
     Raises:
         DataError: a prompt without exactly one BOS at its front, or a response without tokens.
     """
-    rows, prompts_cut, responses_cut = [], 0, 0
-    for index, pair in enumerate(pairs):
-        row = _tokens(pair, tokenizer, index)
-        cut = _truncated(row, tokenizer.bos_token_id, max_length, max_prompt_length)
-        if not cut.chosen or not cut.rejected:
+    cuts = []
+    for number, pair in enumerate(pairs, 1):
+        cuts.append(cut_pair(pair, tokenizer, max_length, max_prompt_length, number))
+        if not cuts[-1].kept.chosen or not cuts[-1].kept.rejected:
             raise DataError(
                 "max_length leaves no token of a response",
-                value=f"pair {index + 1}: prompt {len(row.prompt)}, max_length {max_length}",
+                value=f"pair {number}: prompt {len(cuts[-1].whole.prompt)}, max_length {max_length}",
                 remedy="raise data.max_length or lower data.max_prompt_length",
             )
-        prompts_cut += len(cut.prompt) < len(row.prompt)
-        responses_cut += (len(cut.chosen) < len(row.chosen)) + (len(cut.rejected) < len(row.rejected))
-        rows.append(cut)
-    truncation = Truncation(pairs=len(rows), truncated_prompts=prompts_cut, truncated_responses=responses_cut)
-    return TokenisedPairs(rows, truncation)
+    return together(cuts)
 
 
-def _tokens(pair: Pair, tokenizer: PreTrainedTokenizerBase, index: int) -> PairTokens:
+def cut_pair(
+    pair: Pair, tokenizer: PreTrainedTokenizerBase, max_length: int, max_prompt_length: int, number: int
+) -> Cut:
+    """Tokenise and cut one pair as `tokenise_pairs` does; a response may be left without a token.
+
+    Args:
+        number: of the pair, counted from 1, for the messages.
+
+    Raises:
+        DataError: a prompt without exactly one BOS at its front, or a template that refuses the pair.
+    """
+    row = _tokens(pair, tokenizer, number)
+    return Cut(row, _truncated(row, tokenizer.bos_token_id, max_length, max_prompt_length))
+
+
+def together(cuts: Sequence[Cut], left_out: Mapping[str, int] | None = None) -> TokenisedPairs:
+    """The rows of a split, with counts of what was cut and of the rows that were left out, by reason."""
+    truncation = Truncation(
+        pairs=len(cuts),
+        truncated_prompts=sum(len(kept.prompt) < len(whole.prompt) for whole, kept in cuts),
+        truncated_responses=sum(
+            (len(kept.chosen) < len(whole.chosen)) + (len(kept.rejected) < len(whole.rejected))
+            for whole, kept in cuts
+        ),
+        left_out=dict(left_out or {}),
+    )
+    return TokenisedPairs([cut.kept for cut in cuts], truncation)
+
+
+def _tokens(pair: Pair, tokenizer: PreTrainedTokenizerBase, number: int) -> PairTokens:
     prompt, chosen, rejected = (
         list(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in render_pair(pair, tokenizer)
     )
@@ -189,7 +217,7 @@ def _tokens(pair: Pair, tokenizer: PreTrainedTokenizerBase, index: int) -> PairT
     if bos is not None and (prompt[:1] != [bos] or prompt[1:2] == [bos]):
         raise DataError(
             "a tokenised prompt must begin with exactly one BOS",
-            value=f"pair {index + 1}: {prompt[:3]}, BOS is {bos}",
+            value=f"pair {number}: {prompt[:3]}, BOS is {bos}",
             remedy="use a chat template that writes the BOS token once",
         )
     for response in (chosen, rejected):

@@ -33,9 +33,10 @@ from harness.training.checkpoint import alone, without_code
 from harness.training.declared import check_declared, clipping_of
 from harness.training.exchange import Exchange, TrainSpec
 from harness.training.movement import check_moved, check_reload, masters_moved, snapshot, weights_moved
-from harness.training.order import batch_order
-from harness.training.pairs import PairTokens, collate, read_pairs, tokenise_pairs
+from harness.training.order import batch_order, check_even
+from harness.training.pairs import PairTokens, collate
 from harness.training.trainer import ResponseModel, SimpoTrainer, trainer_arguments
+from harness.training.usable import usable_pairs
 from harness.training.watch import Measured, Watch, is_main_rank
 
 if TYPE_CHECKING:
@@ -157,8 +158,7 @@ def _train_alone(trainer: SimpoTrainer, checkpoints: Path) -> int:
 def training_rows(spec: TrainSpec, profile: Profile, tokenizer: PreTrainedTokenizerBase) -> Rows:
     """Read, tokenise and order the training pairs; their order does not depend on the arm."""
     data, training = profile.data, profile.training
-    pairs = read_pairs(Path(spec.train_file), data.train_pairs)
-    tokens, truncation = tokenise_pairs(pairs, tokenizer, data.max_length, data.max_prompt_length)
+    _, (tokens, truncation) = usable_pairs(Path(spec.train_file), data.train_pairs, tokenizer, data)
     order = batch_order(
         len(tokens),
         training.epochs,
@@ -167,6 +167,7 @@ def training_rows(spec: TrainSpec, profile: Profile, tokenizer: PreTrainedTokeni
         window=training.length_window,
         batch=training.pairs_per_device * training.ranks,
     )
+    check_even(len(tokens), training)
     return Rows(tokens, truncation, order)
 
 

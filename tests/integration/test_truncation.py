@@ -51,10 +51,27 @@ def test_the_counts_reach_the_artefacts(tmp_path: Path, monkeypatch: pytest.Monk
     assert trained["usage"]["tokens"] == 2 * 62 + 131
 
 
+def test_the_same_rows_are_left_out_of_every_arm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    used, empty = short(train_pairs=5), toys.row("Hi", "", "n")
+    paths = toys.prepared_run(tmp_path, used)
+    toys.write_rows(tmp_path / "inputs/data/train.jsonl", [FITS, PROMPT, empty, RESPONSE, ALL])
+    toys.write_rows(tmp_path / "inputs/data/test.jsonl", [empty, FITS, PROMPT])
+    for arm in ("base", "full-simpo"):
+        for stage in ("train", "evaluate"):
+            run_stage(stage, used, paths, arm)
+        scored = json.loads((paths.folder(arm) / "evaluate.json").read_text(encoding="utf-8"))["result"]
+        assert scored["preference"]["truncation"]["left_out"] == {"empty answer": 1}
+        assert scored["preference"]["loss"]["n"] == 2
+    trained = json.loads((paths.folder("full-simpo") / "train.json").read_text(encoding="utf-8"))["result"]
+    cut = {"pairs": 4, "truncated_prompts": 2, "truncated_responses": 3, "left_out": {"empty answer": 1}}
+    assert (trained["pairs"], trained["truncation"]) == (4, cut)
+
+
 def test_a_response_without_a_token_left_stops_the_evaluation(tmp_path: Path) -> None:
     used = short(max_length=20)
     paths = toys.prepared_run(tmp_path, used)
-    toys.write_rows(tmp_path / "inputs/data/test.jsonl", [FITS, PROMPT, FITS])
+    toys.write_rows(tmp_path / "inputs/data/test.jsonl", [FITS, PROMPT, PROMPT])
     run_stage("train", used, paths, "base")
     with pytest.raises(DataError, match="leaves no token of a response"):
         run_stage("evaluate", used, paths, "base")

@@ -125,9 +125,9 @@ def prepared_run(root: Path, used: Profile, *, pairs: int = 8) -> RunPaths:
     folder = root / "inputs"
     model().save_pretrained(folder / "model")
     tokenizer().save_pretrained(folder / "model")
-    train = write_rows(folder / "data" / used.data.train, rows(pairs))
     files = {f"model/{name}": sha for name, sha in digest_tree(folder / "model").items()}
-    files[f"data/{used.data.train}"] = digest_file(train)
+    for name in (used.data.train, used.data.test):
+        files[f"data/{name}"] = digest_file(write_rows(folder / "data" / name, rows(pairs)))
     result = PrepareResult(
         model_dir=str(folder / "model"),
         sae_dir=str(folder / "sae"),

@@ -12,6 +12,7 @@ from harness.core.sheet import Cell, Row, Sheet, line, numeric
 from harness.findings.outcome import Outcome, TrainingFacts
 from harness.report.page import charts
 from harness.report.page.blocks import Picture, Section
+from harness.report.tables import left_out
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -99,7 +100,7 @@ def facts(outcome: Outcome, href: str) -> Sheet:
         if arm.training is not None
     )
     missing = ", ".join(arm.title for name, arm in outcome.trained.items() if name not in _traces(outcome))
-    notes = [_test_pairs(outcome)]
+    notes = [_test_pairs(outcome), *left_out(outcome)]
     if missing:
         notes.append(f"Loss by step: not recorded in these results ({missing}).")
     return Sheet("training", "What each arm was trained on", headings, rows, tuple(notes), href)

@@ -10,12 +10,14 @@ from collections.abc import Callable
 import pytest
 
 from harness.core.markdown_table import markdown
+from harness.core.results import Truncation
 from harness.core.sheet import Sheet
 from harness.findings.outcome import Outcome
 from harness.paper.claims import read_paper
 from harness.paper.verdict import judge
 from harness.report.csv_tables import times_csv
 from harness.report.latex_table import latex
+from harness.report.page.training import facts as facts_sheet
 from harness.report.tables import cost_table, table1, times_table, verdict_summary, verdict_table
 
 Change = Callable[..., Outcome]
@@ -140,3 +142,23 @@ def test_a_trained_sae_says_how_long_it_took(outcome: Outcome) -> None:
     assert outcome.sae is not None
     made = outcome.model_copy(update={"sae": outcome.sae.model_copy(update={"made_in_s": 312.4})})
     assert times_table(made).notes[-1] == "The SAE was trained once in 312 s and is kept in the cache."
+
+
+def test_rows_of_pairs_that_no_arm_used_are_below_table_1_and_on_the_page(
+    outcome: Outcome, changed: Change
+) -> None:
+    cut = Truncation(
+        pairs=1988, truncated_prompts=0, truncated_responses=0, left_out={"empty answer": 9, "other": 3}
+    )
+    before = table1(outcome, read_paper()).notes
+    training = outcome.arms["full-simpo"].training
+    assert training is not None
+    facts = training.model_copy(update={"truncation": cut})
+    trained = changed("full-simpo", training=facts)
+    said = "12 of 2,000 rows of training pairs left out, the same in every arm: empty answer 9, other 3"
+    assert table1(trained, read_paper()).notes == (*before, said)
+    assert said in facts_sheet(trained, "table1.json").notes
+    tested = changed("base", truncation=cut)
+    assert table1(tested, read_paper()).notes == (*before, said.replace("training", "test"))
+    assert Outcome.model_validate(tested.model_dump(mode="json")) == tested
+    assert "left_out" not in outcome.model_dump_json()

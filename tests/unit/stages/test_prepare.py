@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from harness.core.errors import (
 )
 from harness.core.paths import RunPaths
 from harness.core.results import PrepareResult
+from harness.miniature.manifest import BUNDLE
 from harness.profiles.profile import Profile, load_profile
 from harness.profiles.toml_file import profile_names
 from harness.sources import assemble as assembling
@@ -123,14 +125,61 @@ def test_rows_that_differ_from_the_manifest(local: tuple[Profile, RunPaths]) -> 
         prepare.needs(Context(profile, paths))
 
 
-def test_an_empty_response_stops_here(local: tuple[Profile, RunPaths]) -> None:
+def test_a_malformed_pair_stops_here(local: tuple[Profile, RunPaths]) -> None:
     profile, paths = local
     assert paths.data_root is not None
-    empty = {**PAIR, "chosen": [{"role": "assistant", "content": " "}]}
-    put(paths.data_root, profile.data.train, json.dumps(PAIR) + "\n" + json.dumps(empty) + "\n")
+    bad = {**PAIR, "chosen": []}
+    put(paths.data_root, profile.data.train, json.dumps(PAIR) + "\n" + json.dumps(bad) + "\n")
     with pytest.raises(DataError) as caught:
         assembling.rows(profile, paths, None, {})
     assert "train.jsonl, line 2" in str(caught.value)
+
+
+def bundled_pairs(root: Path, profile: Profile, edit: Callable[[int, Any], Any]) -> None:
+    """The first 40 rows of the bundle's training pairs, changed by number, as both files of pairs."""
+    lines = (BUNDLE / "data" / load_profile("miniature").data.train).read_text().splitlines()[:40]
+    body = "".join(json.dumps(edit(number, json.loads(line))) + "\n" for number, line in enumerate(lines, 1))
+    for name in (profile.data.train, profile.data.test):
+        put(root, name, body)
+
+
+@pytest.fixture
+def rooted(tmp_path: Path) -> tuple[Profile, Path, list[str]]:
+    """The miniature with pairs from a data root, and the arguments that prepare it."""
+    path, root = tmp_path / "rooted.toml", tmp_path / "rows"
+    sources = (
+        '[data]\nsource = "data_root"\ntrain_pairs = 0\ntest_pairs = 0\n[evaluation]\nsource = "data_root"\n'
+    )
+    path.write_text('extends = "miniature"\nname = "rooted"\n' + sources)
+    profile = load_profile(str(path))
+    data = BUNDLE / "data"
+    for file in data.rglob("*.jsonl"):
+        put(root, file.relative_to(data).as_posix(), file.read_text())
+    run = ["--profile", str(path), "--data-root", str(root), "--run-dir", str(tmp_path / "run")]
+    return profile, root, ["prepare", *run]
+
+
+def test_rows_that_no_arm_uses_are_named_by_line(
+    rooted: tuple[Profile, Path, list[str]], tmp_path: Path
+) -> None:
+    profile, root, run = rooted
+    empty = [{"role": "assistant", "content": " "}]
+    bundled_pairs(root, profile, lambda number, row: {**row, "rejected": empty} if number in (3, 7) else row)
+    assert main(run) == 0
+    facts = json.loads((tmp_path / "run/prepare.json").read_text())["result"]["facts"]["data"]
+    lines = {"empty answer": [3, 7]}
+    assert facts["left_out"] == {profile.data.train: lines, profile.data.test: lines}
+
+
+def test_too_many_rows_that_no_arm_can_use_stop_here(
+    rooted: tuple[Profile, Path, list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    profile, root, run = rooted
+    empty = [{"role": "assistant", "content": " "}]
+    bundled_pairs(root, profile, lambda number, row: {**row, "chosen": empty} if number < 4 else row)
+    assert main(run) == DataError.exit_code
+    assert "empty answer: 3 (line 1, 2, 3)" in capsys.readouterr().err
+    assert not (tmp_path / "run/prepare.json").exists()
 
 
 @pytest.mark.parametrize(

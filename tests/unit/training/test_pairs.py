@@ -30,7 +30,6 @@ def changed(**keys: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("bad", "cause"),
     [
-        (changed(chosen=[{"role": "assistant", "content": " \n"}]), "chosen response is empty"),
         (changed(rejected=[]), "rejected"),
         (changed(rejected=[{"role": "user", "content": "no"}]), "not an assistant's turn"),
         (changed(prompt=[]), "prompt"),
