@@ -158,7 +158,8 @@ class TrainingSection(Section):
     checkpoint_steps: NonNegative = 0
     """Optimiser steps between checkpoints; 0 writes none."""
     minimum_moved: Rate
-    """Least share of the trainable entries, in float32, that training must change."""
+    """Least share of the trainable entries, in float32, that training must change. Above 0 a training whose
+    every gradient was rounding is refused too."""
     share_prompt: Annotated[bool, Field(exclude_if=lambda value: value is False)] = False
     """Whether the prompt of a pair goes through the model once for both responses; the same loss up to
     rounding. Left out of the resolved profile if it is off, like the next two."""

@@ -14,6 +14,9 @@ from harness.core.results import WeightsMoved
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+ROUNDING = 30.0
+"""How far above the rounding of float32 a gradient must be."""
+
 
 def snapshot(model: PreTrainedModel) -> dict[str, Tensor]:
     """Copies, on the CPU, of the parameters that require a gradient, by name."""
@@ -83,6 +86,37 @@ def check_moved(moved: WeightsMoved, minimum: float) -> None:
             f"only {moved.fraction_changed:.2%} of the trained weights changed, {minimum:.2%} wanted",
             value=f"{moved.entries} entries, mean change {moved.mean_absolute_change:.3g}",
             remedy="raise the arm's learning_rate, or train with float32 master weights",
+        )
+
+
+def least_norm(beta: float) -> float:
+    """The least gradient norm that counts as more than rounding.
+
+    A pair's gradient is beta times a factor below 1 times the difference of two gradients of mean
+    log-probabilities, each of norm about 1 or more. Where the two are equal, as for identical answers, the
+    rounding of float32 is left, in which gradients are summed: about beta * 2^-23 (2e-6 was measured at
+    beta = 10). `ROUNDING` times that is still far below a gradient that trains.
+    """
+    return ROUNDING * beta * float(torch.finfo(torch.float32).eps)
+
+
+def check_gradients(norms: Iterable[float | None], beta: float) -> None:
+    """Refuse a training whose every gradient was rounding: Adam scales that up to full steps, and weight
+    decay moves weights without any, so that the weights changed proves nothing.
+
+    Args:
+        norms: of each optimiser step, before clipping; None where it was not measured.
+
+    Raises:
+        TrainingError: the largest norm is below `least_norm`.
+    """
+    largest = max((norm for norm in norms if norm is not None), default=None)
+    if largest is not None and largest < least_norm(beta):
+        raise TrainingError(
+            f"no step had a gradient above rounding, {least_norm(beta):.2g} at training.beta = {beta:g}",
+            value=f"largest gradient norm {largest:.3g}",
+            remedy="look at the pairs (do their answers differ?), at the loss (is it 0 already?) and at the "
+            "arm (does anything that it trains reach the logits?)",
         )
 
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 EMPTY = "empty answer"
 NO_TOKEN = "max_length leaves no token of a response"
+SAME = "identical answers"
+SAME_CUT = "answers identical once cut"
+IDENTICAL = (SAME, SAME_CUT)
+"""A pair whose answers have the same tokens has no gradient but rounding."""
 SHOWN = 10
 
 
@@ -76,7 +80,11 @@ def _examined(
 
 
 def _reason(cut: Cut) -> str:
-    return "" if cut.kept.chosen and cut.kept.rejected else NO_TOKEN
+    if not cut.kept.chosen or not cut.kept.rejected:
+        return NO_TOKEN
+    if cut.kept.chosen != cut.kept.rejected:
+        return ""
+    return SAME if cut.whole.chosen == cut.whole.rejected else SAME_CUT
 
 
 def lines_by_reason(rows: Sequence[Examined]) -> dict[str, list[int]]:
@@ -89,17 +97,17 @@ def lines_by_reason(rows: Sequence[Examined]) -> dict[str, list[int]]:
 
 
 def check_share(path: Path, rows: Sequence[Examined], data: DataSection) -> None:
-    """Refuse a split of which too much cannot be used.
+    """Refuse a split of which too much cannot be used; pairs of identical answers do not count as too much.
 
     Raises:
         DataError: with the counts by reason and the first lines.
     """
     found = lines_by_reason(rows)
-    unusable = sum(map(len, found.values()))
+    unusable = sum(len(lines) for reason, lines in found.items() if reason not in IDENTICAL)
     allowed = max(data.unusable_share * len(rows), float(data.unusable_share > 0))
     if data.unusable == "refuse" and found:
         cause = "data.unusable = 'refuse', and rows cannot be used"
-    elif unusable == len(rows):
+    elif all(row.reason for row in rows):
         cause = "no pair of the file can be used"
     elif unusable > allowed:
         cause = f"more than data.unusable_share = {data.unusable_share:g} of the rows cannot be used"
@@ -108,7 +116,7 @@ def check_share(path: Path, rows: Sequence[Examined], data: DataSection) -> None
     said = "; ".join(f"{reason}: {len(lines)} ({_shown(lines)})" for reason, lines in found.items())
     raise DataError(
         f"{cause}: {said}",
-        value=f"{path}, {unusable} of {len(rows)} rows",
+        value=f"{path}, {sum(map(len, found.values()))} of {len(rows)} rows",
         remedy="correct or remove the rows, change data.max_length or data.max_prompt_length, or allow more "
         "with data.unusable and data.unusable_share",
     )

@@ -32,7 +32,14 @@ from harness.training.activation_cache import MADE, ActivationCache, cache_key, 
 from harness.training.checkpoint import alone, without_code
 from harness.training.declared import check_declared, clipping_of
 from harness.training.exchange import Exchange, TrainSpec
-from harness.training.movement import check_moved, check_reload, masters_moved, snapshot, weights_moved
+from harness.training.movement import (
+    check_gradients,
+    check_moved,
+    check_reload,
+    masters_moved,
+    snapshot,
+    weights_moved,
+)
 from harness.training.order import batch_order, check_even
 from harness.training.pairs import PairTokens, collate
 from harness.training.trainer import ResponseModel, SimpoTrainer, trainer_arguments
@@ -124,6 +131,8 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
     usage = usage.model_copy(update={"wall_s": trainer.wall_s_before + usage.wall_s})
     moved = masters_moved(start, model, engine=trainer.deepspeed is not None)
     check_moved(moved, profile.training.minimum_moved * getattr(arm, "movable", 1.0))
+    if profile.training.minimum_moved:
+        check_gradients((step.grad_norm for step in trainer.steps), profile.training.beta)
     saved_moved = save(spec, profile, arm, model, start, rows) if is_main_rank() else None
     return TrainResult(
         trained=True,

@@ -83,3 +83,26 @@ def test_the_share_is_counted_over_the_rows(tmp_path: Path) -> None:
     assert len(usable_pairs(path, 0, toys.tokenizer(), data()).pairs) == 38
     one = toys.write_rows(tmp_path / "one.jsonl", [GOOD, EMPTY])
     assert len(usable_pairs(one, 0, toys.tokenizer(), data()).pairs) == 1, "one row never ends a run"
+
+
+SAME = toys.row("Hi", "yes", "yes")
+SPACED = toys.row("Hi", "yes", "yes ")
+"""The template trims it, so that both answers have the same tokens."""
+CUT = toys.row("Hi", "yes" * 20 + "a", "yes" * 20 + "b")
+"""Prompt 11 tokens; what tells the answers apart is the 68th token of each."""
+
+
+def test_pairs_of_identical_answers_are_left_out_and_counted_apart(tmp_path: Path) -> None:
+    path = toys.write_rows(tmp_path / "p.jsonl", [GOOD, SAME, CUT, SPACED, GOOD, EMPTY])
+    used = usable_pairs(path, 0, toys.tokenizer(), data()).tokenised
+    counts = {"identical answers": 2, "answers identical once cut": 1, "empty answer": 1}
+    assert (used.truncation.pairs, used.truncation.left_out) == (2, counts)
+    whole = usable_pairs(path, 0, toys.tokenizer(), data(max_length=90)).tokenised.truncation
+    assert (whole.pairs, whole.left_out) == (3, {"identical answers": 2, "empty answer": 1})
+
+
+@pytest.mark.parametrize("rows", [[SAME] * 3, [CUT], [SAME, CUT, EMPTY]])
+def test_a_set_of_identical_answers_alone_is_refused(tmp_path: Path, rows: list[object]) -> None:
+    path = toys.write_rows(tmp_path / "p.jsonl", rows)
+    with pytest.raises(DataError, match=r"no pair of the file can be used.*identical"):
+        usable_pairs(path, 0, toys.tokenizer(), data())
