@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from transformers import GenerationConfig, PreTrainedTokenizerBase
@@ -96,8 +96,8 @@ class RequestLog:
         self._ids.update(json.dumps(parts).encode())
 
     def expect(self, ids: Sequence[int], prompt: str) -> None:
-        """Announce the ids of a row that must reach the model (trailing zeros are lm-eval's padding)."""
-        self._waiting[unpadded(ids)] = prompt
+        """Announce the ids of a row that must reach the model."""
+        self._waiting[tuple(ids)] = prompt
 
     @property
     def prompts_sha256(self) -> str:
@@ -118,11 +118,11 @@ class RequestLog:
         Raises:
             EvaluationError: no request asked for this row, or its BOS count is wrong.
         """
-        key = unpadded(row)
-        if key not in self._waiting:
+        key = next((ids for ids in _unpadded(row) if ids in self._waiting), None)
+        if key is None:
             raise EvaluationError(
                 f"{self.task}: the model received token ids that belong to no request",
-                value=list(key[:8]),
+                value=list(row[:8]),
                 remedy="lm-eval changed how it batches; see harness/evaluation/lm.py",
             )
         return self.check(key, self._waiting.pop(key))
@@ -186,9 +186,19 @@ class RequestLog:
 
 
 def unpadded(ids: Sequence[int]) -> tuple[int, ...]:
-    """Ids without trailing zeros, with which lm-eval pads a likelihood batch for every tokenizer."""
+    """Ids without trailing zeros."""
     end = next((end for end in range(len(ids), 0, -1) if ids[end - 1] != 0), 0)
     return tuple(ids[:end])
+
+
+def _unpadded(row: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """What a row may be without its padding, the longest first, as lm-eval orders its requests.
+
+    lm-eval pads a likelihood batch with zeros for every tokenizer and gives no mask; a zero at the end may be
+    a token of the request, so only the announced ids tell the two apart.
+    """
+    for end in range(len(row), len(unpadded(row)) - 1, -1):
+        yield tuple(row[:end])
 
 
 def eos_ids(config: GenerationConfig) -> tuple[int, ...]:

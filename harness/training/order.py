@@ -18,6 +18,8 @@ def batch_order(
 ) -> list[int]:
     """Indices of the pairs in the order of training: a seeded permutation an epoch, equal for every arm.
 
+    All epochs draw from one generator, so that runs of neighbouring seeds share no epoch's order.
+
     Args:
         lengths: of each pair, in tokens.
         window: pairs of a stretch of the permutation that are sorted by length and cut into batches; the
@@ -25,8 +27,8 @@ def batch_order(
         batch: pairs of a batch.
     """
     order: list[int] = []
-    for epoch in range(epochs):
-        generator = torch.Generator().manual_seed(seed + epoch)
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(epochs):
         drawn = torch.randperm(pairs, generator=generator).tolist()
         for start in range(0, pairs if window else 0, window or 1):
             part = drawn[start : start + window]

@@ -112,6 +112,21 @@ def test_the_order_is_a_permutation_an_epoch_and_follows_the_seed() -> None:
     assert order == batch_order(10, 2, seed=42) != batch_order(10, 2, seed=7)
 
 
+@pytest.mark.parametrize("window", [0, 5])
+def test_neighbouring_seeds_share_no_epoch(window: int) -> None:
+    runs = [
+        batch_order(20, 4, seed, lengths=list(range(20)), window=window, batch=2) for seed in range(40, 48)
+    ]
+    epochs = [tuple(run[start : start + 20]) for run in runs for start in range(0, 80, 20)]
+    assert len(set(epochs)) == len(epochs)
+
+
+def test_the_first_epoch_is_the_permutation_of_the_seed() -> None:
+    """Committed results were trained for one epoch: their order must not change."""
+    drawn = torch.randperm(20, generator=torch.Generator().manual_seed(42)).tolist()
+    assert batch_order(20, 3, 42)[:20] == batch_order(20, 1, 42) == drawn
+
+
 def test_a_loss_that_is_not_finite_stops_training(tmp_path: Path) -> None:
     broken = toys.model()
     with torch.no_grad():
