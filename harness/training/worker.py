@@ -28,18 +28,11 @@ from harness.models.base_model import (
     pad_id,
     pick_device,
 )
+from harness.training import movement
 from harness.training.activation_cache import MADE, ActivationCache, cache_key, check_budget, write
 from harness.training.checkpoint import alone, without_code
 from harness.training.declared import check_declared, clipping_of
 from harness.training.exchange import Exchange, TrainSpec
-from harness.training.movement import (
-    check_gradients,
-    check_moved,
-    check_reload,
-    masters_moved,
-    snapshot,
-    weights_moved,
-)
 from harness.training.order import batch_order, check_even
 from harness.training.pairs import PairTokens, collate
 from harness.training.trainer import ResponseModel, SimpoTrainer, trainer_arguments
@@ -114,7 +107,7 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
     arm = _arm(spec, profile)
     cache = activation_cache(spec, profile, arm, model, tokenizer, rows)
     arm.prepare(model)
-    start = snapshot(model)
+    start = movement.snapshot(model)
     trainer = make_trainer(spec, profile, arm, model, tokenizer, rows, cache)
     trainer.on_step = Watch(exchange, spec.parent)
     measured = Measured(spec.started)
@@ -129,10 +122,10 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
         startup_s=measured.startup_s,
     )
     usage = usage.model_copy(update={"wall_s": trainer.wall_s_before + usage.wall_s})
-    moved = masters_moved(start, model, engine=trainer.deepspeed is not None)
-    check_moved(moved, profile.training.minimum_moved * getattr(arm, "movable", 1.0))
+    moved = movement.masters_moved(start, model, engine=trainer.deepspeed is not None)
+    movement.check_moved(moved, profile.training.minimum_moved * getattr(arm, "movable", 1.0))
     if profile.training.minimum_moved:
-        check_gradients((step.grad_norm for step in trainer.steps), profile.training.beta)
+        movement.check_gradients((step.grad_norm for step in trainer.steps), profile.training.beta)
     saved_moved = save(spec, profile, arm, model, start, rows) if is_main_rank() else None
     return TrainResult(
         trained=True,
@@ -262,9 +255,9 @@ def save(
         ) from error
     fresh = load_model(Path(spec.model_dir), profile.model, model.device)
     _arm(spec, profile).load(fresh, folder)
-    check_reload(model, fresh, collate(rows.tokens[:1], 0).input_ids_BxT.to(model.device))
-    moved = weights_moved(start, dict(fresh.named_parameters()))
-    check_moved(moved, 1 / moved.entries)
+    movement.check_reload(model, fresh, collate(rows.tokens[:1], 0).input_ids_BxT.to(model.device))
+    moved = movement.weights_moved(start, dict(fresh.named_parameters()))
+    movement.check_moved(moved, 1 / moved.entries)
     return moved
 
 

@@ -259,17 +259,6 @@ def test_a_row_that_nobody_asked_for_is_refused() -> None:
         log.reached([2, 8, 0])
 
 
-def test_token_0_at_the_end_of_a_request_is_a_token() -> None:
-    log = RequestLog("mmlu", ONE)
-    for ids in ([2, 7], [2, 7, 0], [2, 7, 0, 0], [2, 0]):
-        log.expect(ids, "a")
-    assert log.expected_rows == 4, "requests that differ in a last token 0 are not one request"
-    batch = ([2, 7, 0, 0], [2, 7, 0, 0], [2, 7, 0, 0], [2, 0, 0, 0])
-    assert [log.reached(row) for row in batch] == [4, 3, 2, 2], "as lm-eval pads, the longest first"
-    with pytest.raises(EvaluationError, match="belong to no request"):
-        log.reached([2, 7, 0, 0])
-
-
 def test_a_request_that_never_reached_the_model_is_refused() -> None:
     log = RequestLog("mmlu", ONE)
     log.expect([2, 7], "a")
