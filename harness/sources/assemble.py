@@ -206,20 +206,6 @@ def _left_out(profile: Profile, model: Path, root: Path) -> dict[str, Any]:
     return {"left_out": found} if found else {}
 
 
-def _left_out(profile: Profile, model: Path, root: Path) -> dict[str, Any]:
-    """The fact `left_out`, file of pairs -> reason -> lines that no arm uses, where there are any."""
-    from harness.models.base_model import load_tokenizer
-    from harness.training.usable import left_out
-
-    data = profile.data
-    if data.source == "random":
-        return {}
-    tokenizer, limits = load_tokenizer(model), {data.test: data.test_pairs, data.train: data.train_pairs}
-    found = {name: left_out(root / name, limit, tokenizer, data) for name, limit in limits.items()}
-    found = {name: lines for name, lines in found.items() if lines}
-    return {"left_out": found} if found else {}
-
-
 def count_parameters(folder: Path) -> int:
     """Entries of all tensors in a folder's safetensors files, read from their headers.
 
