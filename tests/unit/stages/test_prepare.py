@@ -150,7 +150,8 @@ def rooted(tmp_path: Path) -> tuple[Profile, Path, list[str]]:
     sources = (
         '[data]\nsource = "data_root"\ntrain_pairs = 0\ntest_pairs = 0\n[evaluation]\nsource = "data_root"\n'
     )
-    path.write_text('extends = "miniature"\nname = "rooted"\n' + sources)
+    told = 'extends = "miniature"\nname = "rooted"\ntitle = "Rows of a data root"\nnote = "A test."\n'
+    path.write_text(told + sources)
     profile = load_profile(str(path))
     data = BUNDLE / "data"
     for file in data.rglob("*.jsonl"):
