@@ -73,7 +73,7 @@ def test_an_sae_of_the_wrong_width(copy: Bench) -> None:
     assert (copy.run / "fsrl" / "weights").is_dir(), "the weights of the earlier training stay"
 
 
-def test_an_adapter_of_another_base_model(copy: Bench) -> None:
+def test_an_adapter_of_another_base_model(copy: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another base model under an adapter: out of date by its inputs, and refused by its own card."""
     path = own_asset(copy, "model") / "model.safetensors"
     tensors = load_file(path)
@@ -88,6 +88,7 @@ def test_an_adapter_of_another_base_model(copy: Bench) -> None:
     from harness.stages import train
     from harness.stages.inputs import Context
 
+    monkeypatch.setenv("OMP_NUM_THREADS", copy.environment["OMP_NUM_THREADS"])  # the key has the threads
     artefact["inputs"] = train.needs(
         Context(load_profile(str(copy.profile)), RunPaths(root=copy.run)), "fsrl"
     )

@@ -146,7 +146,8 @@ def test_two_runs_in_one_folder(whole: Bench, tmp_path: Path) -> None:
     while not (holder.is_file() and list(bench.run.glob("fsrl/.train-*"))):
         assert first.poll() is None
         time.sleep(0.01)
-    said = bench.do("prepare", code=RunFolderError.exit_code)
+    assert "reused" in bench.do("prepare"), "what is finished can be read meanwhile"
+    said = bench.do("train", "--arm", "fsrl", code=RunFolderError.exit_code)
     assert f"process {first.pid}" in said
     assert "train" in said
     assert first.communicate()[0] is not None
