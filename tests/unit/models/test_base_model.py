@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,8 +67,15 @@ def test_flex_attention_trains_on_a_gpu_only(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of the compiler
 @torch.no_grad()
-def test_flex_attention_is_eager_with_soft_caps_windows_and_padding(gemma: Path) -> None:
+def test_flex_attention_is_eager_with_soft_caps_windows_and_padding(
+    gemma: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The first call compiles, which takes a minute or more."""
+    if sys.version_info < (
+        3,
+        12,
+    ):  # torch's compiler brings setuptools; another test may have brought distutils
+        monkeypatch.setenv("SETUPTOOLS_USE_DISTUTILS", "stdlib")
     eager, flex = (
         load_model(gemma, section(name), torch.device("cpu")) for name in ("eager", "flex_attention")
     )
