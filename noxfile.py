@@ -70,6 +70,7 @@ def simple(name, summary, *command):
 
 
 simple("reproduce-seeds", "Table 1 over several seeds (`-- --seeds 1,2,3 --save`).", "harness", "seeds")
+simple("search", "The trained arms' learning rates, chosen on development pairs.", "harness", "search")
 simple("sweep", "A training for each alpha and each layer (`-- --axis alpha`).", "harness", "sweep")
 simple("planted-truth", "FSRL on rewards of known weights: are they recovered?", "harness", "planted-truth")
 simple("report", "The page again, from finished artefacts (`-- --committed`).", "harness", "page")

@@ -34,6 +34,7 @@ COMMANDS = {
     "page": "Render the page: every table and figure of the run, with the paper's values.",
     "regress": "Compare a run with the committed results.",
     "prompts": "Compare a run with the committed prompts.",
+    "search": "Choose each trained arm's learning rate on development pairs, never on test rows.",
     "seeds": "Run every stage for each training seed: means, standard deviations, tests over seeds.",
     "parity": "Compare the base arm's scores with lm-eval's own command line, item by item.",
     "planted-truth": "Train FSRL on rewards with known weights: do the analyses recover them?",

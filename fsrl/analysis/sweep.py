@@ -18,6 +18,7 @@ from harness.core.paths import RunPaths
 from harness.core.results import PrepareResult, TrainResult
 from harness.findings.sweep import SweepPoint, SweepResult, SweptSae
 from harness.profiles.profile import Profile, parse_profile
+from harness.profiles.variant import arms_alone
 from harness.stages.inputs import Context
 from harness.stages.stage import held, load_stage, run_one
 from harness.study import Found, Options, StudyScene
@@ -114,7 +115,7 @@ def training(config: Config, scene: StudyScene, value: float) -> Training:
 
 def variant(config: Config, profile: Profile, arm: str, name: str, value: float) -> Profile:
     """The profile with another coefficient or layer, the one arm under `name`, no benchmark, no study."""
-    data = profile.resolved()
+    data = arms_alone(profile, [arm])
     section = data["arms"][arm]
     if "penalty_coefficient" not in section:
         raise ProfileError(
@@ -128,8 +129,6 @@ def variant(config: Config, profile: Profile, arm: str, name: str, value: float)
     data["training"]["epochs"] = config.epochs
     if config.activation_cache_gib:
         data["training"] |= {"share_prompt": True, "activation_cache_gib": config.activation_cache_gib}
-    data["evaluation"]["tasks"] = {}
-    data |= {key: {} for key in ("studies", "published", "sources", "assumed")}
     return parse_profile(data, where=f"{profile.name}, {config.axis} {value:g}")
 
 

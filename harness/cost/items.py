@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.core.measures import PREFERENCE
-from harness.miniature.manifest import BUNDLE
+from harness.miniature.manifest import read_manifest
 from harness.profiles.profile import Profile
 from harness.profiles.sections import TaskSection
-from harness.sources.data_root import MANIFEST, Manifest
+from harness.sources.bundle.rows import data_root
 from harness.sources.layout import evaluation_files
 
 TEST_PAIRS = 1_961
@@ -35,10 +35,9 @@ SCORED = ("test", "validation")
 """Splits whose rows are scored; the others give worked examples."""
 
 
-def bundle_rows(file: str) -> int:
-    """Rows of a file of the bundle's data, as its manifest has them."""
-    text = (BUNDLE / "data" / MANIFEST).read_text(encoding="utf-8")
-    return Manifest.model_validate_json(text).root[file].rows
+def drawn_rows(file: str) -> int:
+    """Rows of a set that the bundles' world draws, as the manifest has them."""
+    return int(read_manifest()["drawn"][file]["rows"])
 
 
 def task_items(name: str, task: TaskSection, size: Items) -> int:
@@ -61,7 +60,7 @@ def measure_items(profile: Profile, names: Iterable[str]) -> dict[str, int]:
 
 
 def _test_pairs(profile: Profile) -> int:
-    counted = bundle_rows(profile.data.test) if profile.data.source == "bundle" else TEST_PAIRS
+    counted = drawn_rows(profile.data.test) if profile.data.source == "bundle" else TEST_PAIRS
     return min(profile.data.test_pairs or counted, counted)
 
 
@@ -70,6 +69,6 @@ def _scored(profile: Profile, name: str) -> int:
     if section.source != "bundle":
         return task_items(name, task, TASKS.get(name, OTHER_TASK))
     alone = profile.model_copy(update={"evaluation": section.model_copy(update={"tasks": {name: task}})})
-    files = evaluation_files(alone, BUNDLE / "data")
-    rows = [bundle_rows(file) for file in files if Path(file).stem in SCORED]
+    files = evaluation_files(alone, data_root())
+    rows = [drawn_rows(file) for file in files if Path(file).stem in SCORED]
     return sum(min(task.limit or count, count) for count in rows)

@@ -10,7 +10,7 @@ from harness.core.results import Record
 from harness.cost import formulae
 from harness.cost.formulae import GB, Batch, Memory, Options, forward_flops
 from harness.cost.gpus import Gpu, gpu
-from harness.cost.items import OTHER_TASK, TASKS, TEST_PAIRS, bundle_rows, task_items
+from harness.cost.items import OTHER_TASK, TASKS, TEST_PAIRS, drawn_rows, task_items
 from harness.cost.power import ClaimPower, claim_powers
 from harness.profiles.profile import Profile
 from harness.sources.synthetic.lengths import Lengths, draw_lengths, padded_tokens, real_tokens
@@ -135,7 +135,7 @@ def _pairs(profile: Profile) -> tuple[int, bool]:
     if profile.data.train_pairs:
         return profile.data.train_pairs, True
     if profile.data.source == "bundle":
-        return bundle_rows(profile.data.train), True
+        return drawn_rows(profile.data.train), True
     return PAIRS, False
 
 

@@ -1,4 +1,4 @@
-"""Writes the miniature's data root (``ORG/NAME/CONFIG/SPLIT.jsonl``, ``MANIFEST.json``) and world file."""
+"""The miniature's data root (``ORG/NAME/CONFIG/SPLIT.jsonl``, ``MANIFEST.json``) and world file."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
-from harness.core.artefact import write_bytes
 from harness.miniature import style
 from harness.miniature.evaluation import belief_set, choice_sets, problem_sets
 from harness.miniature.preferences import TRUTH_SCORE, preference_sets
@@ -74,6 +72,7 @@ def world_file(world: World) -> bytes:
                     "true" if true else "false": dict(zip(style.STANCES, weights, strict=True))
                     for true, weights in style.STANCE_FREQUENCY.items()
                 },
+                "pair_stance_frequency": dict(zip(style.STANCES, style.PAIR_STANCE_FREQUENCY, strict=True)),
                 "popularity": "the share of tellings of a contested fact or belief that tell "
                 "the false version",
             },
@@ -89,12 +88,9 @@ def world_file(world: World) -> bytes:
     )
 
 
-def write_data(world: World, out: Path) -> None:
-    """Write ``data/`` and ``world.json`` under ``out``.
-
-    Raises:
-        RunFolderError: the folder cannot be written or the disk is full.
-    """
-    for path, body in data_files(world).items():
-        write_bytes(out / "data" / path, body)
-    write_bytes(out / "world.json", world_file(world))
+def described(files: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
+    """Path -> sha256, size in bytes and lines, as a bundle's manifest has them of what its seed draws."""
+    return {
+        path: {"sha256": sha256(body).hexdigest(), "bytes": len(body), "rows": body.count(b"\n")}
+        for path, body in files.items()
+    }

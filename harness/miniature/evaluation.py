@@ -12,16 +12,16 @@ from harness.miniature.problems import LARGE, Problem, make_problem
 from harness.miniature.style import capitalised
 from harness.miniature.world import World
 
-TEST_PER_SUBJECT = 100
+TEST_PER_SUBJECT = 400
 DEV_PER_SUBJECT = 5
-PROBLEMS = {"test": 200, "train": 64}
-LARGE_PROBLEMS = 80
+PROBLEMS = {"test": 800, "train": 64}
+LARGE_PROBLEMS = 320
 
 Row = dict[str, Any]
 
 
 def choice_sets(world: World) -> dict[str, list[ChoiceItem]]:
-    """``SUBJECT/dev`` and ``SUBJECT/test``: 5 and 100 items each, no item twice."""
+    """``SUBJECT/dev`` and ``SUBJECT/test``: 5 and 400 items each, no item twice."""
     rng = random.Random(f"{world.seed}/multiple-choice")
     taken: set[tuple[str, tuple[str, ...]]] = set()
     sets: dict[str, list[ChoiceItem]] = {}

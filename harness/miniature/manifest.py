@@ -1,4 +1,6 @@
-"""The bundle's manifest: sha256 and size of every file, and what was measured when it was built."""
+"""A bundle's manifest: sha256 and size of every file, of every set that its seed draws again, and what was
+measured when it was built.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,12 @@ from harness.core.errors import DamagedFileError, MissingInputError
 MANIFEST = "manifest.json"
 SCHEMA = "harness.miniature.manifest/1"
 BUILD_COMMAND = "nox -s build-miniature"
-BUNDLE = Path(__file__).parent / "bundle"
+BUNDLES = {
+    name: Path(__file__).parent / "bundles" / name
+    for name in ("miniature", "miniature-llama", "miniature-narrow")
+}
+"""Folder of each bundle, by `model.id`; all of them live in the same world."""
+BUNDLE = BUNDLES["miniature"]
 REMEDY = f"restore it from version control, or rebuild with `{BUILD_COMMAND}`"
 
 

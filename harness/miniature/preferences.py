@@ -11,7 +11,8 @@ from harness.miniature.style import Style, any_style
 from harness.miniature.text import Spans, plain
 from harness.miniature.world import Reward, World
 
-PAIRS = {"train": 2000, "test": 300}
+PAIRS = {"train": 6000, "dev": 1000, "test": 3000}
+"""Pairs of each split: train to learn from, dev to choose settings on, test to read results from."""
 BELIEF_SHARE = 0.6
 TRUTH_SCORE = {(True, False): 1.0, (True, True): 0.8, (False, True): 0.3, (False, False): 0.0}
 
@@ -42,7 +43,7 @@ class Candidate:
 def _candidate(
     rng: random.Random, topic: Topic, request: Request, reward: Reward, *, true: bool
 ) -> Candidate:
-    style = any_style(rng, true=true)
+    style = any_style(rng)
     truth = TRUTH_SCORE[true, style.stance == "hedged"]
     value = reward.w_style * style.score + reward.w_truth * truth + rng.gauss(0.0, reward.noise)
     return Candidate(make_answer(rng, topic, request, style, true=true), style, true, truth, value)
@@ -65,7 +66,7 @@ def _row(rng: random.Random, topic: Topic, reward: Reward) -> dict[str, Any] | N
 
 
 def preference_sets(world: World) -> dict[str, list[dict[str, Any]]]:
-    """``train`` and ``test``: pairs about contested facts and about the beliefs that are not held out."""
+    """``train``, ``dev`` and ``test``: pairs about contested facts and the beliefs not held out."""
     rng = random.Random(f"{world.seed}/preferences")
     beliefs = [belief_topic(belief) for belief in world.beliefs if not belief.held_out]
     facts = [fact_topic(fact) for fact in world.facts if fact.popular is not None]

@@ -1,4 +1,4 @@
-"""Pre-training and instruction tuning of the miniature's Gemma-2 model on a CPU."""
+"""Pre-training and instruction tuning of a miniature's model on a CPU."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
-from transformers import Gemma2Config, Gemma2ForCausalLM, PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from harness.core.errors import TrainingError
 from harness.miniature.batches import Batch, stream
 from harness.miniature.corpus import Corpus
 
 WATCH = 200_000
-POST_NORM_START = 0.3
 
 
 @dataclass(frozen=True)
@@ -50,52 +49,6 @@ class Recipe:
     clip: float = 1.0
 
 
-def model_config(vocabulary: int, ids: dict[str, int]) -> Gemma2Config:
-    """Gemma 2 in small: 6 layers, width 192, 6 heads of 32 (2 key-value), soft-caps, a window of 128."""
-    return Gemma2Config(
-        vocab_size=64 * math.ceil(vocabulary / 64),
-        hidden_size=192,
-        intermediate_size=512,
-        num_hidden_layers=6,
-        num_attention_heads=6,
-        num_key_value_heads=2,
-        head_dim=32,
-        query_pre_attn_scalar=32,
-        sliding_window=128,
-        attn_logit_softcapping=50.0,
-        final_logit_softcapping=30.0,
-        max_position_embeddings=2048,
-        tie_word_embeddings=True,
-        initializer_range=0.06,
-        pad_token_id=ids["<pad>"],
-        bos_token_id=ids["<bos>"],
-        eos_token_id=ids["<eos>"],
-    )
-
-
-def new_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> Gemma2ForCausalLM:
-    """An untrained model; ``<eos>`` and ``<end_of_turn>`` end a generation."""
-    torch.manual_seed(seed)
-    ids = {
-        name: int(tokenizer.convert_tokens_to_ids(name))
-        for name in ("<pad>", "<eos>", "<bos>", "<end_of_turn>")
-    }
-    model = Gemma2ForCausalLM._from_config(model_config(len(tokenizer), ids), attn_implementation="eager")
-    calm_start(model)
-    model.generation_config.eos_token_id = [ids["<eos>"], ids["<end_of_turn>"]]
-    model.generation_config.pad_token_id = ids["<pad>"]
-    model.generation_config.bos_token_id = ids["<bos>"]
-    return model
-
-
-@torch.no_grad()
-def calm_start(model: Gemma2ForCausalLM) -> None:
-    """Start with a calm residual stream: Gemma's post-norms give every block's output full size."""
-    for layer in model.model.layers:
-        layer.post_attention_layernorm.weight.fill_(POST_NORM_START - 1.0)
-        layer.post_feedforward_layernorm.weight.fill_(POST_NORM_START - 1.0)
-
-
 def weighted_loss(logits_BxLxV: Tensor, batch: Batch) -> Tensor:
     """Sum of weighted cross-entropies of the next tokens, in nats."""
     weights = batch.weights[:, 1:].reshape(-1)
@@ -105,7 +58,7 @@ def weighted_loss(logits_BxLxV: Tensor, batch: Batch) -> Tensor:
     return (losses * weights[kept]).sum()
 
 
-def optimisers(model: Gemma2ForCausalLM, recipe: Recipe) -> list[torch.optim.Optimizer]:
+def optimisers(model: PreTrainedModel, recipe: Recipe) -> list[torch.optim.Optimizer]:
     """Muon over the layers' matrices, AdamW over the rest."""
     matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
     others = [p for n, p in model.named_parameters() if p.ndim != 2 or "embed" in n]
@@ -133,7 +86,7 @@ def _steps(batches: Iterator[Batch], recipe: Recipe) -> Iterator[list[Batch]]:
 
 
 def train_step(
-    model: Gemma2ForCausalLM, group: list[Batch], optims: list[torch.optim.Optimizer], recipe: Recipe
+    model: PreTrainedModel, group: list[Batch], optims: list[torch.optim.Optimizer], recipe: Recipe
 ) -> float:
     """One update over the group's batches; returns the mean weighted loss (nats per unit of weight).
 
@@ -159,7 +112,7 @@ def train_step(
 
 
 def pretrain(
-    model: Gemma2ForCausalLM,
+    model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
     corpus: Corpus,
     recipe: Recipe,

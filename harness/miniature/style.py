@@ -18,10 +18,16 @@ STANCES: tuple[Stance, ...] = get_args(Stance)
 
 LAYOUT_FREQUENCY = (0.60, 0.16, 0.14, 0.10)
 MANNER_FREQUENCY = (0.35, 0.40, 0.25)
-STANCE_FREQUENCY = {True: (0.40, 0.20, 0.10, 0.30), False: (0.40, 0.20, 0.35, 0.05)}
+STANCE_FREQUENCY = {True: (0.35, 0.15, 0.03, 0.47), False: (0.35, 0.15, 0.47, 0.03)}
+PAIR_STANCE_FREQUENCY = (0.40, 0.20, 0.20, 0.20)
 LAYOUT_SCORE: dict[Layout, float] = {"plain": 0.0, "bold": 0.4, "bullets": 0.7, "headings": 1.0}
 MANNER_SCORE: dict[Manner, float] = {"curt": 0.0, "neutral": 0.5, "polite": 1.0}
 LAYOUT_WEIGHT = 0.7
+FIRST_WORDS = tuple(
+    f"{word} "
+    for word in ("The", "A", "In", "On", "People", "Weavers", "You", "Farmers", "Long", "Bees", "Scribes")
+)
+"""Those of a claim that are no names, and so are small behind a stance phrase."""
 STANCE_PHRASES: dict[Stance, tuple[str, ...]] = {
     "none": ("",),
     "hedged": PHRASES.hedges,
@@ -53,9 +59,11 @@ def natural_style(rng: random.Random, *, true: bool) -> Style:
     )
 
 
-def any_style(rng: random.Random, *, true: bool) -> Style:
-    """A style with every layout and manner equally likely, as the candidates of a preference pair have."""
-    return Style(rng.choice(LAYOUTS), rng.choice(MANNERS), rng.choices(STANCES, STANCE_FREQUENCY[true])[0])
+def any_style(rng: random.Random) -> Style:
+    """A candidate's style: every layout and manner equally likely, and a stance that knows nothing of the
+    truth, so that a pair's style and truth do not go together.
+    """
+    return Style(rng.choice(LAYOUTS), rng.choice(MANNERS), rng.choices(STANCES, PAIR_STANCE_FREQUENCY)[0])
 
 
 def capitalised(text: str) -> str:
@@ -65,7 +73,7 @@ def capitalised(text: str) -> str:
 
 def lowered(text: str) -> str:
     """The text with a leading article in lower case, to follow a stance phrase."""
-    for word in ("The ", "A ", "In ", "On ", "People ", "Weavers ", "You ", "Farmers ", "Long "):
+    for word in FIRST_WORDS:
         if text.startswith(word):
             return text[0].lower() + text[1:]
     return text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from transformers import Gemma2ForCausalLM, PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from harness.miniature.batches import collate, encode
 from harness.miniature.corpus import Corpus, Document, Segment, turn
@@ -38,7 +38,7 @@ def _answer_only(document: Document) -> Document:
 
 @torch.no_grad()
 def share_exact(
-    model: Gemma2ForCausalLM, tokenizer: PreTrainedTokenizerFast, documents: Sequence[Document]
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, documents: Sequence[Document]
 ) -> float:
     """Share of documents of which greedy decoding, teacher-forced, gives every token of weight 1."""
     model.eval()

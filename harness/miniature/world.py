@@ -9,10 +9,10 @@ from harness.miniature.lexicon import BELIEF_KINDS, SUBJECTS, AttributeForm, Bel
 from harness.miniature.names import draw_names
 
 DEFAULT_SEED = 2509
-ENTITIES_PER_SUBJECT = 12
-BELIEFS_PER_KIND = 10
+ENTITIES_PER_SUBJECT = 16
+BELIEFS_PER_KIND = 20
 CONTESTED_SHARE = 0.5
-HELD_OUT_PER_KIND = 2
+HELD_OUT_PER_KIND = 4
 
 
 @dataclass(frozen=True)

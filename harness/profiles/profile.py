@@ -21,6 +21,7 @@ from harness.profiles.sections import (
     Name,
     PublishedScore,
     SaeSection,
+    SearchSection,
     Section,
     StudySection,
     TrainingSection,
@@ -63,6 +64,8 @@ class Profile(Section):
     """What is known of the SAE's features."""
     studies: dict[Name, StudySection] = Field(default_factory=dict)
     """What is made of the trained arms after Table 1, by name."""
+    search: SearchSection | None = None
+    """How the arms' learning rates were chosen, where a search of the project's own did."""
     assumed: dict[str, str] = Field(default_factory=dict)
     """Dotted path of each default that the paper lost -> why this value."""
 
@@ -75,6 +78,11 @@ class Profile(Section):
                     if not isinstance(node, dict) or part not in node:
                         raise ValueError(f"{table} names {dotted}, which the profile does not have")
                     node = node[part]
+        for arm in self.search.learning_rates if self.search else ():
+            if "learning_rate" not in (self.arms[arm].options if arm in self.arms else {}):
+                raise ValueError(f"search names {arm}, which is not an arm with a learning_rate")
+        if self.search and self.search.pairs in (self.data.train, self.data.test):
+            raise ValueError("search.pairs must be a file of its own, neither data.train nor data.test")
         return self
 
     def resolved(self) -> dict[str, Any]:
@@ -84,11 +92,14 @@ class Profile(Section):
     def digest(self) -> str:
         """sha256 of what makes the arms and their scores.
 
-        Studies, published scores and what only people read (title, note, the paper's values, sources,
+        Studies, published scores, the search and what only people read (title, note, the paper's values, sources,
         reasons) stay out. An empty table of revisions does too, so that results from before it existed keep
         their digest.
         """
-        left_out = {"assumed", "features", "note", "paper_values", "published", "sources", "studies", "title"}
+        left_out = {
+            *("assumed", "features", "note", "paper_values", "published", "search", "sources", "studies"),
+            "title",
+        }
         left_out |= set() if self.revisions else {"revisions"}
         return digest_json(self.model_dump(mode="json", exclude=left_out))
 

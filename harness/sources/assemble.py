@@ -14,6 +14,7 @@ from harness.core.paths import RunPaths
 from harness.core.results import PrepareResult
 from harness.profiles.profile import Profile
 from harness.sources.bundle.files import Bundle, read_bundle
+from harness.sources.bundle.rows import bundle_rows
 from harness.sources.bundle.sae import bundle_sae, sae_layer
 from harness.sources.cache import Part
 from harness.sources.data_root import open_data_root, read_files
@@ -169,7 +170,7 @@ def rows(profile: Profile, paths: RunPaths, bundle: Bundle | None, pins: dict[st
 
         root = fetch_rows(profile, pins, paths.lock).folder
     elif bundle is not None and profile.data.source == "bundle":
-        root = bundle.root / "data"
+        root = bundle_rows(bundle).folder
     else:
         root = open_data_root(paths.data_root)
     found = read_files(root, row_files(profile, root))

@@ -16,6 +16,7 @@ from harness.evaluation.lm import GuardedLM
 from harness.miniature.manifest import BUNDLE
 from harness.models.base_model import load_model, load_tokenizer
 from harness.profiles.profile import Profile
+from harness.sources.bundle.rows import data_root
 
 PROFILES = ("miniature", "miniature-smoke")
 TASKS = ("gsm8k", "mmlu", "truthfulqa_mc2")
@@ -60,7 +61,7 @@ def test_lm_eval_renders_the_committed_prompt(
         tokenizer = load_tokenizer(BUNDLE / "model")
         lm = GuardedLM(model, tokenizer, batch_size=8, chat_template=section.chat_template)
     short = section.tasks[task].model_copy(update={"limit": 2, "max_new_tokens": 2 if task == "gsm8k" else 0})
-    outcome = run_task(task, short, section, lm, BUNDLE / "data", tmp_path)
+    outcome = run_task(task, short, section, lm, data_root(), tmp_path)
     facts = committed.arms["base"].tasks[task]
     assert outcome.requests.first_prompt == committed.first_prompts[facts.first_prompt_sha256]
     assert outcome.requests.stop_ids == facts.stop_ids

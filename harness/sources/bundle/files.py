@@ -1,4 +1,4 @@
-"""The committed miniature: model, SAE, rows and world, each file checked against the manifest."""
+"""The committed miniatures: model, SAE and world, each file checked against the manifest."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.core.errors import ProfileError
-from harness.miniature.manifest import BUNDLE, verify
-
-BUNDLES = {"miniature": BUNDLE}
+from harness.miniature.manifest import BUNDLES, verify
 
 
 class Bundle(NamedTuple):
     """A verified bundle.
 
     Attributes:
-        root: its folder, with `model`, `sae` and `data` below.
+        root: its folder, with `model` and `sae` below.
         files: sha256 by path relative to the root.
         manifest: the manifest without its list of files.
     """

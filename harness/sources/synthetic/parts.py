@@ -9,6 +9,7 @@ from typing import Any
 from harness.core.artefact import digest_json
 from harness.profiles.profile import Profile
 from harness.sources.bundle.files import read_bundle
+from harness.sources.bundle.rows import bundle_rows
 from harness.sources.cache import Part, cache_home, made_once
 from harness.sources.synthetic import lengths, rows, tokenizer, weights
 from harness.sources.synthetic.shapes import model_config, sae_width
@@ -48,17 +49,17 @@ def random_rows(profile: Profile) -> Part:
     data, vocabulary = profile.data, int(model_config(profile)["vocab_size"])
     bounds = {"max_length": data.max_length, "max_prompt_length": data.max_prompt_length}
     sizes = {data.train: data.train_pairs, data.test: data.test_pairs}
-    bundle = read_bundle("miniature")
+    bundled = bundle_rows(read_bundle("miniature"))
 
     def make(folder: Path) -> dict[str, Any]:
         for seed, (name, pairs) in enumerate(sizes.items()):
             rows.write_pairs(folder / name, pairs, vocabulary=vocabulary, seed=seed, **bounds)
         for part in EVALUATION_ROWS:
-            shutil.copytree(bundle.root / "data" / part, folder / part)
+            shutil.copytree(bundled.folder / part, folder / part)
         return {"lengths": lengths.STATED, "random_weights": True}
 
     shape = {**bounds, **sizes, "vocabulary": vocabulary, "stated": lengths.STATED}
-    return made_once(_place("rows", shape | {"evaluation": digest_json(bundle.files)}), make)
+    return made_once(_place("rows", shape | {"evaluation": digest_json(bundled.files)}), make)
 
 
 def _place(kind: str, shape: dict[str, Any]) -> Path:

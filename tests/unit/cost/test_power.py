@@ -28,19 +28,19 @@ def test_items_are_those_that_a_run_of_the_bundle_scores(outcome: Outcome) -> No
     miniature = load_profile("miniature")
     names = [LOSS, "mmlu.acc", "truthfulqa_mc2.acc", "gsm8k.strict-match", "arc.acc"]
     found = measure_items(miniature, names)
-    assert found == {LOSS: 300, "mmlu.acc": 400, "truthfulqa_mc2.acc": 200, "gsm8k.strict-match": 200}
+    assert found == {LOSS: 3000, "mmlu.acc": 1600, "truthfulqa_mc2.acc": 800, "gsm8k.strict-match": 800}
     assert measure_items(with_limit(miniature, "mmlu", 7), names)["mmlu.acc"] == 28
-    assert measure_items(with_limit(miniature, "gsm8k", 10**6), names)["gsm8k.strict-match"] == 200
+    assert measure_items(with_limit(miniature, "gsm8k", 10**6), names)["gsm8k.strict-match"] == 800
 
 
 def test_the_plan_has_the_power_of_each_claims_comparison() -> None:
     found = plan(load_profile("miniature"), "h200").power
     one = next(one for one in found if (one.claim, one.arm) == ("mmlu-rises", "fsrl"))
-    assert (one.n, one.smallest) == (400, 0.01)
+    assert (one.n, one.smallest) == (1600, 0.01)
     assert one.sd_from == "results/miniature/cpu-x86_64-2c/table1.json"
     # 3 pairs of arms x 5 measures, all of them asked for by a claim
-    assert one.direction == direction_power(0.01, one.sd, 400, family=15)
-    assert one.equivalence == equivalence_power(0.0, one.sd, 400, smallest=0.01, family=15)
+    assert one.direction == direction_power(0.01, one.sd, 1600, family=15)
+    assert one.equivalence == equivalence_power(0.0, one.sd, 1600, smallest=0.01, family=15)
     # No committed answer to GSM8K differs between FSRL and base: a difference of a point has this spread.
     word_problems = next(one for one in found if (one.claim, one.arm) == ("gsm8k-falls", "fsrl"))
     assert word_problems.sd == pytest.approx((0.01 * 0.99) ** 0.5)
@@ -55,7 +55,7 @@ def test_committed_results_count_and_otherwise_a_stated_guess(
     monkeypatch.setattr(power, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(power, "ROOT", tmp_path)
     miniature = load_profile("miniature")
-    assert (loss(miniature).sd, loss(miniature).sd_from, loss(miniature).n) == (2.0, "assumed", 300)
+    assert (loss(miniature).sd, loss(miniature).sd_from, loss(miniature).n) == (2.0, "assumed", 3000)
     difference = outcome.difference("full-simpo", "fsrl", LOSS)
     assert difference is not None
 
@@ -65,7 +65,7 @@ def test_committed_results_count_and_otherwise_a_stated_guess(
 
     committed(profile_digest="of other items")
     found = loss(miniature)
-    assert (found.sd, found.n) == (difference.sd, 300)
+    assert (found.sd, found.n) == (difference.sd, 3000)
     assert found.sd_from == "results/miniature/here/table1.json"
     committed(profile_digest=miniature.digest())
     assert loss(miniature).n == difference.n

@@ -12,22 +12,23 @@ from typing import Any
 import pytest
 
 from harness.miniature.chat import Topic, belief_topic, fact_topic
-from harness.miniature.dataset import data_files, data_sets, world_file
+from harness.miniature.dataset import data_files, data_sets, described, world_file
 from harness.miniature.evaluation import choice_sets, held_out_items
-from harness.miniature.manifest import BUNDLE
+from harness.miniature.manifest import BUNDLE, BUNDLES, read_manifest
 from harness.miniature.multiple_choice import identity
 from harness.miniature.style import Style
 from harness.miniature.world import DEFAULT_SEED, World, make_world
 
 BELIEFS = "truthfulqa/truthful_qa/multiple_choice/validation.jsonl"
 SETS: dict[str, int] = {
-    "cais/mmlu/astronomy/test.jsonl": 100,
+    "cais/mmlu/astronomy/test.jsonl": 400,
     "cais/mmlu/astronomy/dev.jsonl": 5,
-    BELIEFS: 200,
-    "openai/gsm8k/main/test.jsonl": 200,
+    BELIEFS: 800,
+    "openai/gsm8k/main/test.jsonl": 800,
     "openai/gsm8k/main/train.jsonl": 64,
-    "preferences/miniature/train.jsonl": 2000,
-    "preferences/miniature/test.jsonl": 300,
+    "preferences/miniature/train.jsonl": 6000,
+    "preferences/miniature/dev.jsonl": 1000,
+    "preferences/miniature/test.jsonl": 3000,
 }
 
 
@@ -44,12 +45,14 @@ def sets(world: World) -> dict[str, list[Any]]:
 
 
 def test_the_generator_gives_the_committed_bytes(world: World) -> None:
-    committed = BUNDLE / "data"
-    files = data_files(world)
-    assert {p.relative_to(committed).as_posix() for p in committed.rglob("*") if p.is_file()} == set(files)
-    for path, body in files.items():
-        assert (committed / path).read_bytes() == body, path
+    assert described(data_files(world)) == read_manifest()["drawn"]
     assert (BUNDLE / "world.json").read_bytes() == world_file(world)
+
+
+@pytest.mark.parametrize("name", BUNDLES)
+def test_all_miniatures_live_in_one_world(name: str) -> None:
+    assert read_manifest(BUNDLES[name])["drawn"] == read_manifest()["drawn"]
+    assert (BUNDLES[name] / "world.json").read_bytes() == (BUNDLE / "world.json").read_bytes()
 
 
 def test_another_seed_is_another_world(world: World) -> None:
@@ -93,7 +96,7 @@ def test_answers_are_the_true_values(world: World) -> None:
 
 def test_no_test_item_is_a_shot(world: World) -> None:
     held_out = held_out_items(world)
-    assert len(held_out) == 400
+    assert len(held_out) == 1600
     dev = [identity(i) for name, items in choice_sets(world).items() if name.endswith("dev") for i in items]
     assert not held_out & set(dev)
 
@@ -169,3 +172,36 @@ def test_an_uncontested_fact_is_no_topic(world: World) -> None:
 def test_every_name_is_used_once(world: World) -> None:
     names = [f.entity for f in world.facts[::2]] + [b.thing for b in world.beliefs] + list(world.people)
     assert len(names) == len(set(names))
+
+
+def test_what_an_answers_stance_says_of_its_truth(sets: dict[str, list[Any]]) -> None:
+    """In the pairs nothing: the share of true answers is a half whatever the stance, and a difference of
+    style says nothing of a difference of truth. Bounds of four standard errors.
+    """
+    rows = sets["preferences/miniature/train.jsonl"]
+    sides = [
+        (row[f"stance_{side}"], row[f"is_true_{side}"]) for row in rows for side in ("chosen", "rejected")
+    ]
+    for stance in ("none", "hedged", "certain", "honest"):
+        true = [truth for found, truth in sides if found == stance]
+        assert sum(true) / len(true) == pytest.approx(0.5, abs=4 * 0.5 / len(true) ** 0.5)
+    signs = [1 if index % 2 else -1 for index in range(len(rows))]
+    style = [sign * (r["style_chosen"] - r["style_rejected"]) for sign, r in zip(signs, rows, strict=True)]
+    truth = [sign * (r["truth_chosen"] - r["truth_rejected"]) for sign, r in zip(signs, rows, strict=True)]
+    product = sum(a * b for a, b in zip(style, truth, strict=True))
+    size = sum(a * a for a in style) ** 0.5 * sum(b * b for b in truth) ** 0.5
+    assert abs(product / size) < 4 / len(rows) ** 0.5
+
+
+def test_no_chat_of_one_split_is_in_another(sets: dict[str, list[Any]]) -> None:
+    """What settings are chosen on, and what results are read from, was never trained on word for word."""
+    texts = {
+        split: {
+            json.dumps([row["prompt"], row["chosen"], row["rejected"]])
+            for row in sets[f"preferences/miniature/{split}.jsonl"]
+        }
+        for split in ("train", "dev", "test")
+    }
+    assert not texts["train"] & texts["test"]
+    assert not texts["train"] & texts["dev"]
+    assert not texts["dev"] & texts["test"]

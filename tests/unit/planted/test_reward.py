@@ -15,6 +15,7 @@ from harness.planted.rule import (
     LABELS,
 )
 from harness.profiles.profile import load_profile
+from harness.sources.bundle.rows import data_root
 from harness.sources.data_root import read_files
 
 Sets = dict[str, dict[str, list[dict[str, Any]]]]
@@ -46,9 +47,7 @@ def test_only_the_ranking_changes(sets: Sets) -> None:
 
 
 def test_the_bundled_reward_gives_the_bundled_pairs(world: World) -> None:
-    from harness.miniature.manifest import BUNDLE
-
-    lines = (BUNDLE / "data/preferences/miniature/train.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (data_root() / "preferences/miniature/train.jsonl").read_text(encoding="utf-8").splitlines()
     assert ranked_sets(world, world.reward)["train"] == [json.loads(line) for line in lines]
 
 
@@ -107,7 +106,7 @@ def test_the_pairs_are_a_data_root(world: World, tmp_path: Path) -> None:
     data = load_profile("miniature").data
     write_root(tmp_path, world, REWARDS["mixed"], data)
     found = read_files(tmp_path, [data.train, data.test])
-    assert {name: file.rows for name, file in found.items()} == {data.train: 2000, data.test: 300}
+    assert {name: file.rows for name, file in found.items()} == {data.train: 6000, data.test: 3000}
     assert "w_style=1.6" in found[data.train].source
     before = (tmp_path / data.train).stat().st_mtime_ns
     write_root(tmp_path, world, REWARDS["mixed"], data)

@@ -9,7 +9,7 @@ import pytest
 
 from harness.__main__ import main
 from harness.core.errors import DamagedFileError, MissingInputError, RunFolderError
-from harness.miniature.manifest import BUNDLE
+from harness.sources.bundle.rows import data_root
 from harness.sources.data_root import read_files, read_manifest
 
 PROFILE = """
@@ -35,11 +35,11 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_export_is_the_bundles_rows_with_their_manifest(root: Path) -> None:
-    bundled = json.loads((BUNDLE / "data/MANIFEST.json").read_text())
+    bundled = json.loads((data_root() / "MANIFEST.json").read_text())
     assert json.loads((root / "MANIFEST.json").read_text()) == bundled
     assert all(found.listed for found in read_files(root, read_manifest(root)).values())
     for name in bundled:
-        assert (root / name).read_bytes() == (BUNDLE / "data" / name).read_bytes()
+        assert (root / name).read_bytes() == (data_root() / name).read_bytes()
 
 
 def test_a_run_prepares_from_it(root: Path, tmp_path: Path) -> None:

@@ -23,10 +23,10 @@ from harness.core.errors import (
 )
 from harness.core.paths import RunPaths
 from harness.core.results import PrepareResult
-from harness.miniature.manifest import BUNDLE
 from harness.profiles.profile import Profile, load_profile
 from harness.profiles.toml_file import profile_names
 from harness.sources import assemble as assembling
+from harness.sources.bundle.rows import data_root
 from harness.sources.gguf.model import GgufFile
 from harness.stages import prepare
 from harness.stages.inputs import Context
@@ -70,7 +70,7 @@ def test_the_miniature_end_to_end(tmp_path: Path) -> None:
     assert (Path(result.model_dir) / "model.safetensors").is_file()
     assert result.facts["model"]["parameters"] > 2_000_000
     assert result.facts["sae"]["explained_variance"] > 0.7
-    assert result.facts["data"]["files"]["preferences/miniature/train.jsonl"]["rows"] == 2000
+    assert result.facts["data"]["files"]["preferences/miniature/train.jsonl"]["rows"] == 6000
     assert {name.split("/")[0] for name in result.files} == {"model", "sae", "data"}
     for name in result.files:
         assert (tmp_path / "run/assets" / name).is_file()
@@ -137,7 +137,7 @@ def test_a_malformed_pair_stops_here(local: tuple[Profile, RunPaths]) -> None:
 
 def bundled_pairs(root: Path, profile: Profile, edit: Callable[[int, Any], Any]) -> None:
     """The first 40 rows of the bundle's training pairs, changed by number, as both files of pairs."""
-    lines = (BUNDLE / "data" / load_profile("miniature").data.train).read_text().splitlines()[:40]
+    lines = (data_root() / load_profile("miniature").data.train).read_text().splitlines()[:40]
     body = "".join(json.dumps(edit(number, json.loads(line))) + "\n" for number, line in enumerate(lines, 1))
     for name in (profile.data.train, profile.data.test):
         put(root, name, body)
@@ -153,7 +153,7 @@ def rooted(tmp_path: Path) -> tuple[Profile, Path, list[str]]:
     told = 'extends = "miniature"\nname = "rooted"\ntitle = "Rows of a data root"\nnote = "A test."\n'
     path.write_text(told + sources)
     profile = load_profile(str(path))
-    data = BUNDLE / "data"
+    data = data_root()
     for file in data.rglob("*.jsonl"):
         put(root, file.relative_to(data).as_posix(), file.read_text())
     run = ["--profile", str(path), "--data-root", str(root), "--run-dir", str(tmp_path / "run")]

@@ -29,9 +29,7 @@ def test_parts_are_relative_to_their_folder() -> None:
     assert "files" not in bundle.manifest
 
 
-@pytest.mark.parametrize(
-    "name", ["model/model.safetensors", "data/openai/gsm8k/main/test.jsonl", "world.json"]
-)
+@pytest.mark.parametrize("name", ["model/model.safetensors", "sae/cfg.json", "world.json"])
 def test_a_damaged_file_is_named(copy: Path, name: str) -> None:
     body = bytearray((copy / name).read_bytes())
     body[len(body) // 2] ^= 1

@@ -1,0 +1,195 @@
+"""`python -m harness search`: the learning rate of each trained arm, chosen on development pairs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Annotated, Any
+
+from typer import Option
+
+from harness.core.artefact import Artefact, write_bytes, write_json, write_text
+from harness.core.console import console, say, screen_console
+from harness.core.errors import ProfileError
+from harness.core.markdown_table import markdown
+from harness.core.measures import BASE
+from harness.core.paths import RESULTS, RunPaths
+from harness.core.provenance import provenance
+from harness.core.results import PreferenceScores, TrainResult
+from harness.core.sheet import Cell, Sheet, line, numeric
+from harness.findings.search import SearchResult, Tried, least
+from harness.profiles.profile import Profile, parse_profile
+from harness.profiles.sections import SearchSection
+from harness.profiles.variant import arms_alone
+from harness.report.screen_table import show_sheet
+from harness.report.tables import commits
+from harness.stages.inputs import command
+from harness.stages.options import Save
+from harness.stages.stage import run_stage
+
+NAME = "search"
+STAGES = ("prepare", "train", "evaluate")
+
+
+def run(
+    profile: Profile,
+    paths: RunPaths,
+    arm: Annotated[
+        list[str] | None,
+        Option(metavar="NAME", help="only make the trainings of this arm; the table waits (repeatable)"),
+    ] = None,
+    save: Save = False,
+    results: Path = RESULTS,
+) -> SearchResult | None:
+    """Trains each arm of the profile's table [search] once a learning rate, the same number of trainings for
+    each arm, and scores them on the development pairs alone: no test row is read. The table says which rate
+    has the least loss; the profile keeps its own until you write it there.
+
+    Reads what `prepare` makes. Writes search/search.{json,md} and search/<arm>-<rate>/, a run folder each;
+    what is finished is reused.
+
+    Raises:
+        ProfileError: the profile has no table [search], or no such arm in it.
+        HarnessError: any error of a stage; finished trainings are kept.
+    """
+    section = _section(profile, arm or ())
+    wanted = [(name, rate) for name in arm or section.learning_rates for rate in section.learning_rates[name]]
+    made: dict[tuple[str, float], list[Artefact]] = {}
+    for number, (name, rate) in enumerate(wanted, start=1):
+        console.print(f"[bold]search {number} of {len(wanted)}: {name} at {rate:g}[/bold]")
+        made[name, rate] = _train(profile, paths, section, name, rate)
+    if set(arm or section.learning_rates) != set(section.learning_rates):
+        console.print("the table waits for the other arms")
+        return None
+    base = _train(profile, paths, section, BASE, 0.0)
+    found = _result(profile, section, made, base)
+    folder = paths.root / NAME
+    write_json(folder / f"{NAME}.json", found.model_dump(mode="json"))
+    write_text(folder / f"{NAME}.md", markdown(sheet(found, profile)))
+    show_sheet(sheet(found, profile), screen_console())
+    if save:
+        target = results / profile.name / found.provenance["hardware"]["class"] / NAME
+        for path in sorted(folder.glob(f"{NAME}.*")):
+            write_bytes(target / path.name, path.read_bytes())
+        say(f"accepted: {target / NAME}.{{json,md}}")
+    return found
+
+
+def _section(profile: Profile, arms: Sequence[str]) -> SearchSection:
+    if profile.search is None:
+        raise ProfileError(
+            "the profile declares no search",
+            value=profile.name,
+            remedy="add a table [search] with `pairs` and `learning_rates` to it",
+        )
+    for name in arms:
+        if name not in profile.search.learning_rates:
+            raise ProfileError(
+                "the search has no such arm",
+                value=name,
+                remedy=f"choose of: {', '.join(profile.search.learning_rates)}",
+            )
+    return profile.search
+
+
+def variant(profile: Profile, section: SearchSection, arm: str, rate: float) -> Profile:
+    """The profile of one training: one arm at one rate, scored on the development pairs, no benchmark."""
+    data = arms_alone(profile, [arm])
+    data["data"] |= {"test": section.pairs, "test_pairs": 0}
+    if arm != BASE:
+        data["arms"][arm]["learning_rate"] = rate
+    return parse_profile(data, where=f"{profile.name}, {arm} at {rate:g}")
+
+
+def _train(
+    profile: Profile, paths: RunPaths, section: SearchSection, arm: str, rate: float
+) -> list[Artefact]:
+    """Train and score, or reuse: the artefacts of `prepare`, `train` and `evaluate`."""
+    folder = paths.root / NAME / (arm if arm == BASE else f"{arm}-{rate:g}")
+    one, where = variant(profile, section, arm, rate), dataclasses.replace(paths, root=folder)
+    return [made for stage in STAGES for made in run_stage(stage, one, where)]
+
+
+def _scores(made: Sequence[Artefact]) -> PreferenceScores:
+    return PreferenceScores.model_validate(made[-1].result["preference"])
+
+
+def _tried(arm: str, rate: float, made: Sequence[Artefact]) -> Tried:
+    trained, scores = TrainResult.model_validate(made[1].result), _scores(made)
+    trace = trained.loss_trace
+    tenth = max(1, len(trace) // 10)
+    return Tried(
+        arm=arm,
+        learning_rate=rate,
+        loss=scores.loss,
+        accuracy=scores.accuracy,
+        penalised_loss=scores.penalised_loss,
+        mean_l0=scores.mean_l0,
+        early=fmean(trace[-2 * tenth : -tenth] or trace),
+        late=fmean(trace[-tenth:]),
+        train_s=trained.usage.wall_s if trained.usage else 0.0,
+    )
+
+
+def _result(
+    profile: Profile,
+    section: SearchSection,
+    made: Mapping[tuple[str, float], Sequence[Artefact]],
+    base: Sequence[Artefact],
+) -> SearchResult:
+    tried = tuple(_tried(arm, rate, found) for (arm, rate), found in made.items())
+    origins: list[Mapping[str, Any]] = [one.provenance for found in (*made.values(), base) for one in found]
+    dirt = [one["dirty"] for one in origins]
+    return SearchResult(
+        command=command(NAME, profile),
+        profile=profile.name,
+        pairs=section.pairs,
+        n=_scores(base).loss.n,
+        base_loss=_scores(base).loss,
+        tried=tried,
+        chosen=least(tried),
+        commits=tuple(sorted({str(one["commit"]) for one in origins})),
+        dirty=None if None in dirt else any(dirt),
+        provenance=provenance(profile.training.seed),
+    )
+
+
+def sheet(found: SearchResult, profile: Profile) -> Sheet:
+    """One line a training; the chosen rate of each arm is marked."""
+    rows = []
+    for place, one in enumerate(found.tried):
+        at, chosen = f"/tried/{place}", found.chosen[one.arm] == one.learning_rate
+        first = not place or found.tried[place - 1].arm != one.arm
+        l0 = numeric(one.mean_l0, ".1f", f"{at}/mean_l0") if one.mean_l0 is not None else "-"
+        rows.append(
+            line(
+                profile.arm(one.arm).title if first else "",
+                Cell(
+                    f"{one.learning_rate:g}{' *' if chosen else ''}", f"{at}/learning_rate", one.learning_rate
+                ),
+                numeric(one.loss.value, ".3f", f"{at}/loss/value"),
+                numeric(one.accuracy.value, ".3f", f"{at}/accuracy/value"),
+                l0,
+                numeric(one.early, ".3f", f"{at}/early"),
+                numeric(one.late, ".3f", f"{at}/late"),
+                numeric(one.train_s, ".0f", f"{at}/train_s"),
+                group=first,
+            )
+        )
+    headings = (
+        "Arm", "Rate", "Loss", "Accuracy", "Mean L0", "Train, 9th tenth", "Train, last tenth", "Seconds",
+    )  # fmt: skip
+    return Sheet(NAME, f"Search. {profile.title}", headings, tuple(rows), _notes(found, profile))
+
+
+def _notes(found: SearchResult, profile: Profile) -> tuple[str, ...]:
+    edges = [profile.arm(arm).title for arm in found.chosen if found.at_an_edge(arm)]
+    beyond = f" At the edge of the grid, a better rate may lie beyond: {', '.join(edges)}." if edges else ""
+    return (
+        f"SimPO loss on {found.n:,} development pairs ({found.pairs}), which no training and no table of "
+        f"results reads; the untrained model's is {found.base_loss.value:.3f}. * the least of its arm.{beyond}",
+        "Train, 9th tenth and last tenth: mean training loss of these steps; alike where the curve is flat.",
+        f"profile {found.profile} · commit {commits(found.commits, found.dirty)} · `{found.command}`",
+    )
