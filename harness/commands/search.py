@@ -189,7 +189,8 @@ def _notes(found: SearchResult, profile: Profile) -> tuple[str, ...]:
     beyond = f" At the edge of the grid, a better rate may lie beyond: {', '.join(edges)}." if edges else ""
     return (
         f"SimPO loss on {found.n:,} development pairs ({found.pairs}), which no training and no table of "
-        f"results reads; the untrained model's is {found.base_loss.value:.3f}. * the least of its arm.{beyond}",
+        f"results reads; the untrained model's is {found.base_loss.value:.3f}. "
+        f"* the least of its arm.{beyond}",
         "Train, 9th tenth and last tenth: mean training loss of these steps; alike where the curve is flat.",
         f"profile {found.profile} · commit {commits(found.commits, found.dirty)} · `{found.command}`",
     )

@@ -15,6 +15,7 @@ from harness.findings.activity import (
     UsageResult,
 )
 from harness.findings.answers import GenerationsResult
+from harness.findings.audit import AuditResult
 from harness.findings.classification import ClassificationResult
 from harness.findings.masked import AblationResult, TopKResult
 from harness.findings.sweep import SweepResult
@@ -29,7 +30,8 @@ Finding = Annotated[
     | GenerationsResult
     | AblationResult
     | ClassificationResult
-    | SweepResult,
+    | SweepResult
+    | AuditResult,
     Field(discriminator="kind"),
 ]
 _FINDING: TypeAdapter[Finding] = TypeAdapter(Finding)

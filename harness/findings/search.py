@@ -56,7 +56,7 @@ class SearchResult(Record):
     provenance: dict[str, Any]
 
     def at_an_edge(self, arm: str) -> bool:
-        """Whether the chosen rate is the least or the greatest of those tried: a better one may lie beyond."""
+        """Whether the chosen rate is the least or the greatest tried: a better one may lie beyond."""
         rates = [one.learning_rate for one in self.tried if one.arm == arm]
         return self.chosen[arm] in (min(rates), max(rates))
 

@@ -92,9 +92,9 @@ class Profile(Section):
     def digest(self) -> str:
         """sha256 of what makes the arms and their scores.
 
-        Studies, published scores, the search and what only people read (title, note, the paper's values, sources,
-        reasons) stay out. An empty table of revisions does too, so that results from before it existed keep
-        their digest.
+        Studies, published scores, the search and what only people read (title, note, the paper's values,
+        sources, reasons) stay out. An empty table of revisions does too, so that results from before it
+        existed keep their digest.
         """
         left_out = {
             *("assumed", "features", "note", "paper_values", "published", "search", "sources", "studies"),

@@ -1,4 +1,4 @@
-"""A profile with some of its arms and nothing beside their training: what a search, a sweep or a trial runs."""
+"""A profile with some of its arms and nothing beside them: what a search, a sweep or a trial runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BESIDE = ("studies", "published", "sources", "assumed")
 
 
 def arms_alone(profile: Profile, arms: Iterable[str]) -> dict[str, Any]:
-    """The profile as plain data with these arms, no task, no study and no search; to be changed and parsed."""
+    """The profile as plain data with these arms, no task, study or search; to be changed and parsed."""
     data = profile.resolved()
     data["arms"] = {name: data["arms"][name] for name in arms}
     data["evaluation"]["tasks"] = {}

@@ -21,6 +21,7 @@ from harness.findings.activity import (
     UsageResult,
 )
 from harness.findings.answers import GenerationsResult
+from harness.findings.audit import AuditResult
 from harness.findings.classification import ClassificationResult
 from harness.findings.masked import AblationResult, TopKResult
 from harness.findings.outcome import Outcome
@@ -29,7 +30,17 @@ from harness.paper.claims import Paper
 from harness.paper.printed import Printed
 from harness.paper.verdict import Verdict
 from harness.report.differences_figure import figure
-from harness.report.page import adapters, answers, charts, classified, features, masked, sweeps, training
+from harness.report.page import (
+    adapters,
+    answers,
+    audited,
+    charts,
+    classified,
+    features,
+    masked,
+    sweeps,
+    training,
+)
 from harness.report.page.blocks import Block, Conversations, Picture, Section
 from harness.report.tables import cost_table, table1, threads_used, times_table
 from harness.report.verdict_tables import verdict_table
@@ -144,12 +155,15 @@ def _verdicts(documents: Documents) -> Section:
 
 def _studies(documents: Documents, found: Mapping[str, Finding]) -> list[Section]:
     """A section for each study that is finished, in the profile's order."""
-    return [
-        _section(name, finding, documents.href(name), documents.printed) for name, finding in found.items()
-    ]
+    return [_section(name, finding, documents) for name, finding in found.items()]
 
 
-def _section(name: str, finding: Finding, href: str, printed: Printed) -> Section:
+def _titles(outcome: Outcome) -> dict[str, str]:
+    return {name: arm.title for name, arm in outcome.arms.items()}
+
+
+def _section(name: str, finding: Finding, documents: Documents) -> Section:
+    href, printed = documents.href(name), documents.printed
     match finding:
         case CensusResult():
             return _census(finding, href)
@@ -210,6 +224,8 @@ def _section(name: str, finding: Finding, href: str, printed: Printed) -> Sectio
             block = Conversations(name, "Answers to the same prompts", finding, (), href)
             means = answers.table(finding, href)
             return Section(name, "Answers side by side", "What the arms say.", (means, block))
+        case AuditResult():
+            return audited.section(name, finding, href, _titles(documents.outcome))
 
 
 def _drawn(name: str, title: str, intro: str, draw: Callable[[], object], alt: str, table: Sheet) -> Section:

@@ -1,0 +1,1 @@
+"""The behavioural audit: which attributes of an answer an arm has come to prefer."""
