@@ -43,6 +43,7 @@ class Config(Options):
         shown: how many of these answers are kept in full.
         max_new_tokens: bound on an answer.
         features: named at each token of an answer.
+        pairs: test pairs scored under every mask, from the front; 0 means all.
     """
 
     draws: Annotated[int, Field(gt=1)] = 5
@@ -52,6 +53,7 @@ class Config(Options):
     shown: Annotated[int, Field(ge=0)] = 4
     max_new_tokens: Annotated[int, Field(gt=0)] = 96
     features: Annotated[int, Field(gt=0)] = 3
+    pairs: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="after")
     def _limits_are_of_tasks(self) -> Config:
@@ -90,13 +92,13 @@ def run(config: Config, scene: StudyScene) -> Found:
     """
     from tqdm import tqdm
 
-    from fsrl.analysis.evaluation_loss import base_loss, losses
+    from fsrl.analysis.evaluation_loss import base_loss, first, losses
     from fsrl.analysis.subject import load_subject
 
     limited = _limited(config, scene)
     used = set(map(int, counted(scene).per_feature("steering", "count").nonzero()[0]))
     masks = choose_masks(scene, used, config.draws)
-    subject = load_subject(scene)
+    subject = first(load_subject(scene), config.pairs)
     learned = losses(subject, scene)
     bench = Bench(config, limited, subject, learned)
     found = [bench.measure(mask) for mask in tqdm(masks, desc="  ablation", leave=False, disable=None)]
@@ -104,7 +106,7 @@ def run(config: Config, scene: StudyScene) -> Found:
     result = AblationResult(
         rows=tuple(rows),
         random={name: spread([row for row in rows if row.masked == like(name)]) for name in CATEGORIES},
-        base_loss=base_loss(scene),
+        base_loss=base_loss(scene, config.pairs),
         pairs=learned.score.n,
         seed=scene.profile.training.seed,
         contrasts=contrasts(rows, found[0].items),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from fsrl.adapter import Adapter
+    from fsrl.analysis.subject import Subject
     from fsrl.analysis.tally import Tally
     from fsrl.sae import Sae
     from harness.training.pairs import PairTokens
@@ -40,25 +41,36 @@ class Config(Options):
     Attributes:
         padded: also keep the sums over padded batches, the paper's way of averaging.
         positions_at_once: rows of [positions, features] in memory.
+        pairs: test pairs counted, from the front; 0 means all.
     """
 
     padded: bool = True
+    pairs: Annotated[int, Field(ge=0)] = 0
     positions_at_once: Annotated[int, Field(gt=0)] = 1024
 
 
 def run(config: Config, scene: StudyScene) -> Found:
     """Count. The file has by context and source, per feature, `count` and `total`, and per example
     `share.<category>` and `defined`."""
-    import torch
     from safetensors.numpy import save
+
+    from fsrl.analysis.evaluation_loss import first
+    from fsrl.analysis.subject import load_subject
+    from harness.core.artefact import write_bytes
+
+    result, arrays = count(config, scene, first(load_subject(scene), config.pairs))
+    write_bytes(scene.folder / FILE, save(arrays))
+    return Found(result, (scene.folder / FILE,))
+
+
+def count(config: Config, scene: StudyScene, subject: Subject) -> tuple[CensusResult, Arrays]:
+    """The counts of the adapter as it now is, over the subject's pairs; nothing is written."""
+    import torch
     from tqdm import tqdm
 
     from fsrl.adapter import L0_FLOOR
-    from fsrl.analysis.subject import load_subject
-    from harness.core.artefact import write_bytes
     from harness.models.residual import residual_reader
 
-    subject = load_subject(scene)
     masks_FxC = category_masks(scene, subject.sae.d_sae).to(subject.model.device)
     size = scene.profile.evaluation.loss_batch_size
     rows, contexts = subject.rows, {}
@@ -83,8 +95,7 @@ def run(config: Config, scene: StudyScene) -> Found:
             finished("evaluate", scene.profile, scene.paths, scene.arm).result
         ).preference.mean_l0,
     )
-    write_bytes(scene.folder / FILE, save(arrays))
-    return Found(result, (scene.folder / FILE,))
+    return result, arrays
 
 
 class Census:

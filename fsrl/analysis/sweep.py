@@ -39,6 +39,7 @@ class Config(Options):
             profile's coefficient.
         points: values of the axis.
         epochs: passes over the training pairs, whatever the profile's own; the paper's sweeps had one.
+        train_pairs, test_pairs: pairs of each training and of its scoring, from the front; 0: the profile's.
         sae_ids: of each layer in the profile's SAE release; needed where the SAE is one of a release.
         activation_cache_gib: disk for the residual stream after the steered block, which all points of an
             alpha sweep share; they then train with training.share_prompt. 0: each computes its own.
@@ -48,6 +49,8 @@ class Config(Options):
     axis: Literal["alpha", "layer"]
     points: Annotated[tuple[float, ...], Field(min_length=2, strict=False)]
     epochs: Annotated[int, Field(gt=0)] = 1
+    train_pairs: Annotated[int, Field(ge=0)] = 0
+    test_pairs: Annotated[int, Field(ge=0)] = 0
     sae_ids: dict[str, str] = Field(default_factory=dict)
     activation_cache_gib: Annotated[float, Field(ge=0)] = 0.0
     sensitivity: Annotated[float, Field(gt=0)] = 1.0
@@ -105,6 +108,7 @@ def training(config: Config, scene: StudyScene, value: float) -> Training:
     same = (
         one.training == profile.training
         and one.sae == profile.sae
+        and one.data == profile.data
         and one.arm(alpha_name) == profile.arm(scene.arm)
     )
     if same:
@@ -127,6 +131,8 @@ def variant(config: Config, profile: Profile, arm: str, name: str, value: float)
         data["sae"] |= _sae(config, profile, int(value))
     data["arms"] = {name: section}
     data["training"]["epochs"] = config.epochs
+    for split in ("train_pairs", "test_pairs"):
+        data["data"][split] = getattr(config, split) or data["data"][split]
     if config.activation_cache_gib:
         data["training"] |= {"share_prompt": True, "activation_cache_gib": config.activation_cache_gib}
     return parse_profile(data, where=f"{profile.name}, {config.axis} {value:g}")
