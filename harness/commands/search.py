@@ -21,7 +21,7 @@ from harness.core.results import PreferenceScores, TrainResult
 from harness.core.sheet import Cell, Sheet, line, numeric
 from harness.findings.search import SearchResult, Tried, least
 from harness.profiles.profile import Profile, parse_profile
-from harness.profiles.sections import SearchSection
+from harness.profiles.search_section import SearchSection
 from harness.profiles.variant import arms_alone
 from harness.report.screen_table import show_sheet
 from harness.report.tables import commits

@@ -17,6 +17,7 @@ from harness.findings.activity import (
 from harness.findings.answers import GenerationsResult
 from harness.findings.audit import AuditResult
 from harness.findings.classification import ClassificationResult
+from harness.findings.controls import ControlsResult
 from harness.findings.masked import AblationResult, TopKResult
 from harness.findings.sweep import SweepResult
 
@@ -31,7 +32,8 @@ Finding = Annotated[
     | AblationResult
     | ClassificationResult
     | SweepResult
-    | AuditResult,
+    | AuditResult
+    | ControlsResult,
     Field(discriminator="kind"),
 ]
 _FINDING: TypeAdapter[Finding] = TypeAdapter(Finding)

@@ -19,9 +19,11 @@ REWARDS = {
     "style-heavy": Reward(w_style=2.0, w_truth=0.3),
     "mixed": Reward(w_style=1.6, w_truth=1.0),
     "truth-heavy": Reward(w_style=0.5, w_truth=1.3),
+    "nothing": Reward(w_style=0.0, w_truth=0.0, noise=1.0),
 }
 """By label. The weights of `mixed` make style and truth move the reward alike: the style score of the
-candidates has a standard deviation of 0.28, their truth one of 0.46."""
+candidates has a standard deviation of 0.28, their truth one of 0.44. `nothing` is the control: an order that
+follows from neither text nor world, so that nothing can be learned of it."""
 SIDES = ("chosen", "rejected")
 Rows = Sequence[Mapping[str, Any]]
 
@@ -31,20 +33,23 @@ class Planted(Record):
 
     Attributes:
         w_style, w_truth, noise: reward = w_style * style + w_truth * truth + normal(0, noise).
-        style_share: of the variance that style and truth give the reward, the part that style gives.
+        style_share: of the variance that style and truth give the reward, the part that style gives; None
+            where they give it none.
         more_style, more_truth: share of the pairs whose chosen answer has the more of it, among the pairs
             whose answers differ in it.
         world_seed: of the chats and of the noise, which are the same for every reward.
+        pairs: how many the arms are trained on.
         files: sha256 of each file of pairs.
     """
 
     w_style: float
     w_truth: float
     noise: float
-    style_share: float
+    style_share: float | None
     more_style: float
     more_truth: float
     world_seed: int
+    pairs: int
     files: dict[str, str]
 
 
@@ -76,19 +81,23 @@ def planted(world: World, reward: Reward, rows: Rows, files: Mapping[str, str]) 
         more_style=_more(rows, "style"),
         more_truth=_more(rows, "truth"),
         world_seed=world.seed,
+        pairs=len(rows),
         files=dict(files),
     )
 
 
-def style_share(reward: Reward, rows: Rows) -> float:
-    """w_style² var(style) / (w_style² var(style) + w_truth² var(truth)) over all candidates of the pairs."""
+def style_share(reward: Reward, rows: Rows) -> float | None:
+    """w_style² var(style) / (w_style² var(style) + w_truth² var(truth)) over all candidates of the pairs.
+
+    None where both weights are 0.
+    """
     style, truth = (
         statistics.pvariance([float(row[f"{quality}_{side}"]) for row in rows for side in SIDES])
         for quality in ("style", "truth")
     )
     by_style: float = reward.w_style**2 * style
     by_truth: float = reward.w_truth**2 * truth
-    return by_style / (by_style + by_truth)
+    return by_style / (by_style + by_truth) if by_style + by_truth else None
 
 
 def _more(rows: Rows, quality: str) -> float:

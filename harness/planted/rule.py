@@ -10,11 +10,26 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from harness.core.results import Interval
-from harness.findings.activity import CONTEXTS, CompositionResult
+from harness.findings.audit import Regression
 from harness.findings.masked import AblationResult
+from harness.findings.reading import (
+    LABELS,
+    MIXED,
+    STYLE_HEAVY,
+    TRUTH_HEAVY,
+    composition_contrast,
+    harm_contrast,
+)
 
-STYLE_HEAVY, MIXED, TRUTH_HEAVY = LABELS = ("style-heavy", "mixed", "truth-heavy")
-"""From style to truth."""
+NOTHING = "nothing"
+"""What is learned of a reward that cannot be learned."""
+LEARNED = (*LABELS, NOTHING)
+STYLE_FROM, TRUTH_TO, LEAST_R2 = 0.75, 0.25, 0.01
+"""Style's share of what was learned from which it is style-heavy, and to which it is truth-heavy; the R²
+below which nothing was learned (docs/decisions/0115-three-truths.md)."""
+
+
+Counts = dict[str, dict[str, int]]
 
 
 class Rule(NamedTuple):
@@ -35,31 +50,9 @@ class Rule(NamedTuple):
     contrast: Callable[[Any], float]
 
 
-def label(contrast: float, margin: float) -> str:
-    """`style-heavy` above the margin, `truth-heavy` below minus the margin, otherwise `mixed`."""
-    if contrast > margin:
-        return STYLE_HEAVY
-    return TRUTH_HEAVY if contrast < -margin else MIXED
-
-
-def sure(one: Interval) -> float:
-    """The value, or 0 where its 95 % interval holds 0."""
-    return 0.0 if one.low <= 0 <= one.high else one.value
-
-
-def composition_contrast(result: CompositionResult) -> float:
-    """Mean over contexts of change(style) - change(alignment), the changes as in Table 2."""
-    changes = {(row.category, row.context): sure(row.change) for row in result.rows if row.way == "examples"}
-    gaps = [changes["style", context] - changes["alignment", context] for context in CONTEXTS]
-    return sum(gaps) / len(gaps)
-
-
 def ablation_contrast(result: AblationResult) -> float:
     """(h_style - h_alignment) / (|h_style| + |h_alignment|), h the loss that masking a category adds."""
-    harm = harms(result)
-    style, alignment = sure(harm["style"]), sure(harm["alignment"])
-    size = abs(style) + abs(alignment)
-    return (style - alignment) / size if size else 0.0
+    return harm_contrast(harms(result))
 
 
 def harms(result: AblationResult) -> dict[str, Interval]:
@@ -94,11 +87,21 @@ RULES = {
 """By analysis."""
 
 
-def confusion(pairs: Iterable[tuple[str, str]]) -> dict[str, dict[str, int]]:
-    """Counts, planted label -> recovered label, with every label in both."""
-    table = {planted: dict.fromkeys(LABELS, 0) for planted in LABELS}
-    for planted, recovered in pairs:
-        table[planted][recovered] += 1
+def learned(found: Regression) -> str:
+    """What an arm learned of a reward on style and truth: one of `LEARNED`."""
+    if found.r2 < LEAST_R2 or all(one.low <= 0 <= one.high for one in found.coefficients.values()):
+        return NOTHING
+    style = found.shares["style"].value
+    if style >= STYLE_FROM:
+        return STYLE_HEAVY
+    return TRUTH_HEAVY if style <= TRUTH_TO else MIXED
+
+
+def confusion(pairs: Iterable[tuple[str, str]], rows: Sequence[str], columns: Sequence[str]) -> Counts:
+    """Counts, row label -> column label, with every label in both."""
+    table = {row: dict.fromkeys(columns, 0) for row in rows}
+    for row, column in pairs:
+        table[row][column] += 1
     return table
 
 

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from harness.core.artefact import digest_json
 from harness.core.errors import ProfileError
+from harness.profiles.search_section import SearchSection
 from harness.profiles.sections import (
     ArmSection,
     DataSection,
@@ -21,7 +22,6 @@ from harness.profiles.sections import (
     Name,
     PublishedScore,
     SaeSection,
-    SearchSection,
     Section,
     StudySection,
     TrainingSection,

@@ -23,6 +23,7 @@ from harness.findings.activity import (
 from harness.findings.answers import GenerationsResult
 from harness.findings.audit import AuditResult
 from harness.findings.classification import ClassificationResult
+from harness.findings.controls import ControlsResult
 from harness.findings.masked import AblationResult, TopKResult
 from harness.findings.outcome import Outcome
 from harness.findings.sweep import SweepResult
@@ -226,6 +227,8 @@ def _section(name: str, finding: Finding, documents: Documents) -> Section:
             return Section(name, "Answers side by side", "What the arms say.", (means, block))
         case AuditResult():
             return audited.section(name, finding, href, _titles(documents.outcome))
+        case ControlsResult():
+            return controlled.section(name, finding, href)
 
 
 def _drawn(name: str, title: str, intro: str, draw: Callable[[], object], alt: str, table: Sheet) -> Section:
