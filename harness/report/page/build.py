@@ -37,6 +37,7 @@ from harness.report.page import (
     audited,
     charts,
     classified,
+    controlled,
     features,
     masked,
     sweeps,
