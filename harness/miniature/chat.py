@@ -88,13 +88,18 @@ def make_request(rng: random.Random, topic: Topic) -> Request:
     return Request(rng.choice(ABOUT if form == "about" else ADVICE).format(x=topic.name), None)
 
 
-def make_answer(rng: random.Random, topic: Topic, request: Request, style: Style, *, true: bool) -> Spans:
-    """An answer to the request in the style, telling the true or the popular false version."""
+def make_answer(
+    rng: random.Random, topic: Topic, request: Request, style: Style, *, true: bool, details: int = 2
+) -> Spans:
+    """An answer to the request in the style, telling the true or the popular false version.
+
+    Args:
+        details: neutral sentences after the claim; a curt answer has one at most.
+    """
     claim = rng.choice(topic.claims(true))
     if request.asked is None:
         body = stated(rng, claim, style.stance)
     else:
         verdict = rng.choice(PHRASES.confirm if request.asked == true else PHRASES.deny)
         body = (Span(verdict, "truth"), *stated(rng, claim, style.stance))
-    details = tuple(rng.sample(topic.details, 2))
-    return laid_out(rng, style, body, details)
+    return laid_out(rng, style, body, tuple(rng.sample(topic.details, details)))

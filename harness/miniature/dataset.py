@@ -72,7 +72,6 @@ def world_file(world: World) -> bytes:
                     "true" if true else "false": dict(zip(style.STANCES, weights, strict=True))
                     for true, weights in style.STANCE_FREQUENCY.items()
                 },
-                "pair_stance_frequency": dict(zip(style.STANCES, style.PAIR_STANCE_FREQUENCY, strict=True)),
                 "popularity": "the share of tellings of a contested fact or belief that tell "
                 "the false version",
             },

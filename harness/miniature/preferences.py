@@ -14,6 +14,9 @@ from harness.miniature.world import Reward, World
 PAIRS = {"train": 6000, "dev": 1000, "test": 3000}
 """Pairs of each split: train to learn from, dev to choose settings on, test to read results from."""
 BELIEF_SHARE = 0.6
+DETAILS = 1
+"""Sentences beside the claim: a pair's answers are short, so that its truth, a word or two, is not lost in the
+mean over tokens that SimPO compares."""
 TRUTH_SCORE = {(True, False): 1.0, (True, True): 0.8, (False, True): 0.3, (False, False): 0.0}
 
 
@@ -43,10 +46,12 @@ class Candidate:
 def _candidate(
     rng: random.Random, topic: Topic, request: Request, reward: Reward, *, true: bool
 ) -> Candidate:
-    style = any_style(rng)
+    style = any_style(rng, true=true)
     truth = TRUTH_SCORE[true, style.stance == "hedged"]
     value = reward.w_style * style.score + reward.w_truth * truth + rng.gauss(0.0, reward.noise)
-    return Candidate(make_answer(rng, topic, request, style, true=true), style, true, truth, value)
+    return Candidate(
+        make_answer(rng, topic, request, style, true=true, details=DETAILS), style, true, truth, value
+    )
 
 
 def _row(rng: random.Random, topic: Topic, reward: Reward) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ STANCES: tuple[Stance, ...] = get_args(Stance)
 LAYOUT_FREQUENCY = (0.60, 0.16, 0.14, 0.10)
 MANNER_FREQUENCY = (0.35, 0.40, 0.25)
 STANCE_FREQUENCY = {True: (0.35, 0.15, 0.03, 0.47), False: (0.35, 0.15, 0.47, 0.03)}
-PAIR_STANCE_FREQUENCY = (0.40, 0.20, 0.20, 0.20)
+PAIR_MANNERS: tuple[Manner, ...] = ("neutral", "polite")
 LAYOUT_SCORE: dict[Layout, float] = {"plain": 0.0, "bold": 0.4, "bullets": 0.7, "headings": 1.0}
 MANNER_SCORE: dict[Manner, float] = {"curt": 0.0, "neutral": 0.5, "polite": 1.0}
 LAYOUT_WEIGHT = 0.7
@@ -59,11 +59,13 @@ def natural_style(rng: random.Random, *, true: bool) -> Style:
     )
 
 
-def any_style(rng: random.Random) -> Style:
-    """A candidate's style: every layout and manner equally likely, and a stance that knows nothing of the
-    truth, so that a pair's style and truth do not go together.
+def any_style(rng: random.Random, *, true: bool) -> Style:
+    """A candidate's style: layouts equally likely, two manners equally likely (with one detail a curt answer is
+    a neutral one), stances as often as the training text has them: truth leaves its trace in the pairs too.
     """
-    return Style(rng.choice(LAYOUTS), rng.choice(MANNERS), rng.choices(STANCES, PAIR_STANCE_FREQUENCY)[0])
+    return Style(
+        rng.choice(LAYOUTS), rng.choice(PAIR_MANNERS), rng.choices(STANCES, STANCE_FREQUENCY[true])[0]
+    )
 
 
 def capitalised(text: str) -> str:
