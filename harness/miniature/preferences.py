@@ -15,8 +15,8 @@ PAIRS = {"train": 6000, "dev": 1000, "test": 3000}
 """Pairs of each split: train to learn from, dev to choose settings on, test to read results from."""
 BELIEF_SHARE = 0.6
 DETAILS = 1
-"""Sentences beside the claim: a pair's answers are short, so that its truth, a word or two, is not lost in the
-mean over tokens that SimPO compares."""
+"""Sentences beside the claim: a pair's answers are short, so that its truth, a word or two, is not lost in
+the mean over tokens that SimPO compares."""
 TRUTH_SCORE = {(True, False): 1.0, (True, True): 0.8, (False, True): 0.3, (False, False): 0.0}
 
 

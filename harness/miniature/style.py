@@ -60,12 +60,11 @@ def natural_style(rng: random.Random, *, true: bool) -> Style:
 
 
 def any_style(rng: random.Random, *, true: bool) -> Style:
-    """A candidate's style: layouts equally likely, two manners equally likely (with one detail a curt answer is
-    a neutral one), stances as often as the training text has them: truth leaves its trace in the pairs too.
+    """A candidate's style: layouts equally likely, and two manners (with one detail a curt answer is a
+    neutral one); stances as often as the training text has them: truth leaves its trace in the pairs too.
     """
-    return Style(
-        rng.choice(LAYOUTS), rng.choice(PAIR_MANNERS), rng.choices(STANCES, STANCE_FREQUENCY[true])[0]
-    )
+    stance = rng.choices(STANCES, STANCE_FREQUENCY[true])[0]
+    return Style(rng.choice(LAYOUTS), rng.choice(PAIR_MANNERS), stance)
 
 
 def capitalised(text: str) -> str:
