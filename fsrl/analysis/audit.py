@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, model_validator
 
 from harness.audit.attributes import COUNTED
-from harness.core.errors import DataError, MissingInputError
+from harness.audit.gaps import AGAIN, Scored, attribute_differences, scored_pairs
+from harness.core.errors import MissingInputError
 from harness.core.json_lines import rows
 from harness.core.measures import BASE
 from harness.core.results import Interval
 from harness.core.statistics import paired_difference
-from harness.evaluation.samples import text_hash
 from harness.findings.audit import ArmAudit, AuditResult
 from harness.study import Found, Options, StudyScene
 
@@ -28,8 +28,6 @@ READS: tuple[str, ...] = ()
 ALL_ARMS = True
 TRUTHFUL = "truthfulqa_mc2"
 QUESTIONS = "truthfulqa/truthful_qa/multiple_choice/validation.jsonl"
-AGAIN = "run `evaluate` again"
-SIDES = ("chosen", "rejected")
 
 
 class Config(Options):
@@ -60,13 +58,6 @@ class Config(Options):
         return self
 
 
-class Scored(NamedTuple):
-    """A pair of the sample log: what it is about, and (chosen - rejected) mean log-probability."""
-
-    key: str
-    gap: float
-
-
 def run(config: Config, scene: StudyScene) -> Found:
     """Regress every trained arm's gaps, and score the minimal pairs.
 
@@ -78,7 +69,10 @@ def run(config: Config, scene: StudyScene) -> Found:
 
     seed, arms = scene.profile.training.seed, [name for name in scene.profile.arms if name != BASE]
     base = _scored(scene, BASE)
-    differences = _differences(config, scene, [one.key for one in base])
+    test = Path(scene.prepared.data_root) / scene.profile.data.test
+    differences = attribute_differences(
+        test, [one.key for one in base], columns=config.columns, counted=config.counted
+    )
     planted = {name: differences[name] for name in config.planted}
     minimal = _minimal(config, scene, (BASE, *arms))
     found = {}
@@ -106,52 +100,8 @@ def run(config: Config, scene: StudyScene) -> Found:
 
 
 def _scored(scene: StudyScene, arm: str) -> list[Scored]:
-    """The arm's test pairs as `evaluate` scored them."""
-    beta = scene.profile.training.beta
-
-    def scored(row: Any) -> Scored:
-        metrics = row["metrics"]
-        return Scored(
-            str(row["doc_hash"]), (float(metrics["chosen_reward"]) - float(metrics["rejected_reward"])) / beta
-        )
-
     path = scene.paths.samples(arm) / "preference.jsonl"
-    return list(rows(path, scored, what="the pairs' scores", remedy=AGAIN))
-
-
-def _differences(config: Config, scene: StudyScene, keys: Sequence[str]) -> dict[str, list[float]]:
-    """Attribute -> (chosen - rejected) of each scored pair, in the order of the scores.
-
-    Raises:
-        DataError: a row lacks a column, or is not among the scored ones' rows.
-    """
-    path = Path(scene.prepared.data_root) / scene.profile.data.test
-    found = dict(
-        rows(
-            path,
-            lambda row: (_key(row), _of_row(config, row)),
-            what="the preference pairs",
-            remedy="take the attribute out of `columns`, or give rows that have it as NAME_chosen, "
-            "NAME_rejected",
-            refusal=DataError,
-        )
-    )
-    lost = [key for key in keys if key not in found]
-    if lost:
-        raise DataError("a scored pair is not in the file of pairs", value=path, remedy=AGAIN)
-    return {name: [found[key][name] for key in keys] for name in (*config.columns, *config.counted)}
-
-
-def _key(row: Mapping[str, Any]) -> str:
-    turns = (*row["prompt"], *row["chosen"], *row["rejected"])
-    return text_hash(*(str(turn["content"]) for turn in turns))
-
-
-def _of_row(config: Config, row: Mapping[str, Any]) -> dict[str, float]:
-    given = {name: float(row[f"{name}_chosen"]) - float(row[f"{name}_rejected"]) for name in config.columns}
-    texts = [str(row[side][0]["content"]) for side in SIDES]
-    counted = {name: COUNTED[name](texts[0]) - COUNTED[name](texts[1]) for name in config.counted}
-    return given | counted
+    return scored_pairs(path, scene.profile.training.beta)
 
 
 def _minimal(config: Config, scene: StudyScene, arms: Sequence[str]) -> dict[str, dict[str, list[float]]]:

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 from typer import Option
 
+from harness.audit.gaps import attribute_differences, scored_pairs
+from harness.audit.regression import regression
 from harness.core.artefact import Artefact, write_bytes, write_json, write_text
 from harness.core.console import console, say, screen_console
 from harness.core.errors import ProfileError
@@ -17,8 +19,8 @@ from harness.core.markdown_table import markdown
 from harness.core.measures import BASE
 from harness.core.paths import RESULTS, RunPaths
 from harness.core.provenance import provenance
-from harness.core.results import PreferenceScores, TrainResult
-from harness.core.sheet import Cell, Sheet, line, numeric
+from harness.core.results import Interval, PreferenceScores, TrainResult
+from harness.core.sheet import Cell, Sheet, bounded, line, numeric
 from harness.findings.search import SearchResult, Tried, least
 from harness.profiles.profile import Profile, parse_profile
 from harness.profiles.search_section import SearchSection
@@ -31,6 +33,7 @@ from harness.stages.stage import run_stage
 
 NAME = "search"
 STAGES = ("prepare", "train", "evaluate")
+RESAMPLES = 2_000
 
 
 def run(
@@ -64,7 +67,7 @@ def run(
         console.print("the table waits for the other arms")
         return None
     base = _train(profile, paths, section, BASE, 0.0)
-    found = _result(profile, section, made, base)
+    found = _result(profile, paths, section, made, base)
     folder = paths.root / NAME
     write_json(folder / f"{NAME}.json", found.model_dump(mode="json"))
     write_text(folder / f"{NAME}.md", markdown(sheet(found, profile)))
@@ -107,16 +110,38 @@ def _train(
     profile: Profile, paths: RunPaths, section: SearchSection, arm: str, rate: float
 ) -> list[Artefact]:
     """Train and score, or reuse: the artefacts of `prepare`, `train` and `evaluate`."""
-    folder = paths.root / NAME / (arm if arm == BASE else f"{arm}-{rate:g}")
+    folder = _folder(paths, arm, rate)
     one, where = variant(profile, section, arm, rate), dataclasses.replace(paths, root=folder)
     return [made for stage in STAGES for made in run_stage(stage, one, where)]
+
+
+def _folder(paths: RunPaths, arm: str, rate: float) -> Path:
+    return paths.root / NAME / (arm if arm == BASE else f"{arm}-{rate:g}")
+
+
+def _shares(profile: Profile, paths: RunPaths, arm: str, rate: float) -> dict[str, Interval] | None:
+    """What the arm learned of the planted attributes, judged on the development pairs."""
+    planted = [name for one in profile.studies.values() for name in one.options.get("planted", ())]
+    if not planted or profile.search is None:
+        return None
+    where = [dataclasses.replace(paths, root=_folder(paths, *one)) for one in ((arm, rate), (BASE, 0.0))]
+    logs = [one.samples(name) / "preference.jsonl" for one, name in zip(where, (arm, BASE), strict=True)]
+    mine, base = (scored_pairs(log, profile.training.beta) for log in logs)
+    differences = attribute_differences(
+        where[0].assets / "data" / profile.search.pairs,
+        [one.key for one in base],
+        columns=planted,
+        counted=(),
+    )
+    gaps = [a.gap - b.gap for a, b in zip(mine, base, strict=True)]
+    return regression(gaps, differences, resamples=RESAMPLES, seed=profile.training.seed).shares
 
 
 def _scores(made: Sequence[Artefact]) -> PreferenceScores:
     return PreferenceScores.model_validate(made[-1].result["preference"])
 
 
-def _tried(arm: str, rate: float, made: Sequence[Artefact]) -> Tried:
+def _tried(arm: str, rate: float, made: Sequence[Artefact], shares: dict[str, Interval] | None) -> Tried:
     trained, scores = TrainResult.model_validate(made[1].result), _scores(made)
     trace = trained.loss_trace
     tenth = max(1, len(trace) // 10)
@@ -127,6 +152,7 @@ def _tried(arm: str, rate: float, made: Sequence[Artefact]) -> Tried:
         accuracy=scores.accuracy,
         penalised_loss=scores.penalised_loss,
         mean_l0=scores.mean_l0,
+        shares=shares,
         early=fmean(trace[-2 * tenth : -tenth] or trace),
         late=fmean(trace[-tenth:]),
         train_s=trained.usage.wall_s if trained.usage else 0.0,
@@ -135,11 +161,14 @@ def _tried(arm: str, rate: float, made: Sequence[Artefact]) -> Tried:
 
 def _result(
     profile: Profile,
+    paths: RunPaths,
     section: SearchSection,
     made: Mapping[tuple[str, float], Sequence[Artefact]],
     base: Sequence[Artefact],
 ) -> SearchResult:
-    tried = tuple(_tried(arm, rate, found) for (arm, rate), found in made.items())
+    tried = tuple(
+        _tried(arm, rate, found, _shares(profile, paths, arm, rate)) for (arm, rate), found in made.items()
+    )
     origins: list[Mapping[str, Any]] = [one.provenance for found in (*made.values(), base) for one in found]
     dirt = [one["dirty"] for one in origins]
     return SearchResult(
@@ -158,7 +187,7 @@ def _result(
 
 def sheet(found: SearchResult, profile: Profile) -> Sheet:
     """One line a training; the chosen rate of each arm is marked."""
-    rows = []
+    rows, planted = [], list(found.tried[0].shares or ())
     for place, one in enumerate(found.tried):
         at, chosen = f"/tried/{place}", found.chosen[one.arm] == one.learning_rate
         first = not place or found.tried[place - 1].arm != one.arm
@@ -172,6 +201,7 @@ def sheet(found: SearchResult, profile: Profile) -> Sheet:
                 numeric(one.loss.value, ".3f", f"{at}/loss/value"),
                 numeric(one.accuracy.value, ".3f", f"{at}/accuracy/value"),
                 l0,
+                *(_share(one.shares, name, f"{at}/shares/{name}") for name in planted),
                 numeric(one.early, ".3f", f"{at}/early"),
                 numeric(one.late, ".3f", f"{at}/late"),
                 numeric(one.train_s, ".0f", f"{at}/train_s"),
@@ -179,9 +209,17 @@ def sheet(found: SearchResult, profile: Profile) -> Sheet:
             )
         )
     headings = (
-        "Arm", "Rate", "Loss", "Accuracy", "Mean L0", "Train, 9th tenth", "Train, last tenth", "Seconds",
+        "Arm", "Rate", "Loss", "Accuracy", "Mean L0", *(f"Share of {name}, learned" for name in planted),
+        "Train, 9th tenth", "Train, last tenth", "Seconds",
     )  # fmt: skip
     return Sheet(NAME, f"Search. {profile.title}", headings, tuple(rows), _notes(found, profile))
+
+
+def _share(shares: Mapping[str, Interval] | None, name: str, at: str) -> Cell | str:
+    if not shares:
+        return "-"
+    one = shares[name]
+    return bounded(one.value, one.low, one.high, ".2f", f"{at}/value")
 
 
 def _notes(found: SearchResult, profile: Profile) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from harness.arm import Arm
 from harness.core.errors import EvaluationError
 from harness.core.results import PreferenceScores, Score
-from harness.evaluation.samples import text_hash
+from harness.core.text import text_hash
 from harness.training.loss import response_logprobs, simpo_losses
 from harness.training.pairs import Pair, PairTokens, TokenisedPairs, collate
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.core.results import Record, Score
+from harness.core.results import Interval, Record, Score
 
 
 class Tried(Record):
@@ -15,6 +15,8 @@ class Tried(Record):
         loss, accuracy: SimPO on the development pairs, without the penalty.
         penalised_loss: with it; equal to `loss` for an arm without a penalty.
         mean_l0: steered features a position; None for an arm that does not steer.
+        shares: planted attribute -> its share of what was learned, on the development pairs; None where
+            the profile's audit names no planted attributes.
         early, late: mean training loss of the last tenth but one of the steps, and of the last tenth: the
             curve has flattened where they are alike.
         train_s: wall clock of the training.
@@ -26,6 +28,7 @@ class Tried(Record):
     accuracy: Score
     penalised_loss: Score
     mean_l0: float | None
+    shares: dict[str, Interval] | None
     early: float
     late: float
     train_s: float
