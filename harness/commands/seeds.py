@@ -12,12 +12,13 @@ from typer import Option
 
 from harness.core.artefact import write_bytes, write_json, write_text
 from harness.core.console import console, say, screen_console
+from harness.core.crossed import CrossedInterval, seed_item_interval
 from harness.core.differing import refuse_unlike
 from harness.core.markdown_table import markdown
-from harness.core.measures import BASE, measure
+from harness.core.measures import BASE, Measure, measure
 from harness.core.paths import RESULTS, RunPaths
 from harness.core.results import Record
-from harness.core.sheet import Sheet, line
+from harness.core.sheet import Cell, Sheet, bounded, line
 from harness.core.statistics import LEVEL, SeedDifference, corrected, seed_difference
 from harness.findings.compare import identity
 from harness.findings.outcome import Outcome, outcome_path, read_outcome
@@ -25,11 +26,13 @@ from harness.profiles.profile import Profile
 from harness.report.latex_table import latex
 from harness.report.screen_table import show_sheet
 from harness.report.tables import commits, heading, limits, mean, origin, sizes, starred
-from harness.stages.inputs import command
+from harness.stages.analyse import arm_items
+from harness.stages.inputs import Context, command
 from harness.stages.options import Save, parse_seeds
 from harness.stages.stage import STAGES, refuse_stale, run_stage
 
 SEEDS = "seeds"
+Tables = dict[str, dict[str, list[list[float]]]]
 
 
 class Spread(Record):
@@ -52,9 +55,10 @@ class SeedResult(Record):
         spreads: arm -> measure -> mean and standard deviation.
         differences: arm -> measure -> arm minus base, paired by seed.
         family: number of tests that Holm's correction covers.
+        crossed: arm -> measure -> arm minus base over seeds and items, both as random effects.
     """
 
-    schema_version: int = 2
+    schema_version: int = 3
     profile: str
     profile_digest: str
     hardware: str
@@ -67,6 +71,7 @@ class SeedResult(Record):
     spreads: dict[str, dict[str, Spread]]
     differences: dict[str, dict[str, SeedDifference]]
     family: int
+    crossed: dict[str, dict[str, CrossedInterval]]
 
 
 def with_seed(profile: Profile, seed: int) -> Profile:
@@ -132,7 +137,7 @@ def report(profile: Profile, paths: RunPaths, seeds: Sequence[int]) -> SeedResul
     """Write `report/seeds.{json,md,tex}` and print the table."""
     again = f"{command(SEEDS, profile)} --seeds {','.join(map(str, seeds))}"
     outcomes = {seed: read_outcome(outcome_path(seed_paths(paths, seed)), made_by=again) for seed in seeds}
-    result = over_seeds(outcomes, profile.digest())
+    result = over_seeds(outcomes, profile.digest(), item_tables(profile, paths, seeds))
     sheet = seed_table(result, next(iter(outcomes.values())), again)
     write_json(paths.report / f"{SEEDS}.json", result.model_dump(mode="json"))
     write_text(paths.report / f"{SEEDS}.md", markdown(sheet))
@@ -141,11 +146,32 @@ def report(profile: Profile, paths: RunPaths, seeds: Sequence[int]) -> SeedResul
     return result
 
 
-def over_seeds(outcomes: Mapping[int, Outcome], profile_digest: str) -> SeedResult:
+def item_tables(profile: Profile, paths: RunPaths, seeds: Sequence[int]) -> Tables:
+    """Arm -> measure -> (arm - base) by item, one row a seed.
+
+    Raises:
+        HarnessError: a sample log is gone, or is not what the evaluation says.
+    """
+    tables: Tables = {}
+    for seed in seeds:
+        context = Context(with_seed(profile, seed), seed_paths(paths, seed))
+        items = {name: arm_items(context, name) for name in profile.arms}
+        for arm, by_measure in items.items():
+            for column, mine in by_measure.items() if arm != BASE and BASE in items else ():
+                base = items[BASE][column]
+                row = [mine[key] - base[key] for key in sorted(base)]
+                tables.setdefault(arm, {}).setdefault(column.name, []).append(row)
+    return tables
+
+
+def over_seeds(
+    outcomes: Mapping[int, Outcome], profile_digest: str, tables: Tables | None = None
+) -> SeedResult:
     """Means, spreads and paired tests over the outcomes of several seeds.
 
     Args:
         profile_digest: of the profile whose seed they replace.
+        tables: of `item_tables`; without them nothing is said of other items.
 
     Raises:
         NotComparableError: the runs differ in more than the seed.
@@ -183,6 +209,10 @@ def over_seeds(outcomes: Mapping[int, Outcome], profile_digest: str) -> SeedResu
         spreads=spreads,
         differences=differences,
         family=family,
+        crossed={
+            arm: {name: seed_item_interval(table) for name, table in by_measure.items()}
+            for arm, by_measure in (tables or {}).items()
+        },
     )
 
 
@@ -220,16 +250,26 @@ def seed_table(result: SeedResult, outcome: Outcome, again: str) -> Sheet:
         if arm in result.differences:
             to_base, at = result.differences[arm], f"/differences/{arm}"
             cells = (starred(to_base[c.name], c, f"{at}/{c.name}") for c in columns)
-            rows.append(line("  vs. base [95 % CI]", *cells))
+            rows.append(line("  vs. base, other seeds [95 % CI]", *cells))
+        if arm in result.crossed:
+            both = result.crossed[arm]
+            cells = (_crossed(both[c.name], c, f"/crossed/{arm}/{c.name}/effect") for c in columns)
+            rows.append(line("  vs. base, other seeds and items [95 % CI]", *cells))
     n = len(result.seeds)
     headings = ("Arm", *map(heading, columns))
     remarks = (
         outcome.note,
         f"{n} training seeds an arm ({', '.join(map(str, result.seeds))}): mean ± standard deviation over "
-        f"seeds, n = {n}. Difference to base: paired by seed, 95 % interval of Student's t with {n - 1} "
-        f"degrees of freedom, uncorrected; * p < {LEVEL:g}, Holm-corrected over {result.family} tests. The "
+        f"seeds, n = {n}. Other seeds: paired by seed, 95 % interval of Student's t with {n - 1} degrees of "
+        f"freedom, uncorrected; * p < {LEVEL:g}, Holm-corrected over {result.family} tests. The "
         "base is not trained: its scores do not depend on the seed.",
+        "Other seeds and items: both as crossed random effects, one interval for new seeds on new items "
+        "(docs/decisions/0113-threads-and-seeds.md).",
         f"{origin(outcome, commits(result.commits, result.dirty))} · `{again}`",
         f"n of each seed: {sizes(outcome)} · limits: {limits(outcome)}",
     )
     return Sheet(SEEDS, f"Seeds. {outcome.title}", headings, tuple(rows), remarks)
+
+
+def _crossed(one: CrossedInterval, column: Measure, at: str) -> Cell:
+    return bounded(one.effect, one.low, one.high, f"+.{column.decimals}f", at, column.scale)

@@ -21,7 +21,7 @@ def side(predicate: Direction, name: str, outcome: Outcome) -> Finding:
     )
     evidence = (
         f"{what.title}, {predicate.arm} - {predicate.reference}: {effect} [{low}, {high}] {what.step} "
-        f"(95 % CI, uncorrected), p = {one.p_holm:.2g} after Holm, n = {one.n}"
+        f"(95 % CI, uncorrected), p = {one.p_holm:.2g} after Holm, n = {one.n}, one training an arm"
     )
     size, equivalent, p = _equivalence(one, what)
     if one.p_holm < LEVEL and one.effect != 0:

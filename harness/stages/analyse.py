@@ -50,7 +50,7 @@ def work(context: Context, arm: str = "") -> Work:  # noqa: ARG001
     """
     seed = context.profile.training.seed
     _refuse_other_requests(context)
-    items, paper = {name: _arm_items(context, name) for name in context.profile.arms}, read_paper()
+    items, paper = {name: arm_items(context, name) for name in context.profile.arms}, read_paper()
     found = {
         (name, reference, measure): one
         for reference, name in itertools.combinations(items, 2)
@@ -91,7 +91,7 @@ def _refuse_other_requests(context: Context) -> None:
             )
 
 
-def _arm_items(context: Context, arm: str) -> dict[Measure, Items]:
+def arm_items(context: Context, arm: str) -> dict[Measure, Items]:
     """Each measure's value by item, checked against the score that `evaluate` reports."""
     result = EvaluateResult.model_validate(context.evaluated(arm).result)
     remedy = f"run `{command('evaluate', context.profile, arm)}` again"
