@@ -19,6 +19,7 @@ from harness.findings.audit import AuditResult
 from harness.findings.classification import ClassificationResult
 from harness.findings.controls import ControlsResult
 from harness.findings.masked import AblationResult, TopKResult
+from harness.findings.probes import ProbesResult
 from harness.findings.sweep import SweepResult
 
 Finding = Annotated[
@@ -33,7 +34,8 @@ Finding = Annotated[
     | ClassificationResult
     | SweepResult
     | AuditResult
-    | ControlsResult,
+    | ControlsResult
+    | ProbesResult,
     Field(discriminator="kind"),
 ]
 _FINDING: TypeAdapter[Finding] = TypeAdapter(Finding)

@@ -26,6 +26,7 @@ from harness.findings.classification import ClassificationResult
 from harness.findings.controls import ControlsResult
 from harness.findings.masked import AblationResult, TopKResult
 from harness.findings.outcome import Outcome
+from harness.findings.probes import ProbesResult
 from harness.findings.sweep import SweepResult
 from harness.paper.claims import Paper
 from harness.paper.printed import Printed
@@ -40,6 +41,7 @@ from harness.report.page import (
     controlled,
     features,
     masked,
+    probed,
     sweeps,
     training,
 )
@@ -228,6 +230,8 @@ def _section(name: str, finding: Finding, documents: Documents) -> Section:
             return Section(name, "Answers side by side", "What the arms say.", (means, block))
         case AuditResult():
             return audited.section(name, finding, href, _titles(documents.outcome))
+        case ProbesResult():
+            return probed.section(name, finding, href, _titles(documents.outcome))
         case ControlsResult():
             return controlled.section(name, finding, href)
 
