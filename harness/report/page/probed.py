@@ -24,9 +24,7 @@ def section(name: str, result: ProbesResult, href: str, titles: Mapping[str, str
             titles[one.arm],
             str(one.layer),
             one.attribute,
-            bounded(
-                one.accuracy.value, one.accuracy.low, one.accuracy.high, ".1f", f"{at}/accuracy/value", 100
-            ),
+            interval(one.accuracy, f"{at}/accuracy"),
             numeric(one.chance, ".1f", f"{at}/chance", 100),
         )
         for at, one in ((f"/result/probes/{i}", one) for i, one in enumerate(result.probes))
