@@ -73,6 +73,7 @@ simple("reproduce-seeds", "Table 1 over several seeds (`-- --seeds 1,2,3 --save`
 simple("search", "The trained arms' learning rates, chosen on development pairs.", "harness", "search")
 simple("sweep", "A training for each alpha and each layer (`-- --axis alpha`).", "harness", "sweep")
 simple("planted-truth", "FSRL on rewards of known weights: are they recovered?", "harness", "planted-truth")
+simple("models", "The verdicts of several models side by side (`-- --save`).", "harness", "models")
 simple("report", "The page again, from finished artefacts (`-- --committed`).", "harness", "page")
 simple("measure", "Memory and step time at the paper's shapes, random weights.", "harness", "measure")
 simple("build-miniature", "Rebuild the bundled miniature from its seed.", BUILD)

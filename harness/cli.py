@@ -36,6 +36,7 @@ COMMANDS = {
     "prompts": "Compare a run with the committed prompts.",
     "search": "Choose each trained arm's learning rate on development pairs, never on test rows.",
     "seeds": "Run every stage for each training seed: means, standard deviations, tests over seeds.",
+    "models": "Put the verdicts of several models side by side, from their committed results.",
     "parity": "Compare the base arm's scores with lm-eval's own command line, item by item.",
     "planted-truth": "Train FSRL on rewards with known weights: do the analyses recover them?",
     "classify": "Classify the SAE's features as alignment and style from their explanations (appendix E).",
