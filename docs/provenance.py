@@ -17,7 +17,7 @@ from harness.profiles.toml_file import leaves, profile_names
 PAGE = ROOT / "docs" / "provenance.md"
 PAPER = "gemma-2-2b"
 SAID = ("name", "title", "note", "paper_values", "sources", "assumed")
-NOT_VALUES = (*SAID, "revisions", "published", "features", "studies")
+NOT_VALUES = (*SAID, "revisions", "published", "features", "studies", "search")
 
 
 class Setting(NamedTuple):
