@@ -19,7 +19,7 @@ from harness.core.markdown_table import markdown
 from harness.core.measures import BASE
 from harness.core.paths import RESULTS, RunPaths
 from harness.core.provenance import provenance
-from harness.core.results import Interval, PreferenceScores, TrainResult
+from harness.core.results import Interval, PreferenceScores, PrepareResult, TrainResult
 from harness.core.sheet import Cell, Sheet, bounded, line, numeric
 from harness.findings.search import SearchResult, Tried, least
 from harness.profiles.profile import Profile, parse_profile
@@ -137,11 +137,28 @@ def _shares(profile: Profile, paths: RunPaths, arm: str, rate: float) -> dict[st
     return regression(gaps, differences, resamples=RESAMPLES, seed=profile.training.seed).shares
 
 
+def _choices(profile: Profile, paths: RunPaths, arm: str, rate: float, prepared: Artefact) -> float | None:
+    """Share of fresh questions of the world that the arm answers right."""
+    if profile.search is None or not profile.search.choices:
+        return None
+    from harness.evaluation.score import load_ready
+    from harness.miniature.watch import fresh_choices, share_exact
+    from harness.miniature.world import make_world
+    from harness.sources.bundle.files import read_bundle
+
+    world = make_world(int(read_bundle(profile.model.id).manifest["seed"]))
+    where = dataclasses.replace(paths, root=_folder(paths, arm, rate))
+    inputs = PrepareResult.model_validate(prepared.result)
+    ready = load_ready(variant(profile, profile.search, arm, rate), where, arm, inputs)
+    asked = fresh_choices(world, profile.search.choices)
+    return share_exact(ready.model, ready.tokenizer, asked, reduced=False)
+
+
 def _scores(made: Sequence[Artefact]) -> PreferenceScores:
     return PreferenceScores.model_validate(made[-1].result["preference"])
 
 
-def _tried(arm: str, rate: float, made: Sequence[Artefact], shares: dict[str, Interval] | None) -> Tried:
+def _tried(profile: Profile, paths: RunPaths, arm: str, rate: float, made: Sequence[Artefact]) -> Tried:
     trained, scores = TrainResult.model_validate(made[1].result), _scores(made)
     trace = trained.loss_trace
     tenth = max(1, len(trace) // 10)
@@ -152,7 +169,8 @@ def _tried(arm: str, rate: float, made: Sequence[Artefact], shares: dict[str, In
         accuracy=scores.accuracy,
         penalised_loss=scores.penalised_loss,
         mean_l0=scores.mean_l0,
-        shares=shares,
+        choices=_choices(profile, paths, arm, rate, made[0]),
+        shares=_shares(profile, paths, arm, rate),
         early=fmean(trace[-2 * tenth : -tenth] or trace),
         late=fmean(trace[-tenth:]),
         train_s=trained.usage.wall_s if trained.usage else 0.0,
@@ -166,9 +184,8 @@ def _result(
     made: Mapping[tuple[str, float], Sequence[Artefact]],
     base: Sequence[Artefact],
 ) -> SearchResult:
-    tried = tuple(
-        _tried(arm, rate, found, _shares(profile, paths, arm, rate)) for (arm, rate), found in made.items()
-    )
+    tried = tuple(_tried(profile, paths, arm, rate, found) for (arm, rate), found in made.items())
+    base_choices = _choices(profile, paths, BASE, 0.0, base[0])
     origins: list[Mapping[str, Any]] = [one.provenance for found in (*made.values(), base) for one in found]
     dirt = [one["dirty"] for one in origins]
     return SearchResult(
@@ -178,7 +195,9 @@ def _result(
         n=_scores(base).loss.n,
         base_loss=_scores(base).loss,
         tried=tried,
-        chosen=least(tried),
+        base_choices=base_choices,
+        may_lose=section.may_lose,
+        chosen=least(tried, (base_choices or 0.0) - section.may_lose),
         commits=tuple(sorted({str(one["commit"]) for one in origins})),
         dirty=None if None in dirt else any(dirt),
         provenance=provenance(profile.training.seed),
@@ -200,6 +219,7 @@ def sheet(found: SearchResult, profile: Profile) -> Sheet:
                 ),
                 numeric(one.loss.value, ".3f", f"{at}/loss/value"),
                 numeric(one.accuracy.value, ".3f", f"{at}/accuracy/value"),
+                numeric(one.choices, ".1f", f"{at}/choices", 100),
                 l0,
                 *(_share(one.shares, name, f"{at}/shares/{name}") for name in planted),
                 numeric(one.early, ".3f", f"{at}/early"),
@@ -209,7 +229,8 @@ def sheet(found: SearchResult, profile: Profile) -> Sheet:
             )
         )
     headings = (
-        "Arm", "Rate", "Loss", "Accuracy", "Mean L0", *(f"Share of {name}, learned" for name in planted),
+        "Arm", "Rate", "Loss", "Accuracy", "Questions right (%)", "Mean L0",
+        *(f"Share of {name}, learned" for name in planted),
         "Train, 9th tenth", "Train, last tenth", "Seconds",
     )  # fmt: skip
     return Sheet(NAME, f"Search. {profile.title}", headings, tuple(rows), _notes(found, profile))
@@ -225,10 +246,20 @@ def _share(shares: Mapping[str, Interval] | None, name: str, at: str) -> Cell | 
 def _notes(found: SearchResult, profile: Profile) -> tuple[str, ...]:
     edges = [profile.arm(arm).title for arm in found.chosen if found.at_an_edge(arm)]
     beyond = f" At the edge of the grid, a better rate may lie beyond: {', '.join(edges)}." if edges else ""
+    kept = (
+        (
+            f"Questions: multiple choice about the world, in none of its sets. The untrained model answers "
+            f"{100 * found.base_choices:.1f} %; a rate that loses more than {100 * found.may_lose:g} points is "
+            "not chosen.",
+        )
+        if found.base_choices is not None
+        else ()
+    )
     return (
         f"SimPO loss on {found.n:,} development pairs ({found.pairs}), which no training and no table of "
         f"results reads; the untrained model's is {found.base_loss.value:.3f}. "
-        f"* the least of its arm.{beyond}",
+        f"* chosen: the least loss of its arm.{beyond}",
+        *kept,
         "Train, 9th tenth and last tenth: mean training loss of these steps; alike where the curve is flat.",
         f"profile {found.profile} · commit {commits(found.commits, found.dirty)} · `{found.command}`",
     )

@@ -15,6 +15,8 @@ class Tried(Record):
         loss, accuracy: SimPO on the development pairs, without the penalty.
         penalised_loss: with it; equal to `loss` for an arm without a penalty.
         mean_l0: steered features a position; None for an arm that does not steer.
+        choices: share of the world's fresh multiple-choice questions that the arm answers right; None where
+            none were asked.
         shares: planted attribute -> its share of what was learned, on the development pairs; None where
             the profile's audit names no planted attributes.
         early, late: mean training loss of the last tenth but one of the steps, and of the last tenth: the
@@ -28,6 +30,7 @@ class Tried(Record):
     accuracy: Score
     penalised_loss: Score
     mean_l0: float | None
+    choices: float | None
     shares: dict[str, Interval] | None
     early: float
     late: float
@@ -41,7 +44,8 @@ class SearchResult(Record):
         pairs, n: the file of development pairs, and how many of them every training was scored on.
         base_loss: of the untrained model on them.
         tried: every training, arm by arm, rates rising.
-        chosen: arm -> the rate of the least loss without penalty.
+        base_choices, may_lose: of the untrained model, and how far below it an arm may fall.
+        chosen: arm -> the rate of the least loss without penalty among those that do not fall too far.
         commits, dirty: of everything that was read.
         provenance: of the command that put it together.
     """
@@ -52,6 +56,8 @@ class SearchResult(Record):
     pairs: str
     n: int
     base_loss: Score
+    base_choices: float | None
+    may_lose: float
     tried: tuple[Tried, ...]
     chosen: dict[str, float]
     commits: tuple[str, ...]
@@ -64,10 +70,15 @@ class SearchResult(Record):
         return self.chosen[arm] in (min(rates), max(rates))
 
 
-def least(tried: tuple[Tried, ...]) -> dict[str, float]:
-    """Arm -> the rate of the least loss on the development pairs; of equal ones the lowest rate."""
-    arms = dict.fromkeys(one.arm for one in tried)
-    return {
-        arm: min((one for one in tried if one.arm == arm), key=lambda one: one.loss.value).learning_rate
-        for arm in arms
-    }
+def least(tried: tuple[Tried, ...], floor: float = 0.0) -> dict[str, float]:
+    """Arm -> the rate of the least loss on the development pairs; of equal ones the lowest rate.
+
+    Args:
+        floor: share of the questions that an arm has to answer; where none of its rates does, all count.
+    """
+    found = {}
+    for arm in dict.fromkeys(one.arm for one in tried):
+        own = [one for one in tried if one.arm == arm]
+        able = [one for one in own if one.choices is None or one.choices >= floor]
+        found[arm] = min(able or own, key=lambda one: one.loss.value).learning_rate
+    return found

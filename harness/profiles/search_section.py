@@ -16,6 +16,10 @@ class SearchSection(Section):
     """File of the development pairs, below the data root: neither trained on nor in any table."""
     learning_rates: dict[Name, Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(strict=False)]]
     """Arm -> the rates that are tried, rising; the same number for each arm."""
+    choices: Annotated[int, Field(ge=0)] = 0
+    """Multiple-choice questions of the bundled world, of none of its sets, that are asked of each arm."""
+    may_lose: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Share of these questions by which an arm may fall below the base and still be chosen."""
 
     @model_validator(mode="after")
     def _one_budget(self) -> SearchSection:
