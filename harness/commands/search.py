@@ -249,8 +249,8 @@ def _notes(found: SearchResult, profile: Profile) -> tuple[str, ...]:
     kept = (
         (
             f"Questions: multiple choice about the world, in none of its sets. The untrained model answers "
-            f"{100 * found.base_choices:.1f} %; a rate that loses more than {100 * found.may_lose:g} points is "
-            "not chosen.",
+            f"{100 * found.base_choices:.1f} %; a rate that loses more than {100 * found.may_lose:g} points "
+            "is not chosen.",
         )
         if found.base_choices is not None
         else ()
