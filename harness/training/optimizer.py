@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 if TYPE_CHECKING:
-    from harness.profiles.sections import TrainingSection
+    from harness.profiles.training_section import TrainingSection
 
 
 def optimizer_class(section: TrainingSection) -> Any:

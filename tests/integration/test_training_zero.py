@@ -90,6 +90,22 @@ def test_two_ranks_of_one_pair_equal_one_rank_of_two(tmp_path: Path) -> None:
     close(two_weights, one_weights, atol=1e-5)
 
 
+def test_ranks_share_pairs_that_do_not_come_out_even(tmp_path: Path) -> None:
+    """5 pairs, 4 a step: the second step's one pair goes to rank 0, and rank 1 adds nothing."""
+    some = {"data__train_pairs": 5, "epochs": 1, "warmup_ratio": 0.0}
+    alone, alone_weights = plain(tmp_path / "plain", toys.profile(pairs_per_device=4, accumulation=1, **some))
+    two, weights, _ = launched(
+        tmp_path / "two", toys.profile(pairs_per_device=2, accumulation=1, ranks=2, **some)
+    )
+    assert two.steps == alone.steps == 2
+    assert two.loss_trace == pytest.approx(alone.loss_trace, abs=1e-5)
+    assert two.facts["grad_norm_trace"] == pytest.approx(alone.facts["grad_norm_trace"], rel=1e-4)
+    assert two.usage is not None
+    assert alone.usage is not None
+    assert two.usage.tokens == alone.usage.tokens
+    close(weights, alone_weights, atol=1e-5)
+
+
 @pytest.mark.parametrize("offload", [False, True], ids=["on the device", "offloaded"])
 def test_float32_masters_move_at_the_papers_rate(tmp_path: Path, offload: bool) -> None:
     """At 2e-7 nine in ten master entries move, while bfloat16 weights alone stay where they are."""
