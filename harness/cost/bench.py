@@ -11,14 +11,14 @@ from harness.core.console import console
 from harness.core.documents import read_document, read_model, refused
 from harness.core.errors import RegressionError
 from harness.core.markdown_table import markdown
-from harness.core.paths import ROOT
+from harness.core.paths import RESULTS as SAVED
 from harness.core.provenance import provenance
 from harness.core.sheet import Cell, Row, Sheet, line, numeric
 from harness.cost.ratios import Bench, Evaluation, Ratio
 from harness.stages.options import Update
 
 MEASURED = Path("runs") / "bench" / "pytest-benchmark.json"
-RESULTS = ROOT / "results" / "bench"
+RESULTS = SAVED / "bench"
 MAIN = "d_sae=16384,max_length=512"
 PLAIN = "transcription"
 FLOORS = {"lean": 2.0, "cached": 3.0}

@@ -195,7 +195,7 @@ def _trial(
         accuracy=mine.accuracy,
         base_accuracy=base.accuracy.value,
         mean_l0=mine.mean_l0 or 0.0,
-        composition=tuple(row for row in composition.rows if row.way == "examples"),
+        composition=composition.judged(),
         harm=harms(ablation),
         random_harm=ablation.random,
         masked={row.masked: row.features for row in ablation.rows if row.masked in ablation.random},
