@@ -11,7 +11,7 @@ READ = ("paper*.json", "*/prompts.json", "*/*/table1.json")
 
 
 class BuildWithResults(build_py):
-    """Copies the files beside the modules, as `harness/committed/`; an editable install reads them in place."""
+    """Copies the files, as `harness/committed/`; an editable install reads them in place."""
 
     def run(self):
         super().run()

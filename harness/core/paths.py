@@ -14,8 +14,8 @@ CHECKOUT = (ROOT / "pyproject.toml").is_file()
 RESULTS = ROOT / "results" if CHECKOUT else Path("results")
 """Where `--save` and `--update` put results: without a checkout, below the working folder."""
 COMMITTED = RESULTS if CHECKOUT else ROOT / "harness" / "committed"
-"""What came with this version: the paper's claims and tables, committed prompts and outcomes. `setup.py` puts it
-into a wheel. Nothing is written here but through `RESULTS`."""
+"""What came with this version: the paper's claims and tables, committed prompts and outcomes; `setup.py` puts
+them into a wheel. Nothing is written here but through `RESULTS`."""
 RUNS = Path("runs")
 LOCK = ROOT / "constraints.txt"
 """The version of every locked package, and the sha256 of its files."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from harness.core.results import Interval, Record
 
 CONTEXTS = {"prompt": "prompt", "prompt_chosen": "prompt + chosen", "prompt_rejected": "prompt + rejected"}
@@ -13,8 +15,8 @@ EVERYWHERE = ("prompt_chosen", "prompt_rejected")
 
 Denominator = Literal["active", "classified"]
 DENOMINATORS: tuple[Denominator, ...] = ("active", "classified")
-"""What a share of Table 2 is a share of: all active features, or those of them that have a label (`other` is one
-too), which is what the authors count."""
+"""What a share of Table 2 is a share of: all active features, or those of them that have a label (`other` is
+one too), which is what the authors count."""
 
 
 class Padded(Record):
@@ -39,7 +41,7 @@ class ContextCensus(Record):
         mean_l0: active features a position, by source (`sae`, `steering`).
         empty: positions without any active feature, by source; they have no share.
         padded: by source; empty where it was not asked for.
-        padded_classified: the same among the classified features; empty in results from before it was counted.
+        padded_classified: the same among the classified features; empty in older results.
     """
 
     positions: int
@@ -47,7 +49,7 @@ class ContextCensus(Record):
     mean_l0: dict[str, float]
     empty: dict[str, int]
     padded: dict[str, Padded]
-    padded_classified: dict[str, Padded] = {}
+    padded_classified: dict[str, Padded] = Field(default_factory=dict)
 
 
 class CensusResult(Record):

@@ -59,9 +59,9 @@ def _denominators(result: CompositionResult) -> str:
     if result.classified is None:
         return "The denominator is all active features; the authors count the classified ones only."
     return (
-        f"`classified`: of the active features only those with a label (`other` is one), {result.classified:,} "
-        f"of {result.d_sae:,} features, as in the authors' code; the paper's values stand beside these. Claims "
-        "are judged by `any`, all active features."
+        "`classified`: of the active features only those with a label (`other` is one), "
+        f"{result.classified:,} of {result.d_sae:,} features, as in the authors' code; the paper's values stand "
+        "beside these. Claims are judged by `any`, all active features."
     )
 
 

@@ -55,7 +55,8 @@ def scene(profile: Profile, tmp_path: Path) -> StudyScene:
             for source, one in padded.items()
         }
         contexts[context] = {
-            "positions": 10, "padding": 2, "mean_l0": {}, "empty": {}, "padded": padded, "padded_classified": doubled,
+            "positions": 10, "padding": 2, "mean_l0": {}, "empty": {},
+            "padded": padded, "padded_classified": doubled,
         }  # fmt: skip
     save_file(arrays, tmp_path / "census.safetensors")
     census: dict[str, Any] = {
