@@ -60,8 +60,8 @@ def _denominators(result: CompositionResult) -> str:
         return "The denominator is all active features; the authors count the classified ones only."
     return (
         "`classified`: of the active features only those with a label (`other` is one), "
-        f"{result.classified:,} of {result.d_sae:,} features, as in the authors' code; the paper's values stand "
-        "beside these. Claims are judged by `any`, all active features."
+        f"{result.classified:,} of {result.d_sae:,} features, as in the authors' code. The paper's values "
+        "stand beside these. Claims are judged by `any`, all active features."
     )
 
 
