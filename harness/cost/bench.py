@@ -218,7 +218,8 @@ def sheet(runs: Runs) -> Sheet:
     notes = (
         f"{count} {'run' if count == 1 else 'runs, each in processes of its own'}; of each ratio the worst "
         "run's median, and the spread over all rounds; seconds, rates and MiB are the last run's. The "
-        f"reference against itself: {min(low for low, _ in spans):.2f} to {max(high for _, high in spans):.2f}.",
+        f"reference against itself: {min(low for low, _ in spans):.2f} to "
+        f"{max(high for _, high in spans):.2f}.",
         "Medians of paired rounds; rates of the fastest; real tokens, each row of a pair whole; "
         "forward and backward, no optimiser; float32; memory: peak resident set of a fresh process "
         "above what it held before.",

@@ -33,6 +33,9 @@ class TrainingSection(Section):
     without a `warmup_type`. Left out of the resolved profile if it is linear."""
     max_grad_norm: Annotated[float, Field(ge=0)]
     """Gradient clipping; 0 switches it off."""
+    optimizer: Annotated[Literal["adamw", "muon"], Field(exclude_if=lambda value: value == "adamw")] = "adamw"
+    """`muon`: Muon for the matrices between the embeddings, AdamW for all other parameters, both at the arm's
+    rate; `plan` counts AdamW's memory all the same. Left out of the resolved profile if it is adamw."""
     adam_beta1: float = 0.9
     """AdamW's beta1."""
     adam_beta2: float = 0.999
@@ -41,8 +44,8 @@ class TrainingSection(Section):
     """AdamW's epsilon."""
     weight_decay: float = 0.0
     """AdamW's weight decay."""
-    zero_stage: Literal[1] = 1
-    """DeepSpeed ZeRO stage."""
+    zero_stage: Literal[1, 2] = 1
+    """DeepSpeed ZeRO stage: ranks share the optimiser's state (1), and the gradients too (2)."""
     offload_optimizer: bool = False
     """Whether DeepSpeed keeps the optimiser on the CPU."""
     gradient_checkpointing: bool = False
@@ -76,6 +79,15 @@ class TrainingSection(Section):
     def _log_warmup_is_deepspeeds(self) -> TrainingSection:
         if self.warmup == "log" and (self.schedule == "cosine" or not self.warmup_ratio):
             raise ValueError("warmup = 'log' needs a warmup_ratio, and no cosine schedule")
+        return self
+
+    @model_validator(mode="after")
+    def _muon_runs_as_declared(self) -> TrainingSection:
+        if self.optimizer == "muon" and (self.max_grad_norm or self.offload_optimizer):
+            raise ValueError(
+                "optimizer = 'muon' needs max_grad_norm = 0 (DeepSpeed would clip Muon's update, not the "
+                "gradient) and offload_optimizer = false"
+            )
         return self
 
     @property

@@ -38,7 +38,7 @@ def check_declared(trainer: SimpoTrainer, profile: Profile) -> None:
     """
     section = profile.training
     steps = step_count(len(trainer.train_dataset.order), section.pairs_per_step)
-    for index, group in enumerate(trainer.arm.parameter_groups(trainer.model.language_model)):
+    for index, group in enumerate(trainer.groups()):
         check_rates(
             [step.rates[index] for step in trainer.steps], _declared(section, float(group["lr"]), steps)
         )

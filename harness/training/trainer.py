@@ -21,7 +21,7 @@ from harness.training.activation_cache import ActivationCache, replayed
 from harness.training.checkpoint import Step, last_checkpoint, write_record
 from harness.training.dataset import Rows, pairs_of_step, real
 from harness.training.loss import response_logprobs
-from harness.training.optimizer import log_scheduler, optimizer_class
+from harness.training.optimizer import Groups, declared_groups, log_scheduler, make_optimizer
 from harness.training.pairs import PairBatch, PairTokens, collate
 from harness.training.schedule import begun, step_count, warmup_count
 from harness.training.shared_prompt import SharedBatch, collate_shared, shared_logprobs
@@ -164,17 +164,15 @@ class SimpoTrainer(CPOTrainer):  # type: ignore[misc]
         return batch._asdict() | cached | {"pairs": pairs}
 
     def create_optimizer(self, model: nn.Module | None = None) -> Any:  # noqa: ARG002 - as in transformers
-        """AdamW over the arm's parameter groups."""
-        section = self.section
+        """The profile's optimiser over the arm's parameter groups."""
         if self.optimizer is None:
-            groups = self.arm.parameter_groups(self.model.language_model)
-            self.optimizer: Any = optimizer_class(section)(
-                groups,
-                betas=(section.adam_beta1, section.adam_beta2),
-                eps=section.adam_epsilon,
-                weight_decay=section.weight_decay,
-            )
+            self.optimizer: Any = make_optimizer(self.section, self.groups())
         return self.optimizer
+
+    def groups(self) -> Groups:
+        """The parameter groups of the optimiser, with the declared rates."""
+        language_model = self.model.language_model
+        return declared_groups(self.section, self.arm.parameter_groups(language_model), language_model)
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         """The profile's schedule: transformers' own; DeepSpeed's class for a logarithmic warm-up."""

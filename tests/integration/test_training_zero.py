@@ -127,6 +127,31 @@ def test_float32_masters_move_at_the_papers_rate(tmp_path: Path, offload: bool) 
     assert "float32 master weights" in caught.value.remedy
 
 
+MUON = {"optimizer": "muon", "zero_stage": 2, "max_grad_norm": 0.0, "epochs": 4}
+
+
+def test_muon_under_zero_2_equals_plain_training(tmp_path: Path) -> None:
+    """gemma-2-2b-later: ZeRO hands the optimiser flat pieces, and Muon needs matrices."""
+    zero, weights, _ = launched(tmp_path / "zero", toys.profile(**MUON))
+    alone, alone_weights = plain(tmp_path / "plain", toys.profile(**MUON))
+    assert zero.facts["engine"]["zero_optimization"]["stage"] == 2
+    assert zero.loss_trace == pytest.approx(alone.loss_trace, abs=1e-2)
+    assert zero.loss_trace[-1] < zero.loss_trace[0] - 0.1
+    assert zero.learning_rate_trace == pytest.approx(alone.learning_rate_trace, rel=1e-6)
+    close(weights, alone_weights, atol=2e-4)  # the update's steps are in bfloat16; the rate is 1e-3
+    adam, adam_weights = plain(tmp_path / "adam", toys.profile(**{**MUON, "optimizer": "adamw"}))
+    apart = [float((weights[name] - adam_weights[name]).abs().max()) for name in weights]
+    assert max(apart) > 1e-3, "another optimiser goes elsewhere"
+    assert adam.steps == zero.steps
+
+
+def test_muon_over_two_ranks_equals_one(tmp_path: Path) -> None:
+    one, weights, _ = launched(tmp_path / "one", toys.profile(**MUON))
+    two, two_weights, _ = launched(tmp_path / "two", toys.profile(pairs_per_device=1, ranks=2, **MUON))
+    assert two.loss_trace == pytest.approx(one.loss_trace, abs=1e-2)
+    close(two_weights, weights, atol=2e-4)
+
+
 def test_the_authors_committed_settings_run_as_declared(tmp_path: Path) -> None:
     """Logarithmic warm-up, constant rate, no clipping, optimiser on the CPU (gemma-2-2b-as-committed)."""
     shared = {"schedule": "constant_with_warmup", "warmup": "log", "max_grad_norm": 0.0, "epochs": 3}

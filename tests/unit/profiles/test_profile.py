@@ -259,6 +259,21 @@ def test_the_later_versions_run_of_the_9b() -> None:
     assert (options["learning_rate"], options["penalty_coefficient"]) == (6e-5, 1e-2)
 
 
+def test_the_later_versions_run_of_the_2b() -> None:
+    found, paper = load_profile("gemma-2-2b-later"), load_profile("gemma-2-2b")
+    assert (found.sae.layer, found.sae.sae_id) == (12, "layer_12/width_65k/average_l0_72")
+    assert found.training.model_dump() == paper.training.model_dump() | {
+        "epochs": 10,
+        "optimizer": "muon",
+        "max_grad_norm": 0.0,
+        "zero_stage": 2,
+    }
+    options = found.arms["fsrl"].options
+    assert (options["learning_rate"], options["penalty_coefficient"]) == (5e-5, 0.1)
+    assert (options["activation"], options["soft_threshold"]) == ("soft_threshold", 1e-6)
+    assert "optimizer" not in paper.training.model_dump(), "digests of other profiles stay"
+
+
 @pytest.mark.parametrize("wrong", [{"schedule": "cosine"}, {"warmup_ratio": 0.0}])
 def test_a_logarithmic_warmup_that_deepspeed_does_not_have_is_refused(wrong: dict[str, Any]) -> None:
     data = load_profile("gemma-2-2b-as-committed").resolved()
