@@ -15,9 +15,11 @@ from harness.arm import arm_config, arm_files, arm_module
 from harness.core.artefact import digest_json
 from harness.core.errors import HarnessError
 from harness.core.folders import put_in_place, writing
+from harness.core.machine import machine_inputs
 from harness.core.provenance import versions
 from harness.core.results import TrainResult
 from harness.core.threads import say_overruled, threads
+from harness.profiles.plugged import code_of
 from harness.stages.inputs import Context
 from harness.stages.stage import Work
 from harness.training.exchange import Exchange, TrainSpec
@@ -50,6 +52,7 @@ def needs(context: Context, arm: str) -> dict[str, str]:
     }
     files = (f"{ARM_FILES}/{file}" for file in arm_files(section, arm))
     inputs |= {f"files.{file}": context.file(file) for file in files}
+    inputs |= machine_inputs() | code_of(arm_module(section))
     return inputs | ({"sae": context.sae} if module.uses_sae else {})
 
 
