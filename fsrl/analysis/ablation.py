@@ -149,8 +149,9 @@ class Bench:
         self.how = generations.Config(max_new_tokens=config.max_new_tokens, features=config.features)
         self.ready = Ready(subject.arm, subject.model, subject.tokenizer)
         self.lm = guarded(scene.profile, self.ready, request_store(scene.paths, scene.prepared))
-        data = Path(scene.prepared.data_root) / scene.profile.data.test
-        self.asked = read_pairs(data, config.prompts) if config.prompts else []
+        data = scene.profile.data
+        rows = Path(scene.prepared.data_root) / data.test
+        self.asked = read_pairs(rows, config.prompts, data.system_turn) if config.prompts else []
 
     def measure(self, mask: Mask) -> Outcome:
         """Everything under this mask; the mask is lifted again."""

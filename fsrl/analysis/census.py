@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from harness.core.results import EvaluateResult
-from harness.findings.activity import CONTEXTS, CensusResult, ContextCensus, Padded
+from harness.findings.activity import CONTEXTS, DENOMINATORS, CensusResult, ContextCensus, Padded
 from harness.findings.features import CATEGORIES
 from harness.stages.inputs import finished
 from harness.study import Found, Options, StudyScene
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
     from fsrl.adapter import Adapter
     from fsrl.analysis.subject import Subject
-    from fsrl.analysis.tally import Tally
+    from fsrl.analysis.tally import Shares, Tally
     from fsrl.sae import Sae
     from harness.training.pairs import PairTokens
 
     Arrays = dict[str, NDArray[np.float64] | NDArray[np.int64]]
 
 SUMMARY = "Count, at every position of the test pairs, the active SAE features and the steered ones."
-LAYOUT = 1
+LAYOUT = 2
 READS: tuple[str, ...] = ()
 ALL_ARMS = False
 SOURCES = ("sae", "steering")
@@ -51,7 +51,7 @@ class Config(Options):
 
 def run(config: Config, scene: StudyScene) -> Found:
     """Count. The file has by context and source, per feature, `count` and `total`, and per example
-    `share.<category>` and `defined`."""
+    `<denominator>.share.<category>` and `<denominator>.defined`."""
     from safetensors.numpy import save
 
     from fsrl.analysis.evaluation_loss import first
@@ -72,12 +72,14 @@ def count(config: Config, scene: StudyScene, subject: Subject) -> tuple[CensusRe
     from harness.models.residual import residual_reader
 
     masks_FxC = category_masks(scene, subject.sae.d_sae).to(subject.model.device)
+    classified_F = torch.zeros(subject.sae.d_sae, dtype=torch.bool, device=masks_FxC.device)
+    classified_F[list(scene.features)] = True
     size = scene.profile.evaluation.loss_batch_size
     rows, contexts = subject.rows, {}
     arrays: Arrays = {}
     with residual_reader(subject.model, scene.profile.sae.layer) as read, torch.no_grad():
         for context, name in CONTEXTS.items():
-            census = Census(subject.adapter, subject.sae, masks_FxC, len(rows), config)
+            census = Census(subject.adapter, subject.sae, (masks_FxC, classified_F), len(rows), config)
             for start in tqdm(range(0, len(rows), size), desc=f"  {name}", leave=False, disable=None):
                 batch = [sequence(row, context) for row in rows[start : start + size]]
                 census.add(read, batch, subject.pad_id, start)
@@ -91,6 +93,7 @@ def count(config: Config, scene: StudyScene, subject: Subject) -> tuple[CensusRe
         contexts=contexts,
         categories={name: int(masks_FxC[:, i].sum()) for i, name in enumerate(CATEGORIES)},
         described=sum(bool(feature.description) for feature in scene.features.values()),
+        classified=len(scene.features),
         evaluated_l0=EvaluateResult.model_validate(
             finished("evaluate", scene.profile, scene.paths, scene.arm).result
         ).preference.mean_l0,
@@ -99,13 +102,21 @@ def count(config: Config, scene: StudyScene, subject: Subject) -> tuple[CensusRe
 
 
 class Census:
-    """The two tallies of one context."""
+    """The two tallies of one context.
 
-    def __init__(self, adapter: Adapter, sae: Sae, masks_FxC: Tensor, examples: int, config: Config) -> None:
+    Args:
+        masks: the features of each category, and those that have a label: see `Tally`.
+        examples: how many there are.
+    """
+
+    def __init__(
+        self, adapter: Adapter, sae: Sae, masks: tuple[Tensor, Tensor], examples: int, config: Config
+    ) -> None:
         from fsrl.analysis.tally import Tally
 
         self.adapter, self.sae, self.config = adapter, sae, config
-        self.tallies: dict[str, Tally] = {name: Tally(masks_FxC, examples) for name in SOURCES}
+        masks_FxC, classified_F = masks
+        self.tallies: dict[str, Tally] = {name: Tally(masks_FxC, examples, classified_F) for name in SOURCES}
         self.padding = 0
 
     def add(self, read: Any, batch: Sequence[Sequence[int]], pad_id: int, first: int) -> None:
@@ -131,21 +142,29 @@ class Census:
 
     def summary(self) -> ContextCensus:
         tallies = self.tallies
+        padded = {
+            kind: {name: _padded(one.shares[kind]) for name, one in tallies.items()}
+            if self.config.padded
+            else {}
+            for kind in DENOMINATORS
+        }
         return ContextCensus(
             positions=tallies["sae"].positions,
             padding=self.padding,
             mean_l0={name: one.mean_l0 for name, one in tallies.items()},
             empty={name: one.empty for name, one in tallies.items()},
-            padded={name: _padded(one) for name, one in tallies.items()} if self.config.padded else {},
+            padded=padded["active"],
+            padded_classified=padded["classified"],
         )
 
     def arrays(self) -> Arrays:
         found: Arrays = {}
         for name, one in self.tallies.items():
             found |= {f"{name}.count": one.count_F.cpu().numpy(), f"{name}.total": one.total_F.cpu().numpy()}
-            found[f"{name}.defined"] = one.defined_E.cpu().numpy()
-            for i, category in enumerate(CATEGORIES):
-                found[f"{name}.share.{category}"] = one.share_ExC[:, i].cpu().numpy().copy()
+            for kind, shares in one.shares.items():
+                found[f"{name}.{kind}.defined"] = shares.defined_E.cpu().numpy()
+                for i, category in enumerate(CATEGORIES):
+                    found[f"{name}.{kind}.share.{category}"] = shares.share_ExC[:, i].cpu().numpy().copy()
         return found
 
 
@@ -178,7 +197,7 @@ def category_masks(scene: StudyScene, d_sae: int) -> torch.Tensor:
     return masks
 
 
-def _padded(one: Tally) -> Padded:
+def _padded(one: Shares) -> Padded:
     def by_category(values: Tensor) -> dict[str, float]:
         return {name: float(value) for name, value in zip(CATEGORIES, values, strict=True)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +13,14 @@ from fsrl.analysis.counted import Counted, counted
 from harness.core.errors import DataError
 from harness.core.results import Interval
 from harness.core.statistics import RESAMPLES
-from harness.findings.activity import CONTEXTS, Composition, CompositionResult, Padded
+from harness.findings.activity import (
+    CONTEXTS,
+    DENOMINATORS,
+    Composition,
+    CompositionResult,
+    Denominator,
+    Padded,
+)
 from harness.findings.features import CATEGORIES
 from harness.study import Found, Options, StudyScene
 
@@ -23,7 +31,7 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.float64]
 
 SUMMARY = "Table 2: the composition of the active features, for the SAE and for the steering vector."
-LAYOUT = 1
+LAYOUT = 2
 READS = ("census",)
 ALL_ARMS = False
 NORMAL_95 = 1.959963984540054
@@ -40,7 +48,7 @@ class Config(Options):
 
 
 def run(config: Config, scene: StudyScene) -> Found:
-    """Table 2 in both ways, the second where the census kept the padded sums.
+    """Table 2 in both ways, the second where the census kept the padded sums, and by both denominators.
 
     Raises:
         DataError: no feature of a category is known, or one never has an active feature to compare with.
@@ -54,28 +62,41 @@ def run(config: Config, scene: StudyScene) -> Found:
             remedy="name a file with categories in [features] of the profile, or leave this study out",
         )
     rows = []
-    for category in CATEGORIES:
-        for context in CONTEXTS:
-            rows.append(by_examples(census, category, context, config.resamples, seed))
-            padded = census.result.contexts[context].padded
-            if padded:
-                rows.append(by_positions(padded["sae"], padded["steering"], category, context))
+    for category, context, kind in itertools.product(CATEGORIES, CONTEXTS, DENOMINATORS):
+        rows.append(by_examples(census, category, context, kind, config.resamples, seed))
+        kept = census.result.contexts[context]
+        padded = kept.padded_classified if kind == "classified" else kept.padded
+        if padded:
+            rows.append(by_positions(padded["sae"], padded["steering"], category, context, kind))
     result = CompositionResult(
-        rows=tuple(rows), examples=census.result.examples, resamples=config.resamples, seed=seed
+        rows=tuple(rows),
+        examples=census.result.examples,
+        resamples=config.resamples,
+        seed=seed,
+        classified=census.result.classified,
+        d_sae=census.result.d_sae,
     )
     return Found(result)
 
 
-def by_examples(census: Counted, category: str, context: str, resamples: int, seed: int) -> Composition:
+def by_examples(
+    census: Counted, category: str, context: str, denominator: Denominator, resamples: int, seed: int
+) -> Composition:
     """Means over positions; the interval from a bootstrap that draws whole examples."""
     sums = [
-        census.arrays[f"{context}.{source}.{what}"].astype(float)
+        census.arrays[f"{context}.{source}.{denominator}.{what}"].astype(float)
         for source in ("sae", "steering")
         for what in (f"share.{category}", "defined")
     ]
-    sae, steering, change = bootstrapped(sums, resamples, seed, f"{category}, {context}")
+    sae, steering, change = bootstrapped(sums, resamples, seed, f"{category}, {context}, {denominator}")
     return Composition(
-        category=category, context=context, way="examples", sae=sae, steering=steering, change=change
+        category=category,
+        context=context,
+        way="examples",
+        denominator=denominator,
+        sae=sae,
+        steering=steering,
+        change=change,
     )
 
 
@@ -135,7 +156,9 @@ def _draws(sums: Sequence[Numbers], resamples: int, seed: int) -> list[tuple[Any
     return found
 
 
-def by_positions(sae: Padded, steering: Padded, category: str, context: str) -> Composition:
+def by_positions(
+    sae: Padded, steering: Padded, category: str, context: str, denominator: Denominator = "active"
+) -> Composition:
     """The paper's way: padding counted, every position a draw, errors propagated as if independent."""
     base, steered = (_of_positions(one, category) for one in (sae, steering))
     change = steered.value / base.value - 1
@@ -144,6 +167,7 @@ def by_positions(sae: Padded, steering: Padded, category: str, context: str) -> 
         category=category,
         context=context,
         way="positions",
+        denominator=denominator,
         sae=base,
         steering=steered,
         change=_normal(change, (1 + change) * relative),

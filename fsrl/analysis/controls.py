@@ -104,7 +104,7 @@ def _control(
 def _composition(config: Config, scene: StudyScene, counts: Counted) -> float:
     seed = scene.profile.training.seed
     rows = [
-        by_examples(counts, category, context, config.resamples, seed)
+        by_examples(counts, category, context, "active", config.resamples, seed)
         for category in CATEGORIES
         for context in CONTEXTS
     ]

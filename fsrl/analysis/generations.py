@@ -45,7 +45,7 @@ def run(config: Config, scene: StudyScene) -> Found:
     from harness.training.pairs import read_pairs
 
     profile, prepared = scene.profile, scene.prepared
-    pairs = read_pairs(Path(prepared.data_root) / profile.data.test, config.prompts)
+    pairs = read_pairs(Path(prepared.data_root) / profile.data.test, config.prompts, profile.data.system_turn)
     answers = {arm: _answers(config, scene, arm, pairs) for arm in profile.arms}
     titles = {arm: profile.arm(arm).title for arm in profile.arms}
     return Found(side_by_side(config, scene, answers, titles, pairs))

@@ -7,11 +7,11 @@ from pathlib import Path
 from pydantic import model_validator
 
 from harness.core.documents import RESTORE, read_model
-from harness.core.paths import ROOT
+from harness.core.paths import COMMITTED
 from harness.core.results import Record
 from harness.findings.features import CATEGORIES
 
-PROMPTS = ROOT / "results" / "paper-prompts.json"
+PROMPTS = COMMITTED / "paper-prompts.json"
 
 
 class Category(Record):

@@ -180,7 +180,7 @@ def _local(profile: Profile, paths: RunPaths, options: Options) -> Local:
     with quiet():
         found = local_model(profile, paths, options.model)
         model = load_model(found.folder, found.section, pick_device())
-        tokenizer = load_tokenizer(found.folder)
+        tokenizer = load_tokenizer(found.folder, found.section)
     scored = likelihoods(model, tokenizer, 2 * options.batch)  # two labels a question
     return Local(model, tokenizer, scored, name=found.name, digest=found.digest, batch=options.batch)
 

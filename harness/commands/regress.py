@@ -72,7 +72,7 @@ def run(profile: Profile, paths: RunPaths, update: Update = False, results: Path
     ]
     show_deltas(deltas, profile.name, new.hardware, there)
     broken = [f"{delta.name}: {delta.why}" for delta in deltas if delta.why]
-    broken += [f"benchmark, {line}" for line in watch(results / "bench")]
+    broken += [f"benchmark, {line}" for line in watch()]
     if broken:
         raise RegressionError(
             f"{len(broken)} of {len(deltas)} values are out of tolerance:\n"

@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-RESULTS = ROOT / "results"
+CHECKOUT = (ROOT / "pyproject.toml").is_file()
+"""Whether this is a checkout; False where the package was installed from a wheel."""
+RESULTS = ROOT / "results" if CHECKOUT else Path("results")
+"""Where `--save` and `--update` put results: without a checkout, below the working folder."""
+COMMITTED = RESULTS if CHECKOUT else ROOT / "harness" / "committed"
+"""What came with this version: the paper's claims and tables, committed prompts and outcomes; `setup.py` puts
+them into a wheel. Nothing is written here but through `RESULTS`."""
 RUNS = Path("runs")
 LOCK = ROOT / "constraints.txt"
 """The version of every locked package, and the sha256 of its files."""

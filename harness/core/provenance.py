@@ -16,7 +16,7 @@ from typing import Any
 
 from harness import __version__
 from harness.core.artefact import digest_file
-from harness.core.paths import LOCK, ROOT, UNVERIFIED
+from harness.core.paths import CHECKOUT, LOCK, ROOT, UNVERIFIED
 
 PACKAGES = (
     "torch",
@@ -118,7 +118,7 @@ def _cpu_model() -> str:
 
 def _git(*arguments: str) -> str | None:
     """A git command's output in the checkout, or None where there is no git, no checkout or no commit."""
-    if shutil.which("git") is None:
+    if shutil.which("git") is None or not CHECKOUT:  # a wheel may lie inside another project's checkout
         return None
     done = subprocess.run(
         ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False, timeout=30

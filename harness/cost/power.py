@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from harness.core.measures import PERCENT, PREFERENCE, measure
-from harness.core.paths import RESULTS, ROOT
+from harness.core.paths import COMMITTED, ROOT
 from harness.core.power import direction_power, equivalence_power
 from harness.core.results import Record
 from harness.core.statistics import spread
@@ -91,7 +91,7 @@ def _families(profile: Profile, paper: Paper, items: dict[str, int]) -> _Familie
 
 
 def _committed(profile: Profile) -> _Committed | None:
-    path = next(iter(sorted((RESULTS / profile.name).glob("*/table1.json"))), None)
+    path = next(iter(sorted((COMMITTED / profile.name).glob("*/table1.json"))), None)
     if path is None:
         return None
     outcome = read_outcome(path, made_by="git checkout")

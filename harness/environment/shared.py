@@ -46,7 +46,8 @@ SOURCES = ("pyproject.toml", LOCK.name, BUILDS.name)
 DEVELOPMENT = "dev"
 BUILDER = "setuptools"
 OF_A_BUILD = re.compile(r"torch|triton|(?:cuda|nvidia)-.*")
-OLDEST, NEWEST = (3, 11), (3, 12)
+OLDEST, NEWEST = (3, 11), (3, 14)
+"""The versions of Python for which every locked release has a wheel, or needs none; as in pyproject.toml."""
 
 
 def fingerprint() -> str:
@@ -60,8 +61,8 @@ def ensure() -> None:
     if not OLDEST <= sys.version_info[:2] <= NEWEST:
         raise SystemExit(
             f"Python {sys.version.split()[0]} cannot run the locked packages.\n"
-            "  remedy: install Nox under Python 3.11 or 3.12, "
-            "for example `pipx run --python python3.11 nox ...`"
+            f"  remedy: run Nox under Python {_dotted(OLDEST)} to {_dotted(NEWEST)}, for example "
+            "`pipx run --python python3.13 nox ...` or `uvx --python 3.13 nox ...`"
         )
     if STAMP.is_file() and STAMP.read_text() == fingerprint():
         return
@@ -76,6 +77,10 @@ def ensure() -> None:
     _pip("--no-deps", "--no-build-isolation", "--editable", str(ROOT))
     install_checked(f"{project['name']}[{DEVELOPMENT}]")
     STAMP.write_text(fingerprint())
+
+
+def _dotted(version: tuple[int, int]) -> str:
+    return f"{version[0]}.{version[1]}"
 
 
 def same_everywhere() -> dict[Release, Locked]:

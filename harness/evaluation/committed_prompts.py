@@ -10,7 +10,7 @@ from typing import Literal
 
 from harness.core.documents import read_model
 from harness.core.errors import DamagedFileError
-from harness.core.paths import RESULTS
+from harness.core.paths import COMMITTED
 from harness.core.results import EvaluateResult, PromptFacts, Record
 from harness.findings.outcome import Outcome
 
@@ -37,7 +37,7 @@ class Snapshot(Record):
     arms: dict[str, ArmPrompts]
 
 
-def snapshot_path(profile: str, results: Path = RESULTS) -> Path:
+def snapshot_path(profile: str, results: Path = COMMITTED) -> Path:
     """Where a profile's prompts are committed; prompts do not depend on the hardware."""
     return results / profile / FILE
 

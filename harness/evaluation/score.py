@@ -122,7 +122,7 @@ def load_ready(profile: Profile, paths: RunPaths, name: str, prepared: PrepareRe
     model = load_model(model_dir, profile.model, pick_device())
     arm = load_arm(profile, name, scene(profile, prepared))
     arm.load(model, paths.weights(name))
-    return Ready(arm, model.eval(), load_tokenizer(model_dir))
+    return Ready(arm, model.eval(), load_tokenizer(model_dir, profile.model))
 
 
 def request_store(paths: RunPaths, prepared: PrepareResult) -> RequestStore:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from harness.core.results import Interval, Record
 
 CONTEXTS = {"prompt": "prompt", "prompt_chosen": "prompt + chosen", "prompt_rejected": "prompt + rejected"}
 """The three kinds of text whose positions are counted, and how they are called in tables."""
 EVERYWHERE = ("prompt_chosen", "prompt_rejected")
 """The two that together are the evaluation set as the loss sees it: each pair as two sequences."""
+
+Denominator = Literal["active", "classified"]
+DENOMINATORS: tuple[Denominator, ...] = ("active", "classified")
+"""What a share of Table 2 is a share of: all active features, or those of them that have a label (`other` is
+one too), which is what the authors count."""
 
 
 class Padded(Record):
@@ -34,6 +41,7 @@ class ContextCensus(Record):
         mean_l0: active features a position, by source (`sae`, `steering`).
         empty: positions without any active feature, by source; they have no share.
         padded: by source; empty where it was not asked for.
+        padded_classified: the same among the classified features; empty in older results.
     """
 
     positions: int
@@ -41,6 +49,7 @@ class ContextCensus(Record):
     mean_l0: dict[str, float]
     empty: dict[str, int]
     padded: dict[str, Padded]
+    padded_classified: dict[str, Padded] = Field(default_factory=dict)
 
 
 class CensusResult(Record):
@@ -54,6 +63,7 @@ class CensusResult(Record):
         contexts: by name of `CONTEXTS`.
         categories: features in each.
         described: features with a description.
+        classified: features with a label, `other` too; None in results from before it was counted.
         evaluated_l0: the mean L0 that the stage `evaluate` recorded for this arm, which `contexts` must give
             again where it counts the same positions.
     """
@@ -66,6 +76,7 @@ class CensusResult(Record):
     contexts: dict[str, ContextCensus]
     categories: dict[str, int]
     described: int
+    classified: int | None = None
     evaluated_l0: float | None
 
 
@@ -75,26 +86,38 @@ class Composition(Record):
     Attributes:
         way: `examples` (bootstrap over examples, padding left out) or `positions` (the paper's way: every
             position of the padded batches a draw of its own).
-        sae, steering: mean share of the category among the active features of a position.
+        denominator: see `DENOMINATORS`.
+        sae, steering: mean share of the category among these features of a position.
         change: steering / sae - 1.
     """
 
     category: str
     context: str
     way: Literal["examples", "positions"]
+    denominator: Denominator = "active"
     sae: Interval
     steering: Interval
     change: Interval
 
 
 class CompositionResult(Record):
-    """Table 2."""
+    """Table 2.
+
+    Attributes:
+        classified, d_sae: features with a label, and all; None in results from before they were counted.
+    """
 
     kind: Literal["composition"] = "composition"
     rows: tuple[Composition, ...]
     examples: int
     resamples: int
     seed: int
+    classified: int | None = None
+    d_sae: int | None = None
+
+    def judged(self) -> tuple[Composition, ...]:
+        """The rows by which claims are judged: an interval over examples, all active features counted."""
+        return tuple(row for row in self.rows if (row.way, row.denominator) == ("examples", "active"))
 
 
 class Ranked(Record):

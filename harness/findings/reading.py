@@ -40,6 +40,6 @@ def balance(style: float, alignment: float) -> float:
 
 def composition_contrast(result: CompositionResult) -> float:
     """Mean over contexts of change(style) - change(alignment), the changes as in Table 2."""
-    changes = {(row.category, row.context): sure(row.change) for row in result.rows if row.way == "examples"}
+    changes = {(row.category, row.context): sure(row.change) for row in result.judged()}
     gaps = [changes["style", context] - changes["alignment", context] for context in CONTEXTS]
     return sum(gaps) / len(gaps)

@@ -26,6 +26,7 @@ from harness.core.errors import (
     UnavailableError,
     first_line,
 )
+from harness.models.chat_template import frozen
 
 if TYPE_CHECKING:
     from harness.profiles.sections import ModelSection
@@ -140,12 +141,17 @@ def check_differentiable(attention: str, device: torch.device) -> None:
         )
 
 
-def load_tokenizer(model_dir: Path) -> PreTrainedTokenizerBase:
+def load_tokenizer(model_dir: Path, section: ModelSection | None = None) -> PreTrainedTokenizerBase:
     """The tokenizer with its chat template; it pads on the right unless a caller says otherwise.
+
+    Args:
+        section: may give the day that the chat template prints. Without a section the template stays as it
+            is, which is enough where no conversation is rendered.
 
     Raises:
         MissingInputError: the folder holds no tokenizer.
         DamagedFileError: its files cannot be read, or it has no chat template.
+        ProfileError: the chat template prints the day, and no day is given.
     """
     _require(model_dir, "tokenizer_config.json")
     try:
@@ -154,8 +160,16 @@ def load_tokenizer(model_dir: Path) -> PreTrainedTokenizerBase:
         raise _damaged(f"the tokenizer cannot be loaded ({first_line(error)})", model_dir) from error
     if not tokenizer.chat_template:
         raise _damaged("the tokenizer has no chat template", model_dir)
+    if section is not None:
+        tokenizer.chat_template = _frozen(tokenizer.chat_template, section.template_date)
     tokenizer.padding_side = "right"
     return cast(PreTrainedTokenizerBase, tokenizer)
+
+
+def _frozen(template: str | dict[str, str], day: str) -> str | dict[str, str]:
+    if isinstance(template, str):
+        return frozen(template, day)
+    return {name: frozen(one, day) for name, one in template.items()}
 
 
 def pad_id(tokenizer: PreTrainedTokenizerBase) -> int:

@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from harness.core.documents import RESTORE, read_model
-from harness.core.paths import ROOT
+from harness.core.paths import COMMITTED
 from harness.core.results import Record
 
-PAPER = ROOT / "results" / "paper.json"
+PAPER = COMMITTED / "paper.json"
 
 Status = Literal["value", "direction only", "lost", "artefact", "ambiguous"]
 NEVER_TESTED = ("lost", "artefact")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.core.documents import RESTORE, read_model
-from harness.core.paths import ROOT
+from harness.core.paths import COMMITTED
 from harness.core.results import Record
 
-PRINTED = ROOT / "results" / "paper-tables.json"
+PRINTED = COMMITTED / "paper-tables.json"
 
 
 class PrintedShare(Record):

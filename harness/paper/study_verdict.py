@@ -106,8 +106,8 @@ def _above(point: SweepPoint, sweep: SweepResult) -> str:
 def composition(predicate: CompositionMoves, result: CompositionResult) -> Found:
     """Every context's relative change against the sign; a context that was not measured is not run."""
     said = {}
-    for row in result.rows:
-        if row.category == predicate.category and row.way == "examples":
+    for row in result.judged():
+        if row.category == predicate.category:
             one = row.change
             low, high = sorted((predicate.sign * one.low, predicate.sign * one.high))
             line = f"{100 * one.value:+.2f} % [{100 * one.low:+.2f}, {100 * one.high:+.2f}]"

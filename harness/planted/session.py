@@ -245,7 +245,7 @@ def _seen(studies: Mapping[str, Artefact]) -> Seen:
     read = {"composition": composition, "ablation": ablation}
     contrasts = {name: rule.contrast(read[name]) for name, rule in RULES.items()}
     return Seen(
-        composition=tuple(row for row in composition.rows if row.way == "examples"),
+        composition=composition.judged(),
         harm=harms(ablation),
         random_harm=ablation.random,
         masked={row.masked: row.features for row in ablation.rows if row.masked in ablation.random},

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import importlib
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from harness.core.artefact import digest_file
 from harness.core.errors import ProfileError
 from harness.profiles.sections import PluggedSection
 
 HOMES = ("baselines", "fsrl")
 ENTRY_POINTS = "fsrl_bench.arms"
+
+
+def code_of(module: Any) -> dict[str, str]:
+    """sha256 of a plug-in's file, as an input of the stages that run it; nothing for the project's own
+    modules, whose version is in every key."""
+    file = getattr(module, "__file__", None)
+    if module.__name__.split(".")[0] in HOMES or file is None:
+        return {}
+    return {f"code of {module.__name__}": digest_file(Path(file))}
 
 
 def plugged_module(name: str, defines: tuple[str, ...]) -> Any:

@@ -13,20 +13,19 @@ from pydantic.fields import FieldInfo
 from harness.core.artefact import digest_json
 from harness.core.errors import ProfileError
 from harness.profiles.search_section import SearchSection
+from harness.profiles.section import Name, Section
 from harness.profiles.sections import (
     ArmSection,
     DataSection,
     EvaluationSection,
     FeaturesSection,
     ModelSection,
-    Name,
     PublishedScore,
     SaeSection,
-    Section,
     StudySection,
-    TrainingSection,
 )
 from harness.profiles.toml_file import profile_path, read_profile
+from harness.profiles.training_section import TrainingSection
 
 
 class Profile(Section):
@@ -155,7 +154,7 @@ def parse_profile(data: dict[str, Any], *, where: str) -> Profile:
         raise ProfileError(
             "the profile is not valid:\n" + "\n".join(f"  - {fault}" for fault in faults),
             value=where,
-            remedy="correct the keys named above; harness/profiles/sections.py says what each one means",
+            remedy="correct the keys named above; the sections in harness/profiles/ say what each one means",
         ) from error
 
 

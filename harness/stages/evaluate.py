@@ -6,9 +6,11 @@ from harness import __version__
 from harness.arm import arm_module
 from harness.core.artefact import digest_json
 from harness.core.errors import EvaluationError, ProfileError
+from harness.core.machine import machine_inputs
 from harness.core.provenance import hardware, versions
 from harness.core.threads import computing_with, say_overruled, threads
 from harness.evaluation.tasks import digest_tasks
+from harness.profiles.plugged import code_of
 from harness.profiles.profile import Profile
 from harness.stages.inputs import Context
 from harness.stages.stage import Work
@@ -34,6 +36,8 @@ def needs(context: Context, arm: str) -> dict[str, str]:
         file: sha for file, sha in prepared.files.items() if file.startswith("data/") and file not in pairs
     }
     return {
+        **machine_inputs(),
+        **code_of(arm_module(section)),
         "evaluation": digest_json(profile.evaluation.model_dump(mode="json", exclude={"threads"})),
         "threads": str(threads(profile.evaluation.threads)),
         "tasks": digest_tasks(profile.evaluation),

@@ -18,7 +18,7 @@ from harness.stages.stage import Work
 
 PER_ARM = False
 PINS = True
-PAIRS = {"source", "id", "revision", "train", "test", "max_length", "max_prompt_length"}
+PAIRS = {"source", "id", "revision", "train", "test", "max_length", "max_prompt_length", "system_turn"}
 """Keys of `[data]` that decide which pairs there are, and which of them can be used."""
 
 

@@ -21,6 +21,7 @@ from harness.core.artefact import Artefact, digest_file, digest_json, write_arte
 from harness.core.console import console
 from harness.core.differing import differing
 from harness.core.errors import DamagedFileError, MissingInputError, RunFolderError, StaleError
+from harness.core.machine import of_the_machine
 from harness.core.paths import RunPaths
 from harness.core.provenance import provenance
 from harness.core.results import Record
@@ -104,6 +105,8 @@ def _arms(stage: Stage, profile: Profile, arm: str | None) -> list[str]:
 def refuse_stale(name: str, profile: Profile, paths: RunPaths, arm: str | None = None) -> None:
     """Refuse to go on to a stage from an earlier one's result whose inputs have changed.
 
+    The readers go on from results of another machine, or of other packages: nothing is computed anew.
+
     Raises:
         StaleError: names the stage to run again and what has changed.
     """
@@ -111,11 +114,14 @@ def refuse_stale(name: str, profile: Profile, paths: RunPaths, arm: str | None =
     for earlier in STAGES[: STAGES.index(name)]:
         for one in _arms(load_stage(earlier), profile, arm):
             if paths.stage(earlier, one).is_file():
-                up_to_date(earlier, context, one)
+                up_to_date(earlier, context, one, anywhere=name in READERS)
 
 
-def up_to_date(name: str, context: Context, arm: str = "") -> Artefact:
+def up_to_date(name: str, context: Context, arm: str = "", *, anywhere: bool = False) -> Artefact:
     """The artefact of a stage, if it was made of what the run has now.
+
+    Args:
+        anywhere: whether it may have been made on another machine, or with other packages.
 
     Raises:
         StaleError: an input has changed; the message names it.
@@ -124,6 +130,8 @@ def up_to_date(name: str, context: Context, arm: str = "") -> Artefact:
     made_by = command(name, context.profile, arm)
     artefact = read_once(context.paths.stage(name, arm), made_by)
     changed = differing(artefact.inputs, load_stage(name).needs(context, arm))
+    if anywhere:
+        changed = [one for one in changed if not of_the_machine(one)]
     if changed:
         raise StaleError(
             f"{name} is out of date: its inputs have changed ({', '.join(changed)})",

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from harness.arm import arm_module
 from harness.core.artefact import Artefact, digest_json
 from harness.core.errors import ProfileError
+from harness.core.machine import machine_inputs
 from harness.core.paths import RunPaths
 from harness.core.threads import computing_with, say_overruled, threads
 from harness.findings.features import read_features
+from harness.profiles.plugged import code_of
 from harness.profiles.profile import Profile
 from harness.sources.named_files import features_digest, features_file
 from harness.stages import train
@@ -37,6 +39,8 @@ class One:
         section = profile.study(self.name)
         module = study_module(section)
         found = {
+            **machine_inputs(),
+            **code_of(module),
             "study": study_input(profile, self.name),
             "layout": str(module.LAYOUT),
             "model": context.model,

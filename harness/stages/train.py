@@ -13,12 +13,13 @@ from pathlib import Path
 from harness import __version__
 from harness.arm import arm_config, arm_files, arm_module
 from harness.core.artefact import digest_json
-from harness.core.errors import HarnessError, ProfileError
+from harness.core.errors import HarnessError
 from harness.core.folders import put_in_place, writing
+from harness.core.machine import machine_inputs
 from harness.core.provenance import versions
 from harness.core.results import TrainResult
 from harness.core.threads import say_overruled, threads
-from harness.profiles.profile import Profile
+from harness.profiles.plugged import code_of
 from harness.stages.inputs import Context
 from harness.stages.stage import Work
 from harness.training.exchange import Exchange, TrainSpec
@@ -51,6 +52,7 @@ def needs(context: Context, arm: str) -> dict[str, str]:
     }
     files = (f"{ARM_FILES}/{file}" for file in arm_files(section, arm))
     inputs |= {f"files.{file}": context.file(file) for file in files}
+    inputs |= machine_inputs() | code_of(arm_module(section))
     return inputs | ({"sae": context.sae} if module.uses_sae else {})
 
 
@@ -64,7 +66,6 @@ def work(context: Context, arm: str) -> Work:
     profile, paths = context.profile, context.paths
     if not arm_module(profile.arm(arm)).Arm.trains:
         return Work(TrainResult(trained=False), [])
-    check_batches(profile)
     say_overruled("training.threads", profile.training.threads)
     home = paths.folder(arm)
     with _workshop(home) as folder:
@@ -72,22 +73,6 @@ def work(context: Context, arm: str) -> Work:
         result = launch(spec, profile.training.ranks, f"train {arm}")
         files = _publish(Exchange(folder).weights, paths.weights(arm))
     return Work(result, files, scratch=[*home.glob("checkpoints-*"), home / FAILED_LOG])
-
-
-def check_batches(profile: Profile) -> None:
-    """Refuse a number of pairs that several ranks cannot share: accelerate would train on some pairs twice.
-
-    Raises:
-        ProfileError: `train_pairs` is not a multiple of ranks * pairs_per_device, with more than one rank.
-    """
-    training, pairs = profile.training, profile.data.train_pairs
-    together = training.ranks * training.pairs_per_device
-    if training.ranks > 1 and (pairs == 0 or pairs * training.epochs % together):
-        raise ProfileError(
-            f"{training.ranks} ranks of {training.pairs_per_device} pairs cannot share the pairs evenly",
-            value=f"data.train_pairs = {pairs}, epochs = {training.epochs}",
-            remedy=f"set data.train_pairs to a multiple of {together}",
-        )
 
 
 def _spec(context: Context, arm: str, folder: Path) -> TrainSpec:

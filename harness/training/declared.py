@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.core.errors import ProfileError, TrainingError
 from harness.profiles.profile import Profile
-from harness.profiles.sections import TrainingSection
+from harness.profiles.training_section import TrainingSection
 from harness.training.schedule import check_rates, declared_rates, step_count
 from harness.training.trainer import SimpoTrainer
 
@@ -37,8 +37,8 @@ def check_declared(trainer: SimpoTrainer, profile: Profile) -> None:
         TrainingError: they differ.
     """
     section = profile.training
-    steps = step_count(len(trainer.train_dataset), section.pairs_per_step)
-    for index, group in enumerate(trainer.arm.parameter_groups(trainer.model.language_model)):
+    steps = step_count(len(trainer.train_dataset.order), section.pairs_per_step)
+    for index, group in enumerate(trainer.groups()):
         check_rates(
             [step.rates[index] for step in trainer.steps], _declared(section, float(group["lr"]), steps)
         )

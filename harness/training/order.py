@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
-
-from harness.core.errors import ProfileError
-
-if TYPE_CHECKING:
-    from harness.profiles.sections import TrainingSection
 
 
 def batch_order(
@@ -35,23 +29,6 @@ def batch_order(
             drawn[start : start + window] = _by_length(part, lengths, batch, generator)
         order += drawn
     return order
-
-
-def check_even(pairs: int, training: TrainingSection) -> None:
-    """Refuse what is left of the pairs if several ranks cannot share it: some would be trained on twice.
-
-    Raises:
-        ProfileError: the pairs of all epochs are no multiple of ranks * pairs_per_device.
-    """
-    together = training.ranks * training.pairs_per_device
-    if training.ranks > 1 and pairs * training.epochs % together:
-        raise ProfileError(
-            f"{training.ranks} ranks of {training.pairs_per_device} pairs cannot share evenly the pairs that "
-            "can be used",
-            value=f"{pairs} pairs, {training.epochs} epochs",
-            remedy=f"set data.train_pairs so that a multiple of {together} is used; rows that are left out "
-            "(`left_out` in prepare.json) do not count",
-        )
 
 
 def _by_length(

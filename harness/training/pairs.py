@@ -82,11 +82,12 @@ class PairBatch(NamedTuple):
         return PairBatch(*(tensor.to(device) for tensor in self))
 
 
-def read_pairs(path: Path, limit: int) -> list[Pair]:
+def read_pairs(path: Path, limit: int, system_turn: str = "template") -> list[Pair]:
     """Read and validate JSON lines with `prompt`, `chosen` and `rejected` as lists of messages.
 
     Args:
         limit: how many pairs are read, from the front; 0 means all.
+        system_turn: `merge` puts a system turn into the first user turn, see `merged`.
 
     Raises:
         MissingInputError: the file is not there.
@@ -96,7 +97,13 @@ def read_pairs(path: Path, limit: int) -> list[Pair]:
         "each line needs `prompt`, `chosen` and `rejected` as lists of messages (docs/data-root.md): correct "
         "or remove it; if there is no file, run `prepare` first"
     )
-    found = rows(path, _pair, what="the preference pairs", remedy=remedy, refusal=DataError)
+    found = rows(
+        path,
+        _pair if system_turn == "template" else _merged_pair,
+        what="the preference pairs",
+        remedy=remedy,
+        refusal=DataError,
+    )
     pairs = list(islice(found, limit or None))
     if len(pairs) < max(limit, 1):
         raise DataError(
@@ -115,6 +122,31 @@ def _pair(row: Any) -> Pair:
         if getattr(pair, name)[0].role != "assistant":
             raise ValueError(f"{name} is not an assistant's turn")
     return pair
+
+
+def _merged_pair(row: Any) -> Pair:
+    pair = _pair(row)
+    return pair.model_copy(update={"prompt": merged(pair.prompt)})
+
+
+def merged(turns: Sequence[Message]) -> list[Message]:
+    """The conversation with its system turn at the head of the first user turn, an empty line between them.
+
+    As in the Mistral template of SimPO's official code (`scripts/run_simpo.py`); Gemma's own template refuses
+    a system turn.
+
+    Raises:
+        ValueError: a system turn that is not the first turn, or no user's turn after it.
+    """
+    roles = [turn.role for turn in turns]
+    if "system" not in roles:
+        return list(turns)
+    if "system" in roles[1:] or roles[1:2] != ["user"]:
+        raise ValueError("a system turn can be merged only if it is the first turn and a user's turn follows")
+    text = (
+        f"{turns[0].content.strip()}\n\n{turns[1].content}" if turns[0].content.strip() else turns[1].content
+    )
+    return [Message(role="user", content=text), *turns[2:]]
 
 
 def render_pair(pair: Pair, tokenizer: PreTrainedTokenizerBase) -> tuple[str, str, str]:
@@ -149,7 +181,8 @@ def _render(messages: Sequence[Message], tokenizer: PreTrainedTokenizerBase) -> 
         raise DataError(
             f"the chat template refuses the conversation ({error})",
             value=[turn["role"] for turn in turns],
-            remedy="remove that row, or use roles that the template knows",
+            remedy="remove that row, or use roles that the template knows; data.system_turn = 'merge' puts a "
+            "system turn into the first user turn",
         ) from error
     return str(text)
 

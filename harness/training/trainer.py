@@ -12,7 +12,6 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback
 from trl.experimental.cpo import CPOConfig, CPOTrainer
 
@@ -20,15 +19,16 @@ from harness.core.errors import TrainingError
 from harness.models.base_model import pad_id
 from harness.training.activation_cache import ActivationCache, replayed
 from harness.training.checkpoint import Step, last_checkpoint, write_record
+from harness.training.dataset import Rows, pairs_of_step, real
 from harness.training.loss import response_logprobs
-from harness.training.optimizer import log_scheduler, optimizer_class
+from harness.training.optimizer import Groups, declared_groups, log_scheduler, make_optimizer
 from harness.training.pairs import PairBatch, PairTokens, collate
 from harness.training.schedule import begun, step_count, warmup_count
 from harness.training.shared_prompt import SharedBatch, collate_shared, shared_logprobs
 
 if TYPE_CHECKING:
     from harness.arm import Arm
-    from harness.profiles.sections import TrainingSection
+    from harness.profiles.training_section import TrainingSection
 
 
 class ResponseModel(nn.Module):
@@ -59,28 +59,6 @@ class ResponseModel(nn.Module):
         if "position_ids_BxT" in batch:
             return shared_logprobs(self.language_model, SharedBatch(**batch))
         return response_logprobs(self.language_model, PairBatch(**batch))
-
-
-class Rows(Dataset[tuple[int, PairTokens]]):
-    """Tokenised pairs in the order in which they are trained on; each row is (index, pair).
-
-    Args:
-        rows: of one pass in the data's order.
-        order: their indices in the order of training.
-    """
-
-    def __init__(self, rows: Sequence[PairTokens], order: Sequence[int]) -> None:
-        self.rows, self.order = rows, order
-
-    def __len__(self) -> int:
-        return len(self.order)
-
-    def __getitem__(self, index: int) -> tuple[int, PairTokens]:
-        return self.order[index], self.rows[self.order[index]]
-
-    def map(self, *_args: object, **_kwargs: object) -> Rows:
-        """trl prepares its datasets by mapping functions over them; these rows are ready."""
-        return self
 
 
 def trainer_arguments(
@@ -143,6 +121,8 @@ class SimpoTrainer(CPOTrainer):  # type: ignore[misc]
         wall_s_before: seconds that the steps before the checkpoint took.
     """
 
+    loss_is_scaled_for_ga = True  # by `_share`, so that every pair of a step weighs the same
+
     def __init__(
         self,
         model: ResponseModel,
@@ -168,32 +148,31 @@ class SimpoTrainer(CPOTrainer):  # type: ignore[misc]
             model=model,
             args=args,
             data_collator=self._collate,
-            train_dataset=Rows(rows, order),
+            train_dataset=Rows(rows, order, together=section.pairs_per_device * section.ranks),
             processing_class=tokenizer,
         )
         self.remove_callback(PrinterCallback)
 
-    def _collate(self, items: Sequence[tuple[int, PairTokens]]) -> dict[str, Tensor]:
-        """The fields of a `PairBatch` or a `SharedBatch`; with a cache the residual stream too."""
-        indices, rows = [index for index, _ in items], [row for _, row in items]
+    def _collate(self, items: Sequence[tuple[int, PairTokens]]) -> dict[str, Any]:
+        """The fields of a `PairBatch` or a `SharedBatch`, with a cache the residual stream, and `pairs`: how
+        many of them are trained on."""
+        (indices, rows), pairs = real(items)
         if not self.section.share_prompt:
-            return collate(rows, self._filler)._asdict()
+            return collate(rows, self._filler)._asdict() | {"pairs": pairs}
         batch = collate_shared(rows, self._filler)
         cached = {} if self._cache is None else {"residual_BxTxD": self._cache.residual(batch, indices)}
-        return batch._asdict() | cached
+        return batch._asdict() | cached | {"pairs": pairs}
 
     def create_optimizer(self, model: nn.Module | None = None) -> Any:  # noqa: ARG002 - as in transformers
-        """AdamW over the arm's parameter groups."""
-        section = self.section
+        """The profile's optimiser over the arm's parameter groups."""
         if self.optimizer is None:
-            groups = self.arm.parameter_groups(self.model.language_model)
-            self.optimizer: Any = optimizer_class(section)(
-                groups,
-                betas=(section.adam_beta1, section.adam_beta2),
-                eps=section.adam_epsilon,
-                weight_decay=section.weight_decay,
-            )
+            self.optimizer: Any = make_optimizer(self.section, self.groups())
         return self.optimizer
+
+    def groups(self) -> Groups:
+        """The parameter groups of the optimiser, with the declared rates."""
+        language_model = self.model.language_model
+        return declared_groups(self.section, self.arm.parameter_groups(language_model), language_model)
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         """The profile's schedule: transformers' own; DeepSpeed's class for a logarithmic warm-up."""
@@ -217,11 +196,12 @@ class SimpoTrainer(CPOTrainer):  # type: ignore[misc]
         batch: dict[str, Tensor],
         train_eval: str = "train",  # noqa: ARG002 - as in trl
     ) -> tuple[Tensor, dict[str, float]]:
-        """trl's SimPO loss plus the arm's penalty.
+        """trl's SimPO loss plus the arm's penalty, as a share of the step's.
 
         Raises:
             TrainingError: the loss is not finite.
         """
+        pairs = int(batch.pop("pairs"))
         losses_B, _, _ = self.cpo_loss(*self.concatenated_forward(model, batch))
         progress = begun(self.state.global_step, self.state.max_steps)
         penalty = self.arm.penalty(batch["attention_mask_BxT"], batch["response_mask_BxT"], progress)
@@ -229,11 +209,19 @@ class SimpoTrainer(CPOTrainer):  # type: ignore[misc]
         loss = losses_B.mean() + added
         if not torch.isfinite(loss):
             raise _not_finite("loss", self.state.global_step + 1)
-        pairs = len(losses_B)
+        if not pairs:
+            return loss * 0, {}
         plain = float(losses_B.detach().sum())
         tokens = int(batch["attention_mask_BxT"].sum())
         self._sums += torch.tensor([plain, plain + pairs * float(added.detach()), pairs, tokens])
-        return loss, {}
+        return loss / self._parts(pairs), {}
+
+    def _parts(self, pairs: int) -> float:
+        """What a mean over a forward pass' pairs is divided by: the accumulation, in a full step. The engine
+        adds up the forward passes of a rank and takes the mean over the ranks."""
+        dataset: Rows = self.train_dataset
+        in_step = pairs_of_step(len(dataset.order), self.section.pairs_per_step, self.state.global_step)
+        return in_step / (pairs * int(self.accelerator.num_processes))
 
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
         """One micro-batch; notes the rates that stand in the optimiser before it can step."""

@@ -72,7 +72,7 @@ def _examined(
     path: Path, limit: int, tokenizer: PreTrainedTokenizerBase, data: DataSection
 ) -> list[Examined]:
     rows = []
-    for line, pair in enumerate(read_pairs(path, limit), 1):
+    for line, pair in enumerate(read_pairs(path, limit, data.system_turn), 1):
         empty = not all(answer[0].content.strip() for answer in (pair.chosen, pair.rejected))
         cut = None if empty else cut_pair(pair, tokenizer, data.max_length, data.max_prompt_length, line)
         rows.append(Examined(line, pair, cut, EMPTY if cut is None else _reason(cut)))

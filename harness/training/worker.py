@@ -33,7 +33,7 @@ from harness.training.activation_cache import MADE, ActivationCache, cache_key, 
 from harness.training.checkpoint import alone, without_code
 from harness.training.declared import check_declared, clipping_of, refuse_no_rate
 from harness.training.exchange import Exchange, TrainSpec
-from harness.training.order import batch_order, check_even
+from harness.training.order import batch_order
 from harness.training.pairs import PairTokens, collate
 from harness.training.start import first_facts
 from harness.training.trainer import ResponseModel, SimpoTrainer, trainer_arguments
@@ -103,7 +103,7 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
     device = pick_device()
     check_differentiable(profile.model.attention, device)
     model = load_model(Path(spec.model_dir), profile.model, device)
-    tokenizer = load_tokenizer(Path(spec.model_dir))
+    tokenizer = load_tokenizer(Path(spec.model_dir), profile.model)
     rows = training_rows(spec, profile, tokenizer)
     refuse_no_rate(profile.training, len(rows.order))
     arm = _arm(spec, profile)
@@ -173,7 +173,6 @@ def training_rows(spec: TrainSpec, profile: Profile, tokenizer: PreTrainedTokeni
         window=training.length_window,
         batch=training.pairs_per_device * training.ranks,
     )
-    check_even(len(tokens), training)
     return Rows(tokens, truncation, order)
 
 
@@ -286,6 +285,7 @@ def _facts(trainer: SimpoTrainer, rows: Rows, spec: TrainSpec, device: torch.dev
         "engine_optimizer": type(engine.optimizer).__name__ if engine is not None else None,
         "attention": trainer.model.language_model.config._attn_implementation,
         "activation_cache": trainer.model.cached_layer is not None,
+        "system_turn": spec.parsed().data.system_turn,
         "share_prompt": trainer.section.share_prompt,
         "length_window": trainer.section.length_window,
         "grad_norm_trace": [step.grad_norm for step in trainer.steps],

@@ -18,6 +18,7 @@ from subject import Sizes
 from variants import VARIANTS, Step
 
 from harness.cost import measure
+from harness.cost.bench import REPEAT
 from harness.profiles.profile import load_profile, parse_profile
 
 pytestmark = pytest.mark.bench
@@ -45,9 +46,11 @@ def _all_cores() -> Any:
 
 @pytest.mark.parametrize("sizes", CASES, ids=label)
 def test_step(benchmark: Any, sizes: Sizes) -> None:
-    """Every round runs all three, one after the other, so that load on the machine meets all alike."""
+    """Every round runs all three, one after the other, so that load on the machine meets all alike; the
+    transcription twice, so that a ratio of two equal paths is known."""
     steps = {variant: Step(variant, sizes) for variant in VARIANTS}
-    seconds: dict[str, list[float]] = {variant: [] for variant in VARIANTS if variant != "lean"}
+    steps[REPEAT] = steps["transcription"]
+    seconds: dict[str, list[float]] = {variant: [] for variant in steps if variant != "lean"}
 
     def others() -> None:
         for variant, taken in seconds.items():

@@ -90,6 +90,22 @@ def test_two_ranks_of_one_pair_equal_one_rank_of_two(tmp_path: Path) -> None:
     close(two_weights, one_weights, atol=1e-5)
 
 
+def test_ranks_share_pairs_that_do_not_come_out_even(tmp_path: Path) -> None:
+    """5 pairs, 4 a step: the second step's one pair goes to rank 0, and rank 1 adds nothing."""
+    some = {"data__train_pairs": 5, "epochs": 1, "warmup_ratio": 0.0}
+    alone, alone_weights = plain(tmp_path / "plain", toys.profile(pairs_per_device=4, accumulation=1, **some))
+    two, weights, _ = launched(
+        tmp_path / "two", toys.profile(pairs_per_device=2, accumulation=1, ranks=2, **some)
+    )
+    assert two.steps == alone.steps == 2
+    assert two.loss_trace == pytest.approx(alone.loss_trace, abs=1e-5)
+    assert two.facts["grad_norm_trace"] == pytest.approx(alone.facts["grad_norm_trace"], rel=1e-4)
+    assert two.usage is not None
+    assert alone.usage is not None
+    assert two.usage.tokens == alone.usage.tokens
+    close(weights, alone_weights, atol=1e-5)
+
+
 @pytest.mark.parametrize("offload", [False, True], ids=["on the device", "offloaded"])
 def test_float32_masters_move_at_the_papers_rate(tmp_path: Path, offload: bool) -> None:
     """At 2e-7 nine in ten master entries move, while bfloat16 weights alone stay where they are."""
@@ -109,6 +125,31 @@ def test_float32_masters_move_at_the_papers_rate(tmp_path: Path, offload: bool) 
     with pytest.raises(TrainingError, match=r"90\.00% wanted") as caught:
         plain(tmp_path / "plain", alone)
     assert "float32 master weights" in caught.value.remedy
+
+
+MUON = {"optimizer": "muon", "zero_stage": 2, "max_grad_norm": 0.0, "epochs": 4}
+
+
+def test_muon_under_zero_2_equals_plain_training(tmp_path: Path) -> None:
+    """gemma-2-2b-later: ZeRO hands the optimiser flat pieces, and Muon needs matrices."""
+    zero, weights, _ = launched(tmp_path / "zero", toys.profile(**MUON))
+    alone, alone_weights = plain(tmp_path / "plain", toys.profile(**MUON))
+    assert zero.facts["engine"]["zero_optimization"]["stage"] == 2
+    assert zero.loss_trace == pytest.approx(alone.loss_trace, abs=1e-2)
+    assert zero.loss_trace[-1] < zero.loss_trace[0] - 0.1
+    assert zero.learning_rate_trace == pytest.approx(alone.learning_rate_trace, rel=1e-6)
+    close(weights, alone_weights, atol=2e-4)  # the update's steps are in bfloat16; the rate is 1e-3
+    adam, adam_weights = plain(tmp_path / "adam", toys.profile(**{**MUON, "optimizer": "adamw"}))
+    apart = [float((weights[name] - adam_weights[name]).abs().max()) for name in weights]
+    assert max(apart) > 1e-3, "another optimiser goes elsewhere"
+    assert adam.steps == zero.steps
+
+
+def test_muon_over_two_ranks_equals_one(tmp_path: Path) -> None:
+    one, weights, _ = launched(tmp_path / "one", toys.profile(**MUON))
+    two, two_weights, _ = launched(tmp_path / "two", toys.profile(pairs_per_device=1, ranks=2, **MUON))
+    assert two.loss_trace == pytest.approx(one.loss_trace, abs=1e-2)
+    close(two_weights, weights, atol=2e-4)
 
 
 def test_the_authors_committed_settings_run_as_declared(tmp_path: Path) -> None:

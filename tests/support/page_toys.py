@@ -8,6 +8,7 @@ from harness.core.artefact import Artefact, write_artefact
 from harness.core.results import Interval, Record
 from harness.findings.activity import (
     CONTEXTS,
+    DENOMINATORS,
     CensusResult,
     Composition,
     CompositionResult,
@@ -74,10 +75,11 @@ def findings() -> dict[str, Record]:
         ),
         "table2": CompositionResult(
             rows=tuple(
-                Composition(category=c, context=t, way=w, sae=ONE, steering=ONE, change=ONE)
-                for c in ("alignment", "style") for t in CONTEXTS for w in ("examples", "positions")
+                Composition(category=c, context=t, way=w, denominator=d, sae=ONE, steering=ONE, change=ONE)
+                for c in ("alignment", "style") for t in CONTEXTS for d in DENOMINATORS
+                for w in ("examples", "positions")
             ),
-            examples=10, resamples=100, seed=1,
+            examples=10, resamples=100, seed=1, classified=900, d_sae=1024,
         ),
         "table3": RankingResult(by="usage", rows=(row,), positions=20, never=3),
         "table4": RankingResult(by="value", rows=(row, row), positions=20, never=3),

@@ -51,7 +51,7 @@ def trial(reward: str, seed: int, contrast: float) -> Trial:
     score = Score(value=0.8, stderr=0.01, n=300)
     return Trial(
         reward=reward, seed=seed, loss=score, base_loss=5.0, accuracy=score, base_accuracy=0.6, mean_l0=40.0,
-        composition=tuple(row for row in found.rows if row.way == "examples"),
+        composition=found.judged(),
         harm={"style": interval(0.3, 0.1), "alignment": interval(0.1)},
         random_harm={"style": interval(0.0), "alignment": interval(0.0)},
         masked={"style": 60, "alignment": 32},

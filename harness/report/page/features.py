@@ -13,22 +13,24 @@ from harness.findings.activity import (
     RankingResult,
     UsageResult,
 )
-from harness.paper.printed import Printed, PrintedFeature
+from harness.paper.printed import Printed, PrintedFeature, PrintedShare
 from harness.report.page.blocks import NOT_PRINTED, interval, plain_error
 
 
 def composition(result: CompositionResult, href: str, printed: Printed) -> Sheet:
-    """Table 2: our values computed in both ways, and the paper's."""
-    other = {
-        (row.category, row.context): (i, row) for i, row in enumerate(result.rows) if row.way == "positions"
-    }
+    """Table 2: our values computed in both ways and by both denominators, and the paper's."""
+    other = {_place(row): (i, row) for i, row in enumerate(result.rows) if row.way == "positions"}
+    places = {_place(row) for row in result.rows}
     rows = []
     for i, row in enumerate(result.rows):
         if row.way == "examples":
-            rows.append(_share_row(i, row, other.get((row.category, row.context)), printed))
+            as_the_authors = row.denominator == "classified" or (*_place(row)[:2], "classified") not in places
+            paper = printed.share(row.category, row.context) if as_the_authors else None
+            rows.append(_share_row(i, row, other.get(_place(row)), paper))
     headings = (
         "Features",
         "Context",
+        "Share of the active features that are",
         "SAE (%) [95 % CI]",
         "Steering (%) [95 % CI]",
         "Relative change (%) [95 % CI]",
@@ -38,6 +40,7 @@ def composition(result: CompositionResult, href: str, printed: Printed) -> Sheet
         "Paper: change (%)",
     )
     notes = (
+        _denominators(result),
         f"Share of the category among the active features of a position (abs(value) > 1e-6), mean over "
         f"positions without padding; 95 % interval of a bootstrap over {result.examples} examples "
         f"({result.resamples:,} resamples, seed {result.seed}).",
@@ -48,11 +51,28 @@ def composition(result: CompositionResult, href: str, printed: Printed) -> Sheet
     return Sheet("table2", "Table 2. Composition of the active features", headings, tuple(rows), notes, href)
 
 
-def _share_row(i: int, row: Composition, other: tuple[int, Composition] | None, printed: Printed) -> Row:
-    at, paper = f"/result/rows/{i}", printed.share(row.category, row.context)
+def _place(row: Composition) -> tuple[str, str, str]:
+    return row.category, row.context, row.denominator
+
+
+def _denominators(result: CompositionResult) -> str:
+    if result.classified is None:
+        return "The denominator is all active features; the authors count the classified ones only."
+    return (
+        "`classified`: of the active features only those with a label (`other` is one), "
+        f"{result.classified:,} of {result.d_sae:,} features, as in the authors' code. The paper's values "
+        "stand beside these. Claims are judged by `any`, all active features."
+    )
+
+
+def _share_row(
+    i: int, row: Composition, other: tuple[int, Composition] | None, paper: PrintedShare | None
+) -> Row:
+    at = f"/result/rows/{i}"
     cells: list[Cell | str] = [
         row.category,
         CONTEXTS[row.context],
+        "any" if row.denominator == "active" else "classified",
         interval(row.sae, f"{at}/sae"),
         interval(row.steering, f"{at}/steering"),
         interval(row.change, f"{at}/change", "+"),

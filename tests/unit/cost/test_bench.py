@@ -12,13 +12,20 @@ from harness.core.errors import DamagedFileError, MissingInputError, RegressionE
 from harness.core.markdown_table import markdown
 from harness.cost import bench
 from harness.cost.bench_figure import figure, points
+from harness.cost.ratios import Runs
 
 
 def measured(
-    path: Path, *, lean_s: float = 2.0, lean_mib: float = 100.0, steered: tuple[float, ...] = (2.1, 4.4, 3.15)
+    path: Path,
+    *,
+    lean_s: float = 2.0,
+    lean_mib: float = 100.0,
+    steered: tuple[float, ...] = (2.1, 4.4, 3.15),
+    again_s: float = 6.0,
 ) -> Path:
     """The transcription takes 6 s and 400 MiB, the cached path 1.5 s and 80 MiB; three rounds each.
-    The base is evaluated in 2, 4 and 3 s."""
+    A second
+    transcription takes `again_s` in the first of them. The base is evaluated in 2, 4 and 3 s."""
     seconds = {"transcription": 6.0, "lean": lean_s, "cached": 1.5}
     above = {"transcription": 400.0, "lean": lean_mib, "cached": 80.0}
     rows: list[dict[str, Any]] = []
@@ -30,6 +37,7 @@ def measured(
             "peak": {variant: {"above_mib": mib} for variant, mib in above.items()},
         }
         info["seconds"]["transcription"] = [6.0, 6.0 * 1.5, 6.0 * 3]
+        info["seconds"][bench.REPEAT] = [again_s, again_s * 1.5, again_s * 3]
         rows.append({"extra_info": info})
     rows.append({"extra_info": {"ranks": 2, "tokens_per_s": 500.0}})
     seconds_of = {"base": [2.0, 4.0, 3.0], "steered": list(steered)}
@@ -46,11 +54,11 @@ def test_ratios_by_hand(tmp_path: Path) -> None:
     assert lean.memory == 0.25
     assert (lean.tokens_per_s, lean.plain_tokens_per_s) == (600.0, 200.0)
     assert found.ranks == {"2": 500.0}
-    assert "3.00x" in markdown(bench.sheet(found))
+    assert "3.00x" in markdown(bench.sheet(Runs(runs=(found,))))
     (one,) = found.evaluations
     ratios = (one.low, one.ratio, one.high, one.base_s, one.steered_s)
     assert ratios == pytest.approx((1.05, 1.05, 1.1, 2.0, 2.1))
-    assert "1.050 of the base's seconds [1.050, 1.100]" in markdown(bench.sheet(found))
+    assert "1.050 of the base's seconds [1.050, 1.100]" in markdown(bench.sheet(Runs(runs=(found,))))
 
 
 @pytest.mark.parametrize(
@@ -66,8 +74,9 @@ def test_below_a_floor_is_a_regression(tmp_path: Path, changes: dict[str, float]
         bench.run(update=False, measured=measured(tmp_path / "m.json", **changes), results=tmp_path)
 
 
-def test_worse_than_committed_is_a_regression_and_better_is_not(tmp_path: Path) -> None:
-    bench.run(update=True, measured=measured(tmp_path / "m.json"), results=tmp_path)
+def test_a_committed_run_is_no_bound(tmp_path: Path) -> None:
+    """On an idle machine of the very same class the same code gave 2.65 where 3.37 was committed."""
+    bench.run(update=True, measured=measured(tmp_path / "m.json", lean_s=1.0), results=tmp_path)
     written = bench.committed_path(bench.read_measured(tmp_path / "m.json"), tmp_path)
     assert {path.name for path in written.parent.iterdir()} == {
         "bench.json",
@@ -75,24 +84,50 @@ def test_worse_than_committed_is_a_regression_and_better_is_not(tmp_path: Path) 
         "cost_curve.svg",
         "cost_curve.png",
     }
-    bench.run(update=False, measured=measured(tmp_path / "n.json", lean_s=1.0), results=tmp_path)
-    with pytest.raises(RegressionError, match=r"speed ratio 2\.14, committed 3\.00"):
-        bench.run(update=False, measured=measured(tmp_path / "n.json", lean_s=2.8), results=tmp_path)
-    with pytest.raises(RegressionError, match=r"memory ratio 0\.35, committed 0\.25"):
-        bench.run(update=False, measured=measured(tmp_path / "n.json", lean_mib=140.0), results=tmp_path)
+    bench.run(update=False, measured=measured(tmp_path / "n.json", lean_s=2.8), results=tmp_path)
 
 
-def test_a_slower_evaluation_is_a_regression_and_a_missing_one_too(tmp_path: Path) -> None:
-    old = bench.read_measured(measured(tmp_path / "m.json", steered=(1.4, 2.8, 2.1)))
-    new = bench.read_measured(measured(tmp_path / "n.json"))
-    assert bench.faults(new, old) == [
-        f"{bench.EVALUATION}, evaluation: ratio 1.050, committed 0.700",
-    ]
-    none = new.model_copy(update={"evaluations": ()})
-    assert bench.faults(none, old) == [
-        f"{bench.EVALUATION}, evaluation: committed, and not measured here",
-        f"{bench.EVALUATION}, evaluation: was not measured",
-    ]
+def test_accepted_runs_add_up_to_what_every_run_showed(tmp_path: Path) -> None:
+    """6 s / 2 s and 6 s / 2.5 s: at least 2.4 times; 100 and 120 MiB of 400: at most 0.3."""
+    bench.run(update=True, measured=measured(tmp_path / "m.json"), results=tmp_path)
+    slow = measured(tmp_path / "n.json", lean_s=2.5, lean_mib=120.0, steered=(2.0, 4.0, 3.0))
+    bench.run(update=True, measured=slow, results=tmp_path)
+    path = bench.committed_path(bench.read_measured(slow), tmp_path)
+    runs = bench.read_committed(path)
+    worst = runs.worst().ratio(bench.MAIN, "lean")
+    assert worst is not None
+    assert [len(runs.runs), worst.speed, worst.speed_low, worst.speed_high, worst.memory] == [
+        2, pytest.approx(2.4), pytest.approx(2.4), 4.5, 0.3
+    ]  # fmt: skip
+    assert runs.worst().evaluations[0].ratio == 1.05
+    table = path.with_suffix(".md").read_text(encoding="utf-8")
+    assert "2.40x" in table
+    assert "2 runs" in table
+
+
+def test_a_file_of_one_run_is_read(tmp_path: Path) -> None:
+    one = bench.read_measured(measured(tmp_path / "m.json"))
+    (tmp_path / "old.json").write_text(one.model_dump_json(), encoding="utf-8")
+    assert bench.read_committed(tmp_path / "old.json") == Runs(runs=(one,))
+
+
+def test_a_path_that_is_no_faster_than_the_reference_against_itself(tmp_path: Path) -> None:
+    """6 s / 5 s is 1.2, and so is the reference's own second run: nothing is gained anywhere."""
+    found = bench.read_measured(measured(tmp_path / "m.json", lean_s=5.0, again_s=5.0))
+    said = bench.baseline_faults(found)
+    assert len(said) == 3
+    assert "lean: 1.20 times the tokens/s, and the reference against itself 1.20" in said[0]
+
+
+def test_a_machine_whose_reference_differs_from_itself_judges_nothing(tmp_path: Path) -> None:
+    found = bench.read_measured(measured(tmp_path / "m.json", again_s=4.0))
+    assert len(bench.baseline_faults(found)) == 6
+    assert "the reference against itself is 1.50" in bench.baseline_faults(found)[0]
+
+
+def test_an_evaluation_that_was_not_measured_is_said(tmp_path: Path) -> None:
+    none = bench.read_measured(measured(tmp_path / "n.json")).model_copy(update={"evaluations": ()})
+    assert bench.faults(none) == [f"{bench.EVALUATION}, evaluation: was not measured"]
 
 
 def test_the_figure_is_the_same_twice(tmp_path: Path) -> None:
@@ -132,8 +167,8 @@ def test_a_broken_file_is_refused(tmp_path: Path) -> None:
 
 def test_regress_watches_the_ratios(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "MEASURED", tmp_path / "m.json")
-    assert bench.watch(tmp_path) == []
-    bench.run(update=True, measured=measured(tmp_path / "m.json"), results=tmp_path)
-    assert bench.watch(tmp_path) == []
-    measured(tmp_path / "m.json", lean_s=2.8)
-    assert len(bench.watch(tmp_path)) == 3
+    assert bench.watch() == []
+    measured(tmp_path / "m.json")
+    assert bench.watch() == []
+    measured(tmp_path / "m.json", lean_s=3.5)
+    assert len(bench.watch()) == 1

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sysconfig
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
@@ -15,6 +16,7 @@ import pip
 import pytest
 
 from harness.core.errors import DamagedFileError, UnavailableError
+from harness.core.paths import ROOT
 from harness.core.provenance import unverified_files
 from harness.environment import shared
 from harness.environment.lock import Locked, Release, normalised
@@ -199,3 +201,22 @@ def test_an_environment_that_was_refused_is_not_marked_as_usable(
 
 def test_nothing_is_known_of_an_environment_that_was_made_otherwise(tmp_path: Path) -> None:
     assert unverified_files(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("version", "fits"), [((3, 10), False), ((3, 11), True), ((3, 14), True), ((3, 15), False)]
+)
+def test_the_versions_of_python_are_those_of_the_project(
+    version: tuple[int, int], fits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gate of the sessions and pip's, `requires-python`, let in the same versions."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["requires-python"] == ">=3.11,<3.15"
+    monkeypatch.setattr(shared.sys, "version_info", (*version, 0, "final", 0))
+    monkeypatch.setattr(shared, "STAMP", ROOT / "pyproject.toml")
+    monkeypatch.setattr(shared, "fingerprint", lambda: shared.STAMP.read_text())
+    if fits:
+        shared.ensure()
+    else:
+        with pytest.raises(SystemExit, match=r"under Python 3\.11 to 3\.14.*pipx run.*uvx"):
+            shared.ensure()

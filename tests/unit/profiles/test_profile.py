@@ -15,7 +15,8 @@ from pydantic import BaseModel
 
 from harness.core.errors import HarnessError, ProfileError
 from harness.profiles.profile import Profile, load_profile, parse_profile
-from harness.profiles.sections import PluggedSection, Section
+from harness.profiles.section import Section
+from harness.profiles.sections import PluggedSection
 from harness.profiles.toml_file import PROFILES, profile_names
 
 MINIATURE = tomllib.loads((PROFILES / "miniature.toml").read_text())
@@ -256,6 +257,21 @@ def test_the_later_versions_run_of_the_9b() -> None:
     assert (found.data.max_prompt_length, found.data.max_length) == (1600, 1600 + 1400)
     options = found.arms["fsrl"].options
     assert (options["learning_rate"], options["penalty_coefficient"]) == (6e-5, 1e-2)
+
+
+def test_the_later_versions_run_of_the_2b() -> None:
+    found, paper = load_profile("gemma-2-2b-later"), load_profile("gemma-2-2b")
+    assert (found.sae.layer, found.sae.sae_id) == (12, "layer_12/width_65k/average_l0_72")
+    assert found.training.model_dump() == paper.training.model_dump() | {
+        "epochs": 10,
+        "optimizer": "muon",
+        "max_grad_norm": 0.0,
+        "zero_stage": 2,
+    }
+    options = found.arms["fsrl"].options
+    assert (options["learning_rate"], options["penalty_coefficient"]) == (5e-5, 0.1)
+    assert (options["activation"], options["soft_threshold"]) == ("soft_threshold", 1e-6)
+    assert "optimizer" not in paper.training.model_dump(), "digests of other profiles stay"
 
 
 @pytest.mark.parametrize("wrong", [{"schedule": "cosine"}, {"warmup_ratio": 0.0}])

@@ -12,7 +12,7 @@ from harness.core.errors import MissingInputError, StaleError
 from harness.profiles.profile import Profile
 from harness.stages import inputs
 from harness.stages.inputs import Context, read_once
-from harness.stages.stage import load_stage, refuse_stale, run_stage
+from harness.stages.stage import load_stage, refuse_stale, run_stage, up_to_date
 
 
 @pytest.fixture
@@ -62,6 +62,22 @@ def test_a_result_whose_inputs_have_changed_is_refused(run: Run) -> None:
     ) as failure:
         refuse_stale("evaluate", other, run.paths)
     assert "train --profile miniature --arm full-simpo" in failure.value.remedy
+
+
+@pytest.mark.parametrize("stage", ["train", "evaluate"])
+def test_another_machine_makes_numbers_anew_and_reads_old_ones(
+    run: Run, stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another torch, or another instruction set, rounds otherwise; a report only reads."""
+    context = Context(run.profile, run.paths)
+    before = load_stage(stage).needs(context, "fsrl")
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "default")
+    after = load_stage(stage).needs(context, "fsrl")
+    assert after == before | {"machine: ATEN_CPU_CAPABILITY": "default"}
+    with pytest.raises(StaleError, match="machine: ATEN_CPU_CAPABILITY"):
+        up_to_date(stage, context, "fsrl")
+    assert up_to_date(stage, context, "fsrl", anywhere=True)
+    refuse_stale("report", run.profile, run.paths)
 
 
 def test_an_artefact_that_was_written_again_is_read_again(run: Run) -> None:

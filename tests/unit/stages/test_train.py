@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import training_toys as toys
 
-from harness.core.errors import MissingInputError, ProfileError, TrainingError
+from harness.core.errors import MissingInputError, TrainingError
 from harness.core.paths import RunPaths
 from harness.core.results import TrainResult
 from harness.profiles.profile import Profile
@@ -125,12 +125,3 @@ def test_a_failure_keeps_the_old_weights_and_leaves_nothing_half_written(
     left = {path.name for path in paths.folder("full-simpo").iterdir()}
     assert left == ({"weights", "train.log"} if isinstance(failure, TrainingError) else {"weights"})
     assert (old / "old.safetensors").read_text() == "old"
-
-
-def test_ranks_must_share_the_pairs_evenly() -> None:
-    train.check_batches(toys.profile(ranks=2, pairs_per_device=1))
-    train.check_batches(toys.profile(data__train_pairs=7))
-    with pytest.raises(ProfileError, match="share the pairs evenly"):
-        train.check_batches(toys.profile(ranks=2, data__train_pairs=7))
-    with pytest.raises(ProfileError, match="train_pairs = 0"):
-        train.check_batches(toys.profile(ranks=2, data__train_pairs=0))

@@ -151,3 +151,47 @@ def test_real_rows_can_be_read(real_data_root: Path) -> None:
     pairs = read_pairs(real_data_root / "preferences" / "human" / "train.jsonl", 0)
     assert len(pairs) == 2737
     assert all(item.prompt[-1].role == "user" for item in pairs)
+
+
+def conversation(*turns: tuple[str, str]) -> list[dict[str, str]]:
+    return [{"role": role, "content": content} for role, content in turns]
+
+
+def test_a_merged_system_turn_stands_before_the_first_user_turn(tmp_path: Path) -> None:
+    """Gemma's own template refuses it; merged, it renders as a template does that merges by itself."""
+    turns = conversation(("system", " Be kind. "), ("user", "Q"), ("assistant", "A"), ("user", "More?"))
+    path = toys.write_rows(tmp_path / "p.jsonl", [changed(prompt=turns), changed()])
+    read, unchanged = read_pairs(path, 0, "merge")
+    assert [turn.content for turn in read.prompt] == ["Be kind.\n\nQ", "A", "More?"]
+    assert unchanged == read_pairs(path, 0)[1]
+    refusing = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+    strict = toys.tokenizer(refusing + toys.GEMMA)
+    merging = render_pair(read_pairs(path, 1)[0], toys.tokenizer())
+    assert render_pair(read, strict) == merging
+    with pytest.raises(DataError, match="no system") as caught:
+        render_pair(read_pairs(path, 1)[0], strict)
+    assert "data.system_turn = 'merge'" in caught.value.remedy
+
+
+def test_an_empty_system_turn_merges_to_nothing(tmp_path: Path) -> None:
+    path = toys.write_rows(
+        tmp_path / "p.jsonl", [changed(prompt=conversation(("system", "  "), ("user", "Q")))]
+    )
+    assert [turn.content for turn in read_pairs(path, 0, "merge")[0].prompt] == ["Q"]
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        conversation(("user", "Q"), ("system", "late"), ("user", "More?")),
+        conversation(("system", "a"), ("system", "b"), ("user", "Q")),
+        conversation(("system", "a"), ("assistant", "A"), ("user", "Q")),
+    ],
+)
+def test_a_system_turn_with_no_place_is_refused_with_its_line(
+    tmp_path: Path, turns: list[dict[str, str]]
+) -> None:
+    path = toys.write_rows(tmp_path / "p.jsonl", [changed(), changed(prompt=turns)])
+    with pytest.raises(DataError, match="only if it is the first turn") as caught:
+        read_pairs(path, 0, "merge")
+    assert f"{path}, line 2" in str(caught.value)

@@ -97,6 +97,28 @@ def test_a_last_step_with_fewer_pairs_counts_its_pairs(tmp_path: Path) -> None:
     assert made.steps[1].tokens == int(collate([rows.tokens[rows.order[4]]], 0).attention_mask_BxT.sum())
 
 
+@pytest.mark.parametrize(("together", "passes"), [(4, 1), (2, 2), (1, 4)])
+def test_every_pair_of_a_short_step_weighs_the_same(tmp_path: Path, together: int, passes: int) -> None:
+    """7 pairs, 4 a step: the last step's 3 are cut 3, 2 + 1 or 1 + 1 + 1, and have their mean's gradient.
+
+    The first step has rate 0, so that the gradient is that of the untrained model.
+    """
+    used = toys.profile(data__train_pairs=7, pairs_per_device=together, accumulation=passes, warmup_ratio=0.5)
+    model = toys.model()
+    made, rows = trainer(tmp_path, used, model=model)
+    made.train()
+    plain = toys.model()
+    batch = collate([rows.tokens[index] for index in rows.order[4:]], 0)
+    chosen, rejected = response_logprobs(plain, batch).chunk(2)
+    loss = simpo_losses(chosen, rejected, beta=10.0, gamma=5.0).mean()
+    loss.backward()
+    norm = torch.cat(
+        [tensor.grad.flatten() for tensor in plain.parameters() if tensor.grad is not None]
+    ).norm()
+    assert made.steps[1].loss == pytest.approx(float(loss.detach()), abs=1e-5)
+    assert made.steps[1].grad_norm == pytest.approx(float(norm), rel=1e-4)
+
+
 def test_two_runs_are_equal(tmp_path: Path) -> None:
     runs = []
     for name in ("a", "b"):

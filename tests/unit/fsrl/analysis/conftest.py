@@ -30,9 +30,10 @@ def scene(profile: Profile, tmp_path: Path) -> StudyScene:
         for source in ("sae", "steering"):
             arrays[f"{context}.{source}.count"] = np.array(COUNT[source])
             arrays[f"{context}.{source}.total"] = np.array(TOTAL[source])
-            arrays[f"{context}.{source}.defined"] = np.array(DEFINED)
-            for category in ("alignment", "style"):
-                arrays[f"{context}.{source}.share.{category}"] = np.array(SHARE[source])
+            for kind, factor in (("active", 1), ("classified", 2)):  # half of what is active has a label
+                arrays[f"{context}.{source}.{kind}.defined"] = np.array(DEFINED)
+                for category in ("alignment", "style"):
+                    arrays[f"{context}.{source}.{kind}.share.{category}"] = factor * np.array(SHARE[source])
         padded = {
             "sae": {
                 "positions": 100,
@@ -45,11 +46,23 @@ def scene(profile: Profile, tmp_path: Path) -> StudyScene:
                 "squares": {"alignment": 15.0, "style": 15.0},
             },
         }
-        contexts[context] = {"positions": 10, "padding": 2, "mean_l0": {}, "empty": {}, "padded": padded}
+        doubled = {
+            source: {
+                "positions": 100,
+                "total": {name: 2 * total for name, total in one["total"].items()},
+                "squares": {name: 4 * square for name, square in one["squares"].items()},
+            }
+            for source, one in padded.items()
+        }
+        contexts[context] = {
+            "positions": 10, "padding": 2, "mean_l0": {}, "empty": {},
+            "padded": padded, "padded_classified": doubled,
+        }  # fmt: skip
     save_file(arrays, tmp_path / "census.safetensors")
     census: dict[str, Any] = {
         "arm": "fsrl", "d_sae": 4, "examples": 2, "floor": 1e-6, "contexts": contexts,
         "categories": {"alignment": 1, "style": 2}, "described": 2, "evaluated_l0": None,
+        "classified": 3,
     }  # fmt: skip
     return StudyScene(
         profile=profile,

@@ -15,7 +15,7 @@ from harness.study import StudyScene
 
 def test_composition_by_examples(scene: StudyScene) -> None:
     rows = composition.run(composition.Config(resamples=4000), scene).result.rows
-    assert len(rows) == 12
+    assert len(rows) == 24
     row = rows[0]
     assert (row.category, row.context, row.way) == ("alignment", "prompt", "examples")
     assert row.sae.value == pytest.approx(0.2)
@@ -24,6 +24,21 @@ def test_composition_by_examples(scene: StudyScene) -> None:
     # Both examples have the same shares, so no draw of examples changes anything.
     assert row.sae.stderr == pytest.approx(0, abs=1e-12)
     assert (row.change.low, row.change.high) == (pytest.approx(0.5), pytest.approx(0.5))
+
+
+def test_both_denominators_are_given(scene: StudyScene) -> None:
+    """Half of the active features have a label: every share doubles, and the relative change stays."""
+    result = composition.run(composition.Config(resamples=100), scene).result
+    assert (result.classified, result.d_sae) == (3, 4)
+    for way in ("examples", "positions"):
+        active, classified = (
+            next(row for row in result.rows if (row.way, row.denominator) == (way, kind))
+            for kind in ("active", "classified")
+        )
+        assert classified.sae.value == pytest.approx(2 * active.sae.value) == pytest.approx(0.4)
+        assert classified.steering.value == pytest.approx(2 * active.steering.value)
+        assert classified.change.value == pytest.approx(active.change.value)
+    assert [row.denominator for row in result.judged()] == ["active"] * 6
 
 
 def test_the_bootstrap_draws_whole_examples() -> None:
