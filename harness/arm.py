@@ -106,10 +106,12 @@ class Dial:
     Attributes:
         factor: multiplies the edit.
         nulled: whether the edit's direction is taken out of the stream, in place of the edit.
+        can_null: whether the edit has one direction, which can be taken out.
     """
 
     factor: float = 1.0
     nulled: bool = False
+    can_null: bool = True
 
 
 class Arm(Protocol):
@@ -122,6 +124,7 @@ class Arm(Protocol):
     name, which `prepare` records; `Arm.movable`, the share of the trainable entries that training can move,
     where it is not 1; `Arm.at_start(model, ids_BxT, attention_mask_BxT)`, asked once before training with the
     first pairs, whose facts `train` records and which may refuse a start that cannot train;
+    `Arm.over_rows(model, rows, pad_id, batch_size)`, asked once with all pairs of the training, likewise;
     `Arm.steers_features`, True where the model carries a steering of SAE features that studies read; and
     `Arm.dial`, a `Dial` that the arm's edit obeys.
 

@@ -82,7 +82,7 @@ def check_suits(objective: Objective, section: TrainingSection, dial: Dial | Non
     """
     if not (objective.needs_null or objective.factors):
         return
-    if dial is None:
+    if dial is None or (objective.needs_null and not dial.can_null):
         raise ProfileError(
             "the objective multiplies or nulls the arm's edit, which this arm does not offer",
             value=f"arm {arm}, training.objective.name = {section.objective.name}",

@@ -94,7 +94,7 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
     arm.prepare(model)
     check_frozen(model, layer)
     start = movement.snapshot(model)
-    facts = first_facts(arm, model, [rows.tokens[i] for i in rows.order[:2]], filler)
+    facts = first_facts(arm, model, rows, filler, profile.training.pairs_per_device)
     trainer = make_trainer(spec, profile, arm, model, tokenizer, rows, cache, sums)
     trainer.on_step = Watch(exchange, spec.parent)
     measured = Measured(spec.started)
