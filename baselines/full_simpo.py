@@ -1,6 +1,6 @@
 """Full fine-tuning: every parameter of the base model follows the SimPO loss."""
 
-# ruff: noqa: ARG002 - the protocol's arguments, whether this arm needs them or not
+# ruff: noqa: ARG002, ARG004 - the protocol's arguments, whether this arm needs them or not
 
 from __future__ import annotations
 
@@ -42,6 +42,11 @@ class Arm:
     @staticmethod
     def frozen_through(config: Config, sae: SaeSection) -> None:
         """Every block changes."""
+
+    @staticmethod
+    def trainable_entries(config: Config, shape: Any) -> int:
+        """All of the model's."""
+        return int(shape.base_parameters)
 
     def prepare(self, model: PreTrainedModel) -> None:
         """Every parameter requires a gradient."""

@@ -59,6 +59,19 @@ class Arm:
         """The block below the first with adapters."""
         return config.first_layer - 1 if config.first_layer else None
 
+    @staticmethod
+    def trainable_entries(config: Config, shape: Any) -> int:
+        """r times the sum of d_in + d_out; the targets' usual shapes."""
+        d, mlp, kv = shape.d_model, shape.d_model + shape.d_mlp, shape.kv_heads * shape.d_head
+        q = d + shape.heads * shape.d_head
+        sizes = dict(zip(TARGETS, (q, d + kv, d + kv, q, mlp, mlp, mlp), strict=True))
+        if not sizes.keys() >= set(config.targets):
+            raise ProfileError(
+                "shapes are known of seven layers only", value=config.targets, remedy=f"{TARGETS}"
+            )
+        a_rank = (shape.layers - config.first_layer) * sum(sizes[name] for name in config.targets)
+        return a_rank * (config.r if config.r != "matched" else matched(shape.adapter_parameters, a_rank))
+
     def prepare(self, model: PreTrainedModel) -> None:
         """Freeze the model and put adapters, in its dtype, beside the chosen layers.
 
@@ -144,5 +157,5 @@ def adapters(model: PreTrainedModel) -> dict[str, Tensor]:
 
 
 def matched(entries: int, a_rank: int) -> int:
-    """The rank, 1 or more, whose entries, `a_rank` each, are nearest to these; of equally near ones the least."""
+    """The rank, 1 or more, whose entries, `a_rank` each, are nearest to these; of equally near the least."""
     return max(1, -((a_rank - 2 * entries) // (2 * a_rank)))

@@ -6,9 +6,11 @@ prompt must score alike alone and padded; so k is 1 and the sequence is the posi
 (docs/decisions/0122-reft-r1-at-its-own-position.md). A scale that starts at 0 makes the start the base.
 """
 
+# ruff: noqa: ARG004 - as in the protocol
+
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.training.trained_edit import EditConfig, Tensors, TrainedEdit
 
@@ -23,6 +25,11 @@ class Config(EditConfig):
 
 class Arm(TrainedEdit):
     """x' = x + s ReLU(x . u) u with u = v / |v|; v is drawn from the run's seed, s = 0 at the start."""
+
+    @staticmethod
+    def trainable_entries(config: Config, shape: Any) -> int:
+        """v and s."""
+        return int(shape.d_model + 1)
 
     def start(self, model: PreTrainedModel) -> dict[str, Tensor]:
         """v (d_model,), of length 1, and s (1,)."""

@@ -5,7 +5,7 @@ or nothing, where the edit is the constant w W_dec. Under a ReLU a feature that 
 gradient at w = 0 and never moves: `over_rows` counts those that can.
 """
 
-# ruff: noqa: ARG002 - the protocol's arguments, whether this arm needs them or not
+# ruff: noqa: ARG002, ARG004 - the protocol's arguments, whether this arm needs them or not
 
 from __future__ import annotations
 
@@ -65,6 +65,11 @@ class Arm(TrainedEdit):
         sae = Sae.from_folder(self.scene.sae_dir, encoder=self.config.nonlinearity == "relu")
         sae.check_fits(hidden_size=model.config.get_text_config().hidden_size, layer=layer)
         self.sae: Sae = sae.float().to(model.device)
+
+    @staticmethod
+    def trainable_entries(config: Config, shape: Any) -> int:
+        """w."""
+        return int(shape.d_sae)
 
     def start(self, model: PreTrainedModel) -> dict[str, Tensor]:
         """w (d_sae,)."""

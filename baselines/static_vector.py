@@ -4,9 +4,11 @@ With the objective `dpo` and `bidirectional = true` it is trained as BiPO's. It 
 is needed, or one direction does.
 """
 
+# ruff: noqa: ARG004 - as in the protocol
+
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.training.trained_edit import EditConfig, Tensors, TrainedEdit
 
@@ -21,6 +23,11 @@ class Config(EditConfig):
 
 class Arm(TrainedEdit):
     """x' = x + v, v = 0 at the start."""
+
+    @staticmethod
+    def trainable_entries(config: Config, shape: Any) -> int:
+        """v."""
+        return int(shape.d_model)
 
     def start(self, model: PreTrainedModel) -> dict[str, Tensor]:
         """v (d_model,)."""

@@ -36,6 +36,12 @@ class Arm:
         """The block after which the SAE's features are steered."""
         return sae.layer
 
+    @staticmethod
+    def trainable_entries(config: Config, shape: Any) -> int:
+        """Weight, bias and, for two activations, thresholds."""
+        thresholds = 0 if config.activation == "relu" else shape.d_sae
+        return int(shape.adapter_parameters) + int(thresholds)
+
     def prepare(self, model: PreTrainedModel) -> None:
         """Freeze the base and attach an adapter whose output is almost zero, in the model's dtype."""
         model.requires_grad_(False)

@@ -125,6 +125,8 @@ class Arm(Protocol):
     where it is not 1; `Arm.at_start(model, ids_BxT, attention_mask_BxT)`, asked once before training with the
     first pairs, whose facts `train` records and which may refuse a start that cannot train;
     `Arm.over_rows(model, rows, pad_id, batch_size)`, asked once with all pairs of the training, likewise;
+    `Arm.trainable_entries(config, shape)`, static, the entries that training changes, without which `plan`
+    does not predict the arm's cost (`shape` is `harness.sources.synthetic.shapes.Shape`);
     `Arm.steers_features`, True where the model carries a steering of SAE features that studies read; and
     `Arm.dial`, a `Dial` that the arm's edit obeys.
 

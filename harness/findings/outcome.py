@@ -68,6 +68,7 @@ class TrainingFacts(Record):
         loss_trace: SimPO loss in nats without the penalty, one a step, mean over the step's pairs; empty in
             documents from before it was kept.
         threads: CPU threads of a rank; None in documents from before they were kept.
+        objective: what `loss_trace` is of; absent where it is SimPO.
     """
 
     steps: int
@@ -80,6 +81,7 @@ class TrainingFacts(Record):
     truncation: Truncation | None
     loss_trace: tuple[float, ...] = ()
     threads: int | None = None
+    objective: Annotated[str, Field(exclude_if=lambda value: value == "simpo")] = "simpo"
 
 
 class ArmOutcome(Record):
