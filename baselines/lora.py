@@ -16,6 +16,7 @@ from pydantic import Field
 
 from harness.core.documents import Strict
 from harness.core.errors import ProfileError
+from harness.models.rank import matched
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -70,7 +71,9 @@ class Arm:
                 "shapes are known of seven layers only", value=config.targets, remedy=f"{TARGETS}"
             )
         a_rank = (shape.layers - config.first_layer) * sum(sizes[name] for name in config.targets)
-        return a_rank * (config.r if config.r != "matched" else matched(shape.adapter_parameters, a_rank))
+        return int(
+            a_rank * (config.r if config.r != "matched" else matched(shape.adapter_parameters, a_rank))
+        )
 
     def prepare(self, model: PreTrainedModel) -> None:
         """Freeze the model and put adapters, in its dtype, beside the chosen layers.
@@ -154,8 +157,3 @@ class Arm:
 def adapters(model: PreTrainedModel) -> dict[str, Tensor]:
     """A and B of every adapter, by name."""
     return {name: tensor for name, tensor in model.named_parameters() if ".lora_" in name}
-
-
-def matched(entries: int, a_rank: int) -> int:
-    """The rank, 1 or more, whose entries, `a_rank` each, are nearest to these; of equally near the least."""
-    return max(1, -((a_rank - 2 * entries) // (2 * a_rank)))

@@ -177,19 +177,27 @@ def _training(scene: _Scene, arm: str) -> Phase:
     shared = profile.training.share_prompt
     computed = sum(map(sum, scene.lengths)) if shared else padded_tokens(scene.lengths, per_device)
     tokens = computed / len(scene.lengths)
-    sizes = {"tokens": tokens, "answered": scene.answered, "length": tokens / 2}
     again, batch = options.checkpointing, Batch(2 * per_device, profile.data.max_length)
+    frozen = frozen_through(profile.arm(arm), arm, profile.sae)
+    flops_of = {"tokens": tokens, "answered": scene.answered, "length": tokens / 2}
     if arm_module(profile.arm(arm)).Arm.uses_sae:
-        flops = formulae.steered_step_flops(shape, **sizes, checkpointing=again)
+        flops = formulae.steered_step_flops(shape, **flops_of, checkpointing=again)
         memory = formulae.steered_memory(shape, batch, options)
     elif entries == shape.base_parameters:
-        flops = formulae.full_step_flops(shape, **sizes, checkpointing=again)
+        flops = formulae.full_step_flops(shape, **flops_of, checkpointing=again)
         memory = formulae.full_memory(shape, batch, options)
     else:
-        frozen = frozen_through(profile.arm(arm), arm, profile.sae)
-        part = {"entries": entries, "upper_layers": shape.layers - 1 - (-1 if frozen is None else frozen)}
-        flops = formulae.edited_step_flops(shape, **sizes, checkpointing=again, **part)
-        memory = formulae.edited_memory(shape, batch, options, **part)
+        upper = shape.layers if frozen is None else shape.layers - 1 - frozen
+        flops = formulae.edited_step_flops(
+            shape,
+            tokens=tokens,
+            answered=scene.answered,
+            length=tokens / 2,
+            checkpointing=again,
+            entries=entries,
+            upper_layers=upper,
+        )
+        memory = formulae.edited_memory(shape, batch, options, entries=entries, upper_layers=upper)
     seen = scene.pairs * profile.training.epochs / profile.training.ranks
     return _phase(scene, f"train {arm}", memory, flops * seen)
 

@@ -17,6 +17,7 @@ from harness.findings.activity import (
 from harness.findings.answers import GenerationsResult
 from harness.findings.classification import ClassificationResult
 from harness.findings.masked import AblationResult, TopKResult
+from harness.findings.policy_form import PolicyFormResult
 from harness.findings.sweep import SweepResult
 
 Finding = Annotated[
@@ -29,6 +30,7 @@ Finding = Annotated[
     | GenerationsResult
     | AblationResult
     | ClassificationResult
+    | PolicyFormResult
     | SweepResult,
     Field(discriminator="kind"),
 ]

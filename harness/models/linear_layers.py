@@ -10,6 +10,8 @@ from transformers import PreTrainedModel
 from harness.core.errors import ProfileError
 from harness.models.residual import blocks_to
 
+USUAL = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+"""Those of attention and MLP in Llama, Gemma and Qwen."""
 REMEDY = "name linear layers that each block of the model has, unquantised, and a block that it has"
 
 

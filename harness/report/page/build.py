@@ -24,12 +24,23 @@ from harness.findings.answers import GenerationsResult
 from harness.findings.classification import ClassificationResult
 from harness.findings.masked import AblationResult, TopKResult
 from harness.findings.outcome import Outcome
+from harness.findings.policy_form import PolicyFormResult
 from harness.findings.sweep import SweepResult
 from harness.paper.claims import Paper
 from harness.paper.printed import Printed
 from harness.paper.verdict import Verdict
 from harness.report.differences_figure import figure
-from harness.report.page import adapters, answers, charts, classified, features, masked, sweeps, training
+from harness.report.page import (
+    adapters,
+    answers,
+    charts,
+    classified,
+    features,
+    masked,
+    policy,
+    sweeps,
+    training,
+)
 from harness.report.page.blocks import Block, Conversations, Picture, Section
 from harness.report.tables import cost_table, table1, threads_used, times_table
 from harness.report.verdict_tables import verdict_table
@@ -206,6 +217,8 @@ def _section(name: str, finding: Finding, href: str, printed: Printed) -> Sectio
             intro = "Can the category of a feature be told from its explanation?"
             table = classified.table6(finding, href, printed)
             return Section(name, "Table 6: classification", intro, (table,))
+        case PolicyFormResult():
+            return policy.section(name, finding, href)
         case GenerationsResult():
             block = Conversations(name, "Answers to the same prompts", finding, (), href)
             means = answers.table(finding, href)

@@ -163,6 +163,7 @@ def test_an_unknown_gpu_lists_the_known_ones(capsys: pytest.CaptureFixture[str])
 
 def with_arm(**table: object) -> Profile:
     data = load_profile("gemma-2-2b").resolved()
+    data |= {"sources": {}, "assumed": {}, "studies": {}}
     data["arms"] = {"base": data["arms"]["base"], "one": {"title": "One", "learning_rate": 1e-3, **table}}
     return parse_profile(data, where="the tests")
 
