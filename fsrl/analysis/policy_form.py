@@ -67,8 +67,10 @@ def run(config: Config, scene: StudyScene) -> Found:
     gain = None
     if config.causal:
         made, gain = by_loss(config, scene, subject, fits, made)
-    shares = {(one.name, one.rank): one.share.value for one in made}
-    lost = {(one.name, one.rank): one.loss_share.value for one in made if one.loss_share is not None}
+    shares: dict[tuple[str, int], float] = {(one.name, one.rank): one.share.value for one in made}
+    lost: dict[tuple[str, int], float] = {
+        (one.name, one.rank): one.loss_share.value for one in made if one.loss_share is not None
+    }
     return Found(
         PolicyFormResult(
             positions=config.positions,

@@ -49,7 +49,7 @@ class Errors(NamedTuple):
 
 def change(adapter: Adapter, sae: Sae, x: Tensor, *, fusion_relu: bool) -> Tensor:
     """f' - f of equation 6, (..., d_sae): what W_dec is multiplied by; v where f + v goes through no ReLU."""
-    v = adapter(sae.encoder_input(x))
+    v: Tensor = adapter(sae.encoder_input(x))
     return (sae.encode(x) + v).relu() - sae.encode(x) if fusion_relu else v
 
 

@@ -69,6 +69,7 @@ class TrainingFacts(Record):
             documents from before it was kept.
         threads: CPU threads of a rank; None in documents from before they were kept.
         objective: what `loss_trace` is of; absent where it is SimPO.
+        movable: share of the trained entries that training can move; absent where it is 1.
     """
 
     steps: int
@@ -81,6 +82,7 @@ class TrainingFacts(Record):
     truncation: Truncation | None
     loss_trace: tuple[float, ...] = ()
     threads: int | None = None
+    movable: Annotated[float, Field(exclude_if=lambda value: value == 1.0)] = 1.0
     objective: Annotated[str, Field(exclude_if=lambda value: value == "simpo")] = "simpo"
 
 

@@ -122,10 +122,11 @@ def _losses(outcome: Outcome) -> Iterator[str]:
 def _moved(outcome: Outcome) -> Iterator[str]:
     for name, arm in outcome.trained.items():
         moved = arm.training.moved if arm.training else None
+        floor = outcome.minimum_moved * (arm.training.movable if arm.training else 1.0)
         if moved is None:
             yield f"{name} did not record it"
-        elif moved.fraction_changed < outcome.minimum_moved or moved.mean_absolute_change <= 0:
-            changed, floor = moved.fraction_changed, outcome.minimum_moved
+        elif moved.fraction_changed < floor or moved.mean_absolute_change <= 0:
+            changed = moved.fraction_changed
             yield f"{name} changed {changed:.4g} of its entries, the floor is {floor:g}"
 
 

@@ -125,6 +125,7 @@ def _training(trained: TrainResult) -> TrainingFacts:
         learning_rates=len(rates),
         peak_learning_rate=max(rates, default=None),
         threads=trained.facts.get("threads"),
+        movable=trained.facts.get("movable", 1.0),
         objective=trained.facts.get("objective", {"name": "simpo"})["name"],
     )
 

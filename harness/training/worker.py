@@ -182,6 +182,7 @@ def _facts(trainer: PairTrainer, rows: Rows, spec: TrainSpec, device: torch.devi
         "engine_optimizer": type(engine.optimizer).__name__ if engine is not None else None,
         "attention": trainer.model.language_model.config._attn_implementation,
         "activation_cache": trainer.model.cached_layer is not None,
+        "movable": getattr(trainer.arm, "movable", 1.0),
         "objective": trainer.section.objective.model_dump(mode="json"),
         "share_prompt": trainer.section.share_prompt,
         "length_window": trainer.section.length_window,
