@@ -1,11 +1,11 @@
 """Full fine-tuning: every parameter of the base model follows the SimPO loss."""
 
-# ruff: noqa: ARG002 - the protocol's arguments, whether this arm needs them or not
+# ruff: noqa: ARG002, ARG004 - the protocol's arguments, whether this arm needs them or not
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from harness.arm import Scene
+    from harness.profiles.sections import SaeSection
 
 
 class Config(Strict):
@@ -32,11 +33,20 @@ class Config(Strict):
 class Arm:
     """All parameters train; there is no penalty."""
 
-    trains: ClassVar[bool] = True
+    kind: ClassVar[Literal["trained"]] = "trained"
     uses_sae: ClassVar[bool] = False
 
     def __init__(self, config: Config, scene: Scene) -> None:
         self.config = config
+
+    @staticmethod
+    def frozen_through(config: Config, sae: SaeSection) -> None:
+        """Every block changes."""
+
+    @staticmethod
+    def trainable_entries(config: Config, shape: Any) -> int:
+        """All of the model's."""
+        return int(shape.base_parameters)
 
     def prepare(self, model: PreTrainedModel) -> None:
         """Every parameter requires a gradient."""

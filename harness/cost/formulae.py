@@ -118,6 +118,26 @@ def steered_step_flops(
     return tokens * per_token + answered * 2.0 * unembedding_flops(shape)
 
 
+def edited_step_flops(
+    shape: Shape,
+    *,
+    tokens: float,
+    answered: float,
+    length: float,
+    checkpointing: bool,
+    entries: int,
+    upper_layers: int,
+) -> float:
+    """A frozen model with few trained entries, and gradients in the upper blocks only.
+
+    Each entry costs a product forward and two backward, 6 FLOPs a token.
+    """
+    block = block_flops(shape, length)
+    upper = upper_layers * block * (2.0 if checkpointing else 1.0)
+    per_token = shape.layers * block + upper + 6.0 * entries
+    return tokens * per_token + answered * 2.0 * unembedding_flops(shape)
+
+
 def _block_activations(shape: Shape, batch: Batch, layers: int, options: Options) -> float:
     """What `layers` differentiated blocks keep; with checkpointing their inputs and one block's inside."""
     width = options.bytes_per_weight
@@ -165,6 +185,13 @@ def steered_memory(shape: Shape, batch: Batch, options: Options) -> Memory:
         _logits(shape, batch, FROZEN_LOGIT_BYTES),
     )
     return _training_memory(shape.adapter_parameters, frozen, activations, logits, options)
+
+
+def edited_memory(shape: Shape, batch: Batch, options: Options, *, entries: int, upper_layers: int) -> Memory:
+    """Training few entries beside a frozen model, with activations of the upper blocks."""
+    activations = _block_activations(shape, batch, upper_layers, options)
+    logits = _logits(shape, batch, FROZEN_LOGIT_BYTES)
+    return _training_memory(entries, shape.base_parameters, activations, logits, options)
 
 
 def scoring_memory(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from math import ceil
 from typing import NamedTuple
 
-from harness.arm import arm_config, arm_module
+from harness.arm import arm_config, arm_module, frozen_through
+from harness.core.errors import ProfileError
 from harness.core.results import Record
 from harness.cost import formulae
 from harness.cost.formulae import GB, Batch, Memory, Options, forward_flops
@@ -106,7 +107,8 @@ def plan(profile: Profile, gpu_name: str) -> Plan:
     pairs, known = _pairs(profile)
     lengths = draw_lengths(SAMPLE, max_length=data.max_length, max_prompt_length=data.max_prompt_length)
     scene = _Scene(profile, shape, device, lengths, pairs)
-    phases = [_training(scene, name) for name, arm in profile.arms.items() if arm_module(arm).Arm.trains]
+    trained = [name for name, arm in profile.arms.items() if arm_module(arm).Arm.kind == "trained"]
+    phases = [_training(scene, name) for name in trained]
     phases += [_evaluation(scene, name) for name in profile.arms]
     return Plan(
         profile=profile.name,
@@ -150,19 +152,52 @@ def _options(scene: _Scene, arm: str) -> Options:
     )
 
 
+def trained_entries(profile: Profile, shape: Shape, arm: str) -> int:
+    """Entries that an arm trains, as it declares them.
+
+    Raises:
+        ProfileError: it does not, so that its cost is not known.
+    """
+    section = profile.arm(arm)
+    counted = getattr(arm_module(section).Arm, "trainable_entries", None)
+    if counted is None:
+        raise ProfileError(
+            "the arm does not say how many entries it trains, so that its cost cannot be predicted",
+            value=f"arms.{arm}: {section.module}",
+            remedy="give its class `trainable_entries(config, shape)`, see harness/arm.py",
+        )
+    return int(counted(arm_config(section, arm), shape))
+
+
 def _training(scene: _Scene, arm: str) -> Phase:
     """All epochs of one arm's training."""
     profile, shape = scene.profile, scene.shape
-    steered = arm_module(profile.arm(arm)).Arm.uses_sae
+    entries = trained_entries(profile, shape, arm)
     per_device, options = profile.training.pairs_per_device, _options(scene, arm)
     shared = profile.training.share_prompt
     computed = sum(map(sum, scene.lengths)) if shared else padded_tokens(scene.lengths, per_device)
     tokens = computed / len(scene.lengths)
-    step = formulae.steered_step_flops if steered else formulae.full_step_flops
-    again = options.checkpointing
-    flops = step(shape, tokens=tokens, answered=scene.answered, length=tokens / 2, checkpointing=again)
-    batch = Batch(2 * per_device, profile.data.max_length)
-    memory = (formulae.steered_memory if steered else formulae.full_memory)(shape, batch, options)
+    again, batch = options.checkpointing, Batch(2 * per_device, profile.data.max_length)
+    frozen = frozen_through(profile.arm(arm), arm, profile.sae)
+    flops_of = {"tokens": tokens, "answered": scene.answered, "length": tokens / 2}
+    if arm_module(profile.arm(arm)).Arm.uses_sae:
+        flops = formulae.steered_step_flops(shape, **flops_of, checkpointing=again)
+        memory = formulae.steered_memory(shape, batch, options)
+    elif entries == shape.base_parameters:
+        flops = formulae.full_step_flops(shape, **flops_of, checkpointing=again)
+        memory = formulae.full_memory(shape, batch, options)
+    else:
+        upper = shape.layers if frozen is None else shape.layers - 1 - frozen
+        flops = formulae.edited_step_flops(
+            shape,
+            tokens=tokens,
+            answered=scene.answered,
+            length=tokens / 2,
+            checkpointing=again,
+            entries=entries,
+            upper_layers=upper,
+        )
+        memory = formulae.edited_memory(shape, batch, options, entries=entries, upper_layers=upper)
     seen = scene.pairs * profile.training.epochs / profile.training.ranks
     return _phase(scene, f"train {arm}", memory, flops * seen)
 
@@ -225,12 +260,13 @@ def _disk(scene: _Scene) -> dict[str, float]:
     }
     for name, section in scene.profile.arms.items():
         arm = arm_module(section).Arm
-        if not arm.trains:
+        if arm.kind != "trained":
             continue
-        own = shape.adapter_parameters if arm.uses_sae else shape.base_parameters
+        own = trained_entries(scene.profile, shape, name)
         found[f"weights of {name}"] = own * width
         if training.checkpoint_steps:
             # DeepSpeed also writes the frozen weights; two checkpoints are kept, a third is being written.
-            held = (shape.base_parameters * width if arm.uses_sae else 0) + own * state
+            frozen = shape.base_parameters if own != shape.base_parameters else 0
+            held = frozen * width + own * state
             found[f"checkpoints of {name}, while it trains"] = 3.0 * held
     return {part: value / GIB for part, value in found.items()}

@@ -19,6 +19,7 @@ from harness.findings.audit import AuditResult
 from harness.findings.classification import ClassificationResult
 from harness.findings.controls import ControlsResult
 from harness.findings.masked import AblationResult, TopKResult
+from harness.findings.policy_form import PolicyFormResult
 from harness.findings.probes import ProbesResult
 from harness.findings.sweep import SweepResult
 
@@ -32,6 +33,7 @@ Finding = Annotated[
     | GenerationsResult
     | AblationResult
     | ClassificationResult
+    | PolicyFormResult
     | SweepResult
     | AuditResult
     | ControlsResult

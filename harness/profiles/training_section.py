@@ -6,12 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from harness.profiles.methods import ObjectiveSection
 from harness.profiles.section import NonNegative, Positive, Rate, Section, Threads
 
 
 class TrainingSection(Section):
-    """What every trained arm shares: SimPO, optimiser, schedule, batch, precision."""
+    """What every trained arm shares: objective, optimiser, schedule, batch, precision."""
 
+    objective: Annotated[ObjectiveSection, Field(exclude_if=lambda value: value == ObjectiveSection())] = (
+        ObjectiveSection()
+    )
+    """What training lowers; the test pairs are scored by SimPO whatever it is. Absent from the resolved
+    profile where it is SimPO."""
     beta: float
     """SimPO's scale (paper, equation 4 and table 5)."""
     gamma_beta_ratio: float

@@ -107,7 +107,7 @@ def _losses(outcome: Outcome) -> Iterator[str]:
     if BASE not in outcome.arms:
         yield f"the run has no arm `{BASE}`"
         return
-    if not outcome.trained:
+    if not outcome.trained and all(arm.search is None for arm in outcome.arms.values()):
         yield "the run has no trained arm"
     for name, arm in outcome.trained.items():
         loss, one = arm.scores[LOSS].value, outcome.difference(name, BASE, LOSS)
@@ -122,10 +122,11 @@ def _losses(outcome: Outcome) -> Iterator[str]:
 def _moved(outcome: Outcome) -> Iterator[str]:
     for name, arm in outcome.trained.items():
         moved = arm.training.moved if arm.training else None
+        floor = outcome.minimum_moved * (arm.training.movable if arm.training else 1.0)
         if moved is None:
             yield f"{name} did not record it"
-        elif moved.fraction_changed < outcome.minimum_moved or moved.mean_absolute_change <= 0:
-            changed, floor = moved.fraction_changed, outcome.minimum_moved
+        elif moved.fraction_changed < floor or moved.mean_absolute_change <= 0:
+            changed = moved.fraction_changed
             yield f"{name} changed {changed:.4g} of its entries, the floor is {floor:g}"
 
 

@@ -104,7 +104,8 @@ def _arm(title: str, train: Artefact, evaluate: Artefact, evaluated: EvaluateRes
         accuracy=preference.accuracy,
         mean_l0=preference.mean_l0,
         mean_l1=preference.mean_l1,
-        training_usage=trained.usage if trained.trained else None,
+        training_usage=trained.usage,
+        search=trained.search,
         evaluation_usage=evaluated.usage,
         prompts={task: _prompts(facts) for task, facts in evaluated.requests.items()},
         chat_template_sha256=evaluated.chat_template_sha256,
@@ -124,6 +125,8 @@ def _training(trained: TrainResult) -> TrainingFacts:
         learning_rates=len(rates),
         peak_learning_rate=max(rates, default=None),
         threads=trained.facts.get("threads"),
+        movable=trained.facts.get("movable", 1.0),
+        objective=trained.facts.get("objective", {"name": "simpo"})["name"],
     )
 
 

@@ -1,8 +1,7 @@
-"""What an arm says of itself before the first step, on the first pairs."""
+"""What an arm says of itself before the first step: on the first pairs, and on all of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.training.pairs import collate
@@ -11,18 +10,19 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from harness.arm import Arm
-    from harness.training.pairs import PairTokens
+    from harness.training.ordered import Rows
 
 
-def first_facts(arm: Arm, model: PreTrainedModel, first: Sequence[PairTokens], pad_id: int) -> dict[str, Any]:
-    """The facts of `Arm.at_start`, for an arm that has it.
+def first_facts(arm: Arm, model: PreTrainedModel, rows: Rows, pad_id: int, batch_size: int) -> dict[str, Any]:
+    """The facts of `Arm.at_start` and `Arm.over_rows`, for an arm that has them.
 
     Raises:
         TrainingError: the arm cannot train from its start.
     """
-    at_start = getattr(arm, "at_start", None)
-    if at_start is None:
-        return {}
-    batch = collate(first, pad_id).to(model.device)
-    facts: dict[str, Any] = at_start(model, batch.input_ids_BxT, batch.attention_mask_BxT)
+    facts: dict[str, Any] = {}
+    if hasattr(arm, "at_start"):
+        batch = collate([rows.tokens[i] for i in rows.order[:2]], pad_id).to(model.device)
+        facts |= arm.at_start(model, batch.input_ids_BxT, batch.attention_mask_BxT)
+    if hasattr(arm, "over_rows"):
+        facts |= arm.over_rows(model, rows.tokens, pad_id, batch_size)
     return facts

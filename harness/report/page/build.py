@@ -26,6 +26,7 @@ from harness.findings.classification import ClassificationResult
 from harness.findings.controls import ControlsResult
 from harness.findings.masked import AblationResult, TopKResult
 from harness.findings.outcome import Outcome
+from harness.findings.policy_form import PolicyFormResult
 from harness.findings.probes import ProbesResult
 from harness.findings.sweep import SweepResult
 from harness.paper.claims import Paper
@@ -41,6 +42,7 @@ from harness.report.page import (
     controlled,
     features,
     masked,
+    policy,
     probed,
     sweeps,
     training,
@@ -224,6 +226,8 @@ def _section(name: str, finding: Finding, documents: Documents) -> Section:
             intro = "Can the category of a feature be told from its explanation?"
             table = classified.table6(finding, href, printed)
             return Section(name, "Table 6: classification", intro, (table,))
+        case PolicyFormResult():
+            return policy.section(name, finding, href)
         case GenerationsResult():
             block = Conversations(name, "Answers to the same prompts", finding, (), href)
             means = answers.table(finding, href)

@@ -21,6 +21,7 @@ UNRECORDED = "not recorded"
 LINES = (("0.0", "-"), ("0.5", "-"), ("0.0", "--"), ("0.5", "--"))
 SHARE = 10
 """Means are over a tenth of the steps."""
+SPELLED = {"simpo": "SimPO", "dpo": "DPO", "reps": "RePS"}
 
 
 def sections(outcome: Outcome, href: str) -> tuple[Section, ...]:
@@ -42,14 +43,23 @@ def _picture(outcome: Outcome, href: str) -> Picture:
     svg, png = charts.drawn("training-loss", lambda: drawn(outcome))
     level = ", and the base model on the test pairs as a level" if _level(outcome) is not None else ""
     alt = (
-        "SimPO loss without penalty on the training pairs of each optimiser step (thin) and its mean over a "
-        f"tenth of the steps (thick){level}. Pairs differ from step to step, and with them the loss; the "
-        "means at both ends are in the table below."
+        f"{_objective(outcome)} loss without penalty on the training pairs of each optimiser step (thin) and "
+        f"its mean over a tenth of the steps (thick){level}. Pairs differ from step to step, and with them "
+        "the loss; the means at both ends are in the table below."
     )
     return Picture("training-loss", "Training loss by step", svg, png, alt, (), href)
 
 
+def _objective(outcome: Outcome) -> str:
+    """What the traces are of, as the field writes it; the arms of a profile share it."""
+    names = {arm.training.objective for arm in outcome.trained.values() if arm.training is not None}
+    return " and ".join(SPELLED.get(name, name) for name in sorted(names))
+
+
 def _level(outcome: Outcome) -> float | None:
+    """The base's loss on the test pairs, which is SimPO's."""
+    if _objective(outcome) != SPELLED["simpo"]:
+        return None
     score = outcome.arms[BASE].scores.get(LOSS) if BASE in outcome.arms else None
     return None if score is None else score.value
 
@@ -70,7 +80,7 @@ def drawn(outcome: Outcome) -> Figure:
     if level is not None:
         axes.axhline(level, color="0.3", linestyle=":", label="base model, test pairs")
     axes.set_xlabel("optimiser step")
-    axes.set_ylabel("SimPO loss (nats)")
+    axes.set_ylabel(f"{_objective(outcome)} loss (nats)")
     figure.legend(loc="outside lower center", ncols=1)
     return figure
 

@@ -43,6 +43,7 @@ class Shape(NamedTuple):
         base_parameters: of the model, tied weights once; counted on the built model.
         layer: the block whose output is steered.
         d_sae: features of the SAE.
+        kv_heads: heads of keys and values.
     """
 
     layers: int
@@ -55,6 +56,7 @@ class Shape(NamedTuple):
     base_parameters: int
     layer: int
     d_sae: int
+    kv_heads: int = 0
 
     @property
     def sae_parameters(self) -> int:
@@ -160,4 +162,5 @@ def shape_of(profile: Profile) -> Shape:
         base_parameters=sum(tensor.numel() for tensor in model.parameters()),
         layer=layer,
         d_sae=sae_width(profile),
+        kv_heads=text.num_key_value_heads,
     )

@@ -54,6 +54,8 @@ def random_variant(profile: Profile, *, shrink: int = 1, pairs: int = 0) -> Prof
         "max_prompt_length": max(32, profile.data.max_prompt_length // shrink),
     }
     data["training"] |= {"epochs": 1, "minimum_moved": 0.0, "checkpoint_steps": 0}
+    if "fit" in data:
+        data["fit"]["held_back"] = min(data["fit"]["held_back"], max(2, data["data"]["train_pairs"] // 2))
     data["evaluation"] |= {"source": "random", "tasks": _few(data["evaluation"]["tasks"], shrink)}
     return parse_profile(data, where=f"the random variant of {profile.name}")
 

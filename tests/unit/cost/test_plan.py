@@ -10,13 +10,14 @@ import time
 
 import pytest
 
+from baselines import lora
 from fsrl.adapter import Adapter
 from harness.__main__ import main
 from harness.core.errors import ProfileError, UsageError
 from harness.cost.formulae import Batch, Options, full_memory, full_step_flops, steered_step_flops
 from harness.cost.gpus import GPUS
 from harness.cost.plan import plan
-from harness.profiles.profile import load_profile, parse_profile
+from harness.profiles.profile import Profile, load_profile, parse_profile
 from harness.profiles.toml_file import profile_names
 from harness.sources.synthetic.lengths import Lengths, draw_lengths, padded_tokens, real_tokens
 from harness.sources.synthetic.shapes import Shape, sae_width, shape_of
@@ -155,3 +156,36 @@ def test_an_unknown_gpu_lists_the_known_ones(capsys: pytest.CaptureFixture[str])
     assert main(["plan", "--gpu", "abacus"]) == UsageError.exit_code
     shown = capsys.readouterr().err
     assert all(name in shown for name in GPUS)
+
+
+# Arms that edit a frozen model
+
+
+def with_arm(**table: object) -> Profile:
+    data = load_profile("gemma-2-2b").resolved()
+    data |= {"sources": {}, "assumed": {}, "studies": {}}
+    data["arms"] = {"base": data["arms"]["base"], "one": {"title": "One", "learning_rate": 1e-3, **table}}
+    return parse_profile(data, where="the tests")
+
+
+@pytest.mark.parametrize(("name", "entries"), [("miniature", 203_520), ("smollm2-135m", 1_221_120)])
+def test_loras_entries_are_those_of_the_specification(name: str, entries: int) -> None:
+    config = lora.Config(learning_rate=1.0, r="matched")
+    assert lora.Arm.trainable_entries(config, shape_of(load_profile(name))) == entries
+
+
+def test_a_static_vector_costs_less_than_the_adapter_and_lora_more_blocks() -> None:
+    """LoRA on all 26 blocks differentiates 26 of them, above block 12 13 of them."""
+    vector = plan(with_arm(module="baselines.static_vector"), "h100").phases[0]
+    whole = plan(with_arm(module="baselines.lora", r=8), "h100").phases[0]
+    above = plan(with_arm(module="baselines.lora", r=8, first_layer=13), "h100").phases[0]
+    fsrl = next(one for one in plan(load_profile("gemma-2-2b"), "h100").phases if one.name == "train fsrl")
+    assert vector.pflop < fsrl.pflop
+    assert vector.pflop < above.pflop < whole.pflop
+    assert vector.device_gib < above.device_gib < whole.device_gib
+
+
+def test_an_arm_that_does_not_count_itself_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(lora.Arm, "trainable_entries")
+    with pytest.raises(ProfileError, match="does not say how many entries"):
+        plan(with_arm(module="baselines.lora", r=8), "h100")
