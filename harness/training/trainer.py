@@ -112,8 +112,8 @@ class PairTrainer(CPOTrainer):  # type: ignore[misc]
         self.remove_callback(PrinterCallback)
 
     def _collate(self, items: Sequence[tuple[int, PairTokens]]) -> dict[str, Any]:
-        """The fields of a `PairBatch` or a `SharedBatch`, lengths, what was kept of the base; `pairs`: how many
-        of them are trained on."""
+        """The fields of a `PairBatch` or a `SharedBatch`, lengths, what was kept of the base; `pairs`: how
+        many of them are trained on."""
         (indices, rows), pairs = real(items)
         found: dict[str, Any] = {"pairs": pairs}
         found[LENGTHS] = torch.tensor([[len(part) for part in row] for row in rows])

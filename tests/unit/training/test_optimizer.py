@@ -19,7 +19,7 @@ from harness.profiles.profile import Profile
 from harness.training import worker
 from harness.training.declared import check_declared
 from harness.training.optimizer import declared_groups, make_optimizer
-from harness.training.trainer import SimpoTrainer
+from harness.training.trainer import PairTrainer
 
 
 def muon(**changes: Any) -> Profile:
@@ -99,7 +99,7 @@ def test_both_trained_arms_train_with_muon(tmp_path: Path, arm: str) -> None:
     assert losses[-1] < losses[0] - 0.05
 
 
-def _trainer(tmp_path: Path, used: Profile, arm: Any) -> SimpoTrainer:
+def _trainer(tmp_path: Path, used: Profile, arm: Any) -> PairTrainer:
     spec = toys.order(toys.prepared_run(tmp_path, used), used, engine=None)
     model = toys.model()
     arm.prepare(model)
