@@ -1,7 +1,7 @@
 """Direct edit of chosen features of an SAE, without an adapter: scale them, or clamp them to a value.
 
-x' = x + (f' - f) W_dec, so that what the SAE does not reconstruct stays. Clamping to a multiple of a feature's
-largest activation is that of "Scaling Monosemanticity" (Templeton et al., 2024).
+x' = x + (f' - f) W_dec, so that what the SAE does not reconstruct stays. Clamping to a multiple of a
+feature's largest activation is that of "Scaling Monosemanticity" (Templeton et al., 2024).
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ def feature_change(f_NxC: Tensor, strength: float, edit: Edit, sign_C: Tensor, l
     return strength * sign_C * largest_C - f_NxC
 
 
-def most_different(chosen_F: Tensor, rejected_F: Tensor, spread_F: Tensor, count: int) -> tuple[Tensor, Tensor]:
+def most_different(
+    chosen_F: Tensor, rejected_F: Tensor, spread_F: Tensor, count: int
+) -> tuple[Tensor, Tensor]:
     """Ids and signs of the features whose means differ most between the sides, in units of their spread.
 
     Args:

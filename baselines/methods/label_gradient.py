@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import torch
@@ -62,7 +63,7 @@ def logits_and_gradient(layers: Layers, x: Tensor, direction_K: Tensor) -> tuple
     return logits, gradient
 
 
-def steered(
+def steering(
     layers: Layers,
     x: Tensor,
     direction_K: Tensor,
@@ -72,19 +73,21 @@ def steered(
     steps: int,
     average: Average = "token",
 ) -> Tensor:
-    """x after `steps` of x <- x - alpha decay^k gradient, k = 0, 1, ...
+    """What `steps` of x <- x - alpha decay^k gradient, k = 0, 1, ..., add to x.
 
     Args:
         x: (..., T, d).
-        average: over what the loss of a step is a mean; the authors' code has all three. The loss is linear in
-            the logits, so that `sequence` (their generation hook: logits averaged over the T positions) is
+        average: over what the loss of a step is a mean; the authors' code has all three. The loss is linear
+            in the logits, so that `sequence` (their generation hook: logits averaged over the T positions) is
             `token` with alpha / T, and `rows` (their `steer_activations`: over all rows and positions) with
             alpha / (B T). Both let one position's edit depend on how long the batch is.
     """
     share = {"token": 1, "sequence": x.shape[-2], "rows": x[..., 0].numel()}[average]
+    change = torch.zeros_like(x)
     for step in range(steps):
-        x = x - alpha / share * decay**step * logits_and_gradient(layers, x, direction_K)[1]
-    return x
+        gradient = logits_and_gradient(layers, x + change, direction_K)[1]
+        change = change - alpha / share * decay**step * gradient
+    return change
 
 
 def fit_classifier(
@@ -133,6 +136,6 @@ def _network(width: int, hidden: int, labels: int, seed: int) -> nn.Sequential:
     sizes = [width, hidden, hidden, labels] if hidden else [width, labels]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        maps = [nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False)]
+        maps = [nn.Linear(a, b) for a, b in pairwise(sizes)]
     parts = [part for one in maps for part in (one, nn.ReLU())]
     return nn.Sequential(*parts[:-1])

@@ -1,6 +1,6 @@
 """CAA and DiffMean: the mean difference between the activations of chosen and rejected responses.
 
-Sources: CAA, arXiv 2312.06681 (the last token of the answer); DiffMean as in AxBench, arXiv 2501.17148 (all tokens).
+Sources: CAA, arXiv 2312.06681 (the answer's last token); DiffMean, AxBench, arXiv 2501.17148 (all tokens).
 """
 
 from __future__ import annotations
@@ -79,9 +79,13 @@ class MeanDifference:
             DataError: no pair was counted.
         """
         if not self.pairs:
-            raise DataError("there is no pair to take a difference of", value=0, remedy="give the arm more pairs")
+            raise DataError(
+                "there is no pair to take a difference of", value=0, remedy="give the arm more pairs"
+            )
         if rows == "token_mean":
-            chosen, rejected = (total / count for total, count in zip(self._tokens, self._counts, strict=True))
+            chosen, rejected = (
+                total / count for total, count in zip(self._tokens, self._counts, strict=True)
+            )
             return chosen - rejected
         return self._by_pair["last" if rows == "last_token" else "mean"] / self.pairs
 

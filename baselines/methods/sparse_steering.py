@@ -1,4 +1,4 @@
-"""Sparse activation steering (SAS, arXiv 2503.00177): a vector in the SAE's features, and the edit that it makes."""
+"""Sparse activation steering (SAS, arXiv 2503.00177): a vector in the SAE's features, and its edit."""
 
 from __future__ import annotations
 
@@ -98,9 +98,7 @@ def sparse_vector(
     values_F = plus_F - minus_F
     if remove_common:
         values_F = values_F.masked_fill(common_F, 0)
-    found = SparseVector(
-        values_F, int((plus_F != 0).sum()), int((minus_F != 0).sum()), int(common_F.sum())
-    )
+    found = SparseVector(values_F, int((plus_F != 0).sum()), int((minus_F != 0).sum()), int(common_F.sum()))
     if not found.features:
         raise _empty(found, tau, chosen, rejected)
     return found
@@ -110,9 +108,12 @@ def _empty(found: SparseVector, tau: float, chosen: Side, rejected: Side) -> Fit
     before = found.chosen + found.rejected - found.common
     most = max(float((side.active_F / side.rows).max()) for side in (chosen, rejected))
     if not before:
-        why, remedy = f"tau is above the largest share of rows, {most:.4g}, in which one is active", "lower tau"
+        why, remedy = (
+            f"tau is above the largest share of rows, {most:.4g}, in which one is active",
+            "lower tau",
+        )
     else:
-        why = f"tau keeps {before} features, and each of them on both sides, so that they are removed as common"
+        why = f"tau keeps {before} features, all of them on both sides, and they are removed as common"
         remedy = "raise tau, set remove_common = false"
     return FitError(
         f"no feature is kept: {why}",

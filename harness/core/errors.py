@@ -90,7 +90,7 @@ class StaleError(HarnessError, exit_code=13, title="result out of date"):
 
 
 class FitError(HarnessError, exit_code=14, title="fit refused"):
-    """An arm that is fitted to the pairs and finds nothing to steer with: an empty vector, a difference of 0."""
+    """An arm that is fitted to the pairs and finds nothing to steer with, such as an empty vector."""
 
 
 def first_line(error: Exception) -> str:

@@ -11,12 +11,12 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from baselines.methods.label_gradient import Layer, logits_and_gradient, loss_direction, steered
+from baselines.methods.label_gradient import Layer, logits_and_gradient, loss_direction, steering
 from baselines.methods.mean_difference import MeanDifference
 from baselines.methods.sparse_steering import Side, relu_parts, sparse_change, sparse_vector
 from fsrl.sae import Sae
 from harness.core.errors import FitError
-from harness.training.strength import best_of
+from harness.training.search import Candidate, pick
 
 PRECISE = {"atol": 1e-9, "rtol": 0.0}
 DTYPES = [(torch.float64, PRECISE), (torch.float32, {"atol": 1e-5, "rtol": 1e-5})]
@@ -59,7 +59,10 @@ def test_swapping_the_sides_negates_the_vector_exactly(golden_dir: Path) -> None
     tensors, _ = golden(golden_dir, "diffmean")
     swapped = dict(tensors)
     for end in ("", "_pair"):
-        swapped[f"chosen{end}"], swapped[f"rejected{end}"] = tensors[f"rejected{end}"], tensors[f"chosen{end}"]
+        swapped[f"chosen{end}"], swapped[f"rejected{end}"] = (
+            tensors[f"rejected{end}"],
+            tensors[f"chosen{end}"],
+        )
     for rows in ("last_token", "response_mean", "token_mean"):
         one, other = (difference(given, skip_shared=True).vector(rows) for given in (tensors, swapped))  # type: ignore[arg-type]
         assert torch.equal(one, -other)
@@ -68,7 +71,8 @@ def test_swapping_the_sides_negates_the_vector_exactly(golden_dir: Path) -> None
 def test_the_least_loss_ties_to_the_smaller_strength_then_to_the_positive(golden_dir: Path) -> None:
     tensors, _ = golden(golden_dir, "diffmean")
     grid = tensors["tune_grid"].tolist()
-    picked = [best_of(grid, row) for row in tensors["tune_losses"].tolist()]
+    candidates = [Candidate(strength, {}) for strength in grid]
+    picked = [grid[pick(candidates, row)] for row in tensors["tune_losses"].tolist()]
     assert picked == tensors["tune_picked"].tolist()
 
 
@@ -89,7 +93,9 @@ def test_sparse_vectors(golden_dir: Path) -> None:
     tensors, plus, minus = sides(golden_dir)
     facts = golden(golden_dir, "sas")[1]
     for side, name in ((plus, "plus"), (minus, "minus")):
-        torch.testing.assert_close(side.active_F / side.rows, tensors[f"freq_{name}"].float(), atol=1e-6, rtol=0)
+        torch.testing.assert_close(
+            side.active_F / side.rows, tensors[f"freq_{name}"].float(), atol=1e-6, rtol=0
+        )
     for tau in (0.25, 0.5, 0.75):
         for mean, name in (("active", "nonzero"), ("all", "all")):
             got = sparse_vector(plus, minus, tau, mean=mean)  # type: ignore[arg-type]
@@ -156,10 +162,10 @@ def test_gradients_of_the_classifier(golden_dir: Path, dtype: torch.dtype, close
     settings = {"alpha": facts["alpha"], "decay": facts["step_size_decay"]}
     for steps in (1, 2, 3):
         for average, name in (("token", "token"), ("sequence", "sequence_mean"), ("rows", "row_mean")):
-            got = steered(net, x, direction_K, steps=steps, average=average, **settings)  # type: ignore[arg-type]
+            got = x + steering(net, x, direction_K, steps=steps, average=average, **settings)  # type: ignore[arg-type]
             torch.testing.assert_close(got, tensors[f"edit_{name}_step_{steps}"].to(dtype), **close)
         if steps != 2:
-            got = steered(linear, x, direction_K, steps=steps, **settings)
+            got = x + steering(linear, x, direction_K, steps=steps, **settings)
             torch.testing.assert_close(got, tensors[f"linear_edit_token_step_{steps}"].to(dtype), **close)
     vector = -facts["alpha"] * direction_K @ linear[0].weight_OxI
     torch.testing.assert_close(vector, tensors["linear_vector"].to(dtype), **close)
@@ -170,6 +176,6 @@ def test_the_three_readings_differ_in_the_step_alone(golden_dir: Path) -> None:
     net, x = layers(tensors, torch.float64), tensors["x"]
     direction_K = loss_direction(3, facts["target"], facts["avoid"])
     for average, share in (("sequence", 5), ("rows", 10)):
-        got = steered(net, x, direction_K, alpha=4.0, decay=0.5, steps=3, average=average)  # type: ignore[arg-type]
-        wanted = steered(net, x, direction_K, alpha=4.0 / share, decay=0.5, steps=3)
+        got = x + steering(net, x, direction_K, alpha=4.0, decay=0.5, steps=3, average=average)  # type: ignore[arg-type]
+        wanted = x + steering(net, x, direction_K, alpha=4.0 / share, decay=0.5, steps=3)
         torch.testing.assert_close(got, wanted, atol=1e-14, rtol=0)
