@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from harness.core.errors import FitError
 from harness.training.fitted_arm import Change, FittedConfig, ResidualArm
 from harness.training.fitted_file import Setting
-from harness.core.errors import FitError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -4,22 +4,20 @@ An arm of this kind is one edit of the residual stream: a subclass says which te
 (`settings`) and what they add at a strength (`change`).
 """
 
-# ruff: noqa: ARG002 - the protocol's arguments, whether this arm needs them or not
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from harness.arm import Fitted
 from harness.core.documents import Strict
-from harness.core.errors import TrainingError
 from harness.training import fitted_file
 from harness.training.fitted_file import Setting
+from harness.training.untrained import NothingTrained
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,7 +44,7 @@ class FittedConfig(Strict):
     grid: Annotated[tuple[float, ...], Field(strict=False)]
 
 
-class ResidualArm:
+class ResidualArm(NothingTrained):
     """`harness.arm.FittedArm` for an edit at one block."""
 
     kind: ClassVar[Literal["fitted"]] = "fitted"
@@ -124,18 +122,6 @@ class ResidualArm:
 
         return edit_residual(model, setting.layer, self._placed(model, setting, strength))
 
-    def penalty(self, attention_mask_BxT: Tensor, response_mask_BxT: Tensor, progress: float) -> None:
-        return None
-
-    def prepare(self, model: PreTrainedModel) -> NoReturn:
-        raise _fitted()
-
-    def parameter_groups(self, model: PreTrainedModel) -> list[dict[str, Any]]:
-        raise _fitted()
-
-    def save(self, model: PreTrainedModel, folder: Path) -> NoReturn:
-        raise _fitted()
-
 
 def _tried(settings: Sequence[Setting], grid: Sequence[float]) -> list[tuple[Candidate, Setting]]:
     """Every strength of every setting; the base, which is the same for all settings, once."""
@@ -156,7 +142,3 @@ def _setting_of(wanted: Candidate, tried: Sequence[tuple[Candidate, Setting]]) -
 def _entries(setting: Setting) -> int:
     """Numbers that were fitted; ids of features are a choice, not numbers."""
     return sum(one.numel() for one in setting.tensors.values() if one.is_floating_point())
-
-
-def _fitted() -> TrainingError:
-    return TrainingError("a fitted arm is not trained", remedy="`train` fits it; train another arm")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from harness.training.search import Candidate, pick
 from safetensors import safe_open
 from torch import Tensor
 
@@ -16,7 +17,6 @@ from baselines.methods.mean_difference import MeanDifference
 from baselines.methods.sparse_steering import Side, relu_parts, sparse_change, sparse_vector
 from fsrl.sae import Sae
 from harness.core.errors import FitError
-from harness.training.search import Candidate, pick
 
 PRECISE = {"atol": 1e-9, "rtol": 0.0}
 DTYPES = [(torch.float64, PRECISE), (torch.float32, {"atol": 1e-5, "rtol": 1e-5})]
