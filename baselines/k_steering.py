@@ -1,8 +1,8 @@
 """K-Steering (arXiv 2505.24535): the gradient of a classifier of the residual stream edits it.
 
-x <- x - alpha decay^k gradient of (mean avoided logit - mean wanted logit), k = 0, 1, ..., each position alone;
-the strength is alpha. The authors' code also averages the loss over a sequence or over all rows, which is this
-with alpha / T or alpha / (B T), and lets an edit depend on the length of its batch
+x <- x - alpha decay^k gradient of (mean avoided logit - mean wanted logit), k = 0, 1, ..., each position
+alone; the strength is alpha. The authors' code also averages the loss over a sequence or over all rows, which
+is this with alpha / T or alpha / (B T), and lets an edit depend on the length of its batch
 (`baselines.methods.label_gradient.steering`).
 """
 

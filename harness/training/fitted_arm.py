@@ -72,7 +72,11 @@ class ResidualArm(NothingTrained):
         return min(config.layers or (sae.layer,))
 
     def fit(
-        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: FitRows, folder: Path
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,  # noqa: ARG002 - the pairs are tokenised already
+        rows: FitRows,
+        folder: Path,
     ) -> Fitted:
         """Measure, search on the pairs held back, save, and leave the model edited."""
         from harness.training.responses import edit_size
