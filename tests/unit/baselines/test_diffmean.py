@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import fitted_toys as toys
 import fsrl_toys
 import pytest
+import residual_toys as toys
 import torch
 from safetensors.torch import load_file
 
@@ -20,7 +20,7 @@ def vector(folder: Path) -> torch.Tensor:
 
 
 def last_difference(pairs: list[PairTokens]) -> torch.Tensor:
-    """Mean over pairs of the stream at the last chosen token less that at the last rejected one, by whole passes."""
+    """Mean over pairs of the stream at the last chosen less the last rejected token, by whole passes."""
     model, differences = fsrl_toys.toy_model(), []
     for pair in pairs:
         with torch.no_grad():

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import fitted_toys as toys
 import fsrl_toys
 import pytest
+import residual_toys as toys
 import torch
 
 from baselines.methods.label_gradient import loss_direction

@@ -1,13 +1,13 @@
-"""What every fitted arm must do: equal the base at strength 0, come back as it was, resume, refuse what is not its own."""
+"""Every fitted arm: the base at strength 0, back as it was, resumed, refused where it is not its own."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-import fitted_toys as toys
 import fsrl_toys
 import pytest
+import residual_toys as toys
 import torch
 
 from harness.core.errors import DamagedFileError, MissingInputError, ProfileError, TrainingError

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from baselines import diffmean, k_steering, sae_edit, sas
-from harness.arm import Fitted, FitRows
+from harness.arm import FitRows, Fitted
 from harness.training.pairs import PairTokens
 
 GRID = (-2.0, -0.5, 0.0, 0.5, 2.0)
