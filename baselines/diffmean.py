@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.core.errors import FitError
+from harness.core.errors import FitError, TrainingError
 from harness.training.fitted_arm import Change, FittedConfig, ResidualArm
 from harness.training.fitted_file import Setting
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedModel
 
     from baselines.methods.mean_difference import MeanDifference
@@ -83,6 +84,17 @@ class Arm(ResidualArm):
             "mean_rejected_tokens": rejected,
             **cosines,
         }
+
+    def added_vector(self) -> tuple[int, Tensor]:
+        """Block and vector of the arm as loaded, for lm-eval's `steered` model.
+
+        Raises:
+            TrainingError: it was not loaded.
+        """
+        if self.loaded is None:
+            raise TrainingError("the arm was not loaded", remedy="load it first")
+        setting, strength = self.loaded
+        return setting.layer, strength * setting.tensors["vector"]
 
     def change(self, setting: Setting, strength: float) -> Change:
         """The vector times the strength, whatever x is."""

@@ -1,4 +1,4 @@
-"""`python -m harness parity`: the base arm's scores against lm-eval's own command line, item by item."""
+"""`python -m harness parity`: an arm's scores against lm-eval's own command line, item by item."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from harness.stages.stage import run_stage
 
 if TYPE_CHECKING:
     from harness.evaluation.lm import GuardedLM
+    from harness.evaluation.lm_eval_command import Added
 
 FILE = "lm-eval-parity.json"
 LIMITS = {"mmlu": 2, "truthfulqa_mc2": 10, "gsm8k": 2}
@@ -74,11 +75,13 @@ class Parity(Record):
     """The whole comparison.
 
     Attributes:
+        arm: the base, or one that adds a vector, which is held to lm-eval's `steered` model.
         model_sha256, data_sha256: over the files that both read.
         tolerance: of `shared`, in nats.
     """
 
     schema_version: int = 1
+    arm: str = BASE
     profile: str
     profile_digest: str
     command: str
@@ -101,19 +104,24 @@ def run(
             "(repeatable; default: 2 of mmlu and gsm8k, 10 of truthfulqa_mc2)",
         ),
     ] = None,
+    arm: Annotated[
+        str, Option(metavar="NAME", help="the base, or an arm that adds one vector (default: the base)")
+    ] = BASE,
     save: Save = False,
     results: Path = RESULTS,
 ) -> Parity:
     """Scores a few items of each task twice, by this harness and by `python -m lm_eval run`, on the same
     model, rows and settings. Without shared prefixes every number must be the same to the last digit, with
-    them up to rounding.
+    them up to rounding. An arm that adds one vector to the residual stream is held to lm-eval's `steered`
+    model with the same vector.
 
-    Reads what `prepare` found (it runs first).
+    Reads what `prepare` found (it runs first), and <arm>/weights/.
 
-    Writes report/lm-eval-parity.json: versions, commands, digests, items, largest difference.
+    Writes report/lm-eval-parity.json (lm-eval-parity-NAME.json for another arm than the base): versions,
+    commands, digests, items, largest difference.
 
     Raises:
-        UsageError: a limit for a task that the profile does not have, or below 1.
+        UsageError: a limit for a task that the profile does not have, or below 1; an arm that adds no vector.
         EvaluationError: lm-eval's command fails, or scores other items.
         CheckFailedError: an item differs; the record is written all the same, but not below `results`.
     """
@@ -122,8 +130,11 @@ def run(
 
     run_stage("prepare", profile, paths)
     prepared = Context(profile, paths).prepared
-    lm = guarded(few, load_ready(few, paths, BASE, prepared))
+    profile.arm(arm)
+    ready = load_ready(few, paths, arm, prepared)
+    added, lm = _vector_of(ready.arm, arm), guarded(few, ready)
     found = Parity(
+        arm=arm,
         profile=profile.name,
         profile_digest=profile.digest(),
         command=command("parity", profile),
@@ -131,18 +142,20 @@ def run(
         model_sha256=prepared.digest("model"),
         data_sha256=prepared.digest("data"),
         tolerance=TOLERANCE,
-        tasks={task: _task(few, prepared, lm, task) for task in few.evaluation.tasks},
+        tasks={task: _task(few, prepared, lm, task, added) for task in few.evaluation.tasks},
         provenance=provenance(profile.evaluation.seed),
     )
     folders = [paths.report, *([results / profile.name / hardware()["class"]] if save else [])]
+    name = FILE if arm == BASE else FILE.replace(".json", f"-{arm}.json")
     broken = [line for task, one in found.tasks.items() for line in faults(task, one)]
     for folder in folders[:1] if broken else folders:
-        write_json(folder / FILE, found.model_dump(mode="json"))
-        console.print(f"written: {folder / FILE}", markup=False)
+        write_json(folder / name, found.model_dump(mode="json"))
+        console.print(f"written: {folder / name}", markup=False)
     if broken:
         raise CheckFailedError(
-            "the base arm's scores differ from lm-eval's own:\n" + "\n".join(f"  - {one}" for one in broken),
-            value=folders[0] / FILE,
+            f"the scores of the arm {arm} differ from lm-eval's own:\n"
+            + "\n".join(f"  - {one}" for one in broken),
+            value=folders[0] / name,
             remedy="look at harness/evaluation/lm.py, and at what changed in lm-eval",
         )
     return found
@@ -177,13 +190,34 @@ def cut(profile: Profile, limits: Mapping[str, int]) -> Profile:
     return profile.model_copy(update={"evaluation": plain})
 
 
-def _task(profile: Profile, prepared: PrepareResult, lm: GuardedLM, task: str) -> TaskParity:
+def _vector_of(arm: Any, name: str) -> Added | None:
+    """What lm-eval's `steered` model must add to be this arm; None for the base.
+
+    Raises:
+        UsageError: the arm is not one vector.
+    """
+    if name == BASE:
+        return None
+    from harness.evaluation.lm_eval_command import Added
+
+    if not hasattr(arm, "added_vector"):
+        raise UsageError(
+            "lm-eval has no model that is this arm",
+            value=f"--arm {name}",
+            remedy="name the base, or an arm that adds one vector, such as DiffMean",
+        )
+    return Added(*arm.added_vector())
+
+
+def _task(
+    profile: Profile, prepared: PrepareResult, lm: GuardedLM, task: str, added: Added | None
+) -> TaskParity:
     from harness.evaluation.lm_eval_command import lm_eval_command
 
     section = profile.evaluation.tasks[task]
     console.print(f"{task}: lm-eval's own command ...")
     with tempfile.TemporaryDirectory(prefix="harness-parity-") as folder:
-        theirs = lm_eval_command(profile, prepared, task, Path(folder).resolve())
+        theirs = lm_eval_command(profile, prepared, task, Path(folder).resolve(), added)
     console.print(f"{task}: the harness ...")
     plain = _ours(profile, prepared, lm, task, shared=False)
     shared = None if section.max_new_tokens else _ours(profile, prepared, lm, task, shared=True)

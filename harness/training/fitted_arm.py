@@ -45,13 +45,18 @@ class FittedConfig(Strict):
 
 
 class ResidualArm(NothingTrained):
-    """`harness.arm.FittedArm` for an edit at one block."""
+    """`harness.arm.FittedArm` for an edit at one block.
+
+    Attributes:
+        loaded: the setting and the strength that `load` has read.
+    """
 
     kind: ClassVar[Literal["fitted"]] = "fitted"
     uses_sae: ClassVar[bool] = False
 
     def __init__(self, config: Any, scene: Scene) -> None:
         self.config, self.scene = config, scene
+        self.loaded: tuple[Setting, float] | None = None
 
     def settings(self, model: PreTrainedModel, rows: FitRows) -> Sequence[Setting]:
         """What the arm makes of the pairs; of equal losses the earlier setting is taken."""
@@ -109,7 +114,7 @@ class ResidualArm(NothingTrained):
             DamagedFileError: files that contradict each other.
             ProfileError: the files are of another base model, SAE or other options.
         """
-        setting, strength = fitted_file.read(folder, self._owner())
+        self.loaded = setting, strength = fitted_file.read(folder, self._owner())
         model.requires_grad_(False)
         self._attach(model, setting, strength)
 
