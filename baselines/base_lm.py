@@ -1,11 +1,11 @@
 """The untouched base model."""
 
-# ruff: noqa: ARG002 - the protocol's arguments, whether this arm needs them or not
+# ruff: noqa: ARG002, ARG004 - the protocol's arguments, whether this arm needs them or not
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
 from harness.core.documents import Strict
 from harness.core.errors import TrainingError
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from harness.arm import Scene
+    from harness.profiles.sections import SaeSection
 
 
 class Config(Strict):
@@ -24,11 +25,15 @@ class Config(Strict):
 class Arm:
     """The base model as it was published: nothing is trained, nothing is added."""
 
-    trains: ClassVar[bool] = False
+    kind: ClassVar[Literal["untrained"]] = "untrained"
     uses_sae: ClassVar[bool] = False
 
     def __init__(self, config: Config, scene: Scene) -> None:
         self.config = config
+
+    @staticmethod
+    def frozen_through(config: Config, sae: SaeSection) -> NoReturn:
+        raise _untrained()
 
     def prepare(self, model: PreTrainedModel) -> NoReturn:
         raise _untrained()

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from harness.arm import Scene
+    from harness.profiles.sections import SaeSection
 
 
 class Config(Strict):
@@ -32,11 +33,15 @@ class Config(Strict):
 class Arm:
     """All parameters train; there is no penalty."""
 
-    trains: ClassVar[bool] = True
+    kind: ClassVar[Literal["trained"]] = "trained"
     uses_sae: ClassVar[bool] = False
 
     def __init__(self, config: Config, scene: Scene) -> None:
         self.config = config
+
+    @staticmethod
+    def frozen_through(config: Config, sae: SaeSection) -> None:
+        """Every block changes."""
 
     def prepare(self, model: PreTrainedModel) -> None:
         """Every parameter requires a gradient."""

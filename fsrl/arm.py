@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from fsrl.config import Config
 from fsrl.mask import silenced_features
@@ -16,18 +16,25 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from fsrl.steer import Steering
+    from harness.profiles.sections import SaeSection
 
 
 class Arm:
     """`harness.arm.Arm`: trains the adapter alone."""
 
-    trains: ClassVar[bool] = True
+    kind: ClassVar[Literal["trained"]] = "trained"
     uses_sae: ClassVar[bool] = True
+    steers_features: ClassVar[bool] = True
 
     def __init__(self, config: Config, scene: Scene) -> None:
         self.config, self.scene = config, scene
         self.steering: Steering | None = None
         self.mask_sha256 = ""
+
+    @staticmethod
+    def frozen_through(config: Config, sae: SaeSection) -> int:  # noqa: ARG004 - as in the protocol
+        """The block after which the SAE's features are steered."""
+        return sae.layer
 
     def prepare(self, model: PreTrainedModel) -> None:
         """Freeze the base and attach an adapter whose output is almost zero, in the model's dtype."""

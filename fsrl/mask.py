@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.core.documents import Strict
 from harness.core.errors import DataError
-from harness.profiles.sections import RelativePath
+from harness.profiles.section import RelativePath
 
 
 class FeatureMask(Strict):

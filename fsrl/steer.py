@@ -16,7 +16,7 @@ from fsrl.adapter import L0_FLOOR, Activation, Adapter, largest
 from fsrl.lean import LeanRelu
 from fsrl.sae import Sae, gated_relu
 from harness.core.errors import ProfileError
-from harness.models.residual import blocks_to, hook_residual
+from harness.models.residual import added, blocks_to, hook_residual
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -164,8 +164,7 @@ class Steering(nn.Module):
 
     def _add(self, x: Tensor, delta_NxD: Tensor, sums: list[Tensor]) -> Tensor:
         self.readings = Readings(*(total.reshape(x.shape[:-1]) for total in sums))
-        # A sum of zeros is +0.0, and only subtracting +0.0 leaves both +0.0 and -0.0 as they are.
-        return x - (0.0 - delta_NxD).to(x.dtype).reshape(x.shape)
+        return added(x, delta_NxD)
 
     def plain(self, x: Tensor) -> Tensor:
         """Equations 5 and 6 as printed, all features at once, with the whole SAE: `forward`'s oracle."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, cast
 
+from harness.core.errors import ProfileError
 from harness.profiles.plugged import plugged_config, plugged_module
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from harness.core.pair_tokens import PairTokens
     from harness.core.results import PrepareResult
+    from harness.core.search import Search
     from harness.profiles.profile import Profile
     from harness.profiles.sections import ArmSection, SaeSection
 
@@ -52,25 +57,95 @@ class Penalty(NamedTuple):
     counted_BxT: Tensor
 
 
+class FitRows(NamedTuple):
+    """What a fitted arm is made of.
+
+    Attributes:
+        fit: training pairs that it may read.
+        held_back: the last of the training pairs, for its search alone; none without a section [fit].
+        pad_id: fills rows of a batch.
+        batch_size: pairs of a batch.
+        beta, gamma: of SimPO, by whose loss candidates are compared.
+        seed: of every draw.
+        candidates: how many the search may try.
+        unfinished: folder of what an interrupted fit of the same inputs has finished.
+        said: called with candidates done, candidates in all, and the last one's loss.
+    """
+
+    fit: list[PairTokens]
+    held_back: list[PairTokens]
+    pad_id: int
+    batch_size: int
+    beta: float
+    gamma: float
+    seed: int
+    candidates: int
+    unfinished: Path
+    said: Callable[[int, int, float], None]
+
+
+class Fitted(NamedTuple):
+    """What `Arm.fit` found.
+
+    Attributes:
+        entries: numbers that were fitted.
+        facts: for the record.
+        search: the table of the held-back search (`harness.training.search`); None for an arm that has
+            nothing to choose.
+    """
+
+    entries: int
+    facts: dict[str, Any]
+    search: Search | None = None
+
+
+@dataclass
+class Dial:
+    """How an edit of the residual stream is turned for one forward pass; some objectives do.
+
+    Attributes:
+        factor: multiplies the edit.
+        nulled: whether the edit's direction is taken out of the stream, in place of the edit.
+    """
+
+    factor: float = 1.0
+    nulled: bool = False
+
+
 class Arm(Protocol):
     """One arm of the comparison. Everything that the arms share is not in here.
 
     An arm's module has a class `Config` (a frozen pydantic model of the arm's keys in the profile) and a
     class `Arm` with this shape. Importing the module must not import torch.
 
-    Three things may be there and need not: `Config.files`, names of files below the data root that the
-    options name, which `prepare` records; `Arm.movable`, the share of the trainable entries that training can
-    move, where it is not 1; and `Arm.at_start(model, ids_BxT, attention_mask_BxT)`, asked once before
-    training with the first pairs, whose facts `train` records and which may refuse a start that cannot train.
+    Some things may be there and need not: `Config.files`, names of files below the data root that the options
+    name, which `prepare` records; `Arm.movable`, the share of the trainable entries that training can move,
+    where it is not 1; `Arm.at_start(model, ids_BxT, attention_mask_BxT)`, asked once before training with the
+    first pairs, whose facts `train` records and which may refuse a start that cannot train;
+    `Arm.steers_features`, True where the model carries a steering of SAE features that studies read; and
+    `Arm.dial`, a `Dial` that the arm's edit obeys.
+
+    Attributes:
+        kind: `untrained`, `trained` (by the shared trainer, towards the profile's objective), or `fitted` (by
+            itself, from the training pairs, without that).
+        uses_sae: whether the SAE's files make it another arm.
     """
 
-    trains: ClassVar[bool]
+    kind: ClassVar[Literal["untrained", "trained", "fitted"]]
     uses_sae: ClassVar[bool]
 
     def __init__(self, config: Any, scene: Scene) -> None: ...
 
+    @staticmethod
+    def frozen_through(config: Any, sae: SaeSection) -> int | None:
+        """The last block whose output training or fitting cannot change; None if there is none.
+
+        Up to it the shared code runs no backward pass and may keep the blocks' output from one epoch to the
+        next; it checks that nothing there trains. Not asked of an untrained arm.
+        """
+
     def prepare(self, model: PreTrainedModel) -> None:
-        """Make the base model trainable in this arm's way (freeze, modules, hooks). Only where `trains`."""
+        """Make the base model trainable in this arm's way (freeze, modules, hooks). Only where trained."""
 
     def parameter_groups(self, model: PreTrainedModel) -> list[dict[str, Any]]:
         """Groups for AdamW: each a `params` list and an `lr`; only parameters that require a gradient."""
@@ -89,7 +164,20 @@ class Arm(Protocol):
         """Write the trained weights (safetensors) and their configuration into an empty folder."""
 
     def load(self, model: PreTrainedModel, folder: Path) -> None:
-        """Turn a fresh base model into the trained arm for evaluation: weights in, hooks on, no gradients."""
+        """Turn a fresh base model into the finished arm for evaluation: weights, hooks, no gradients."""
+
+
+class FittedArm(Arm, Protocol):
+    """An arm of the kind `fitted`; it refuses `prepare`, `parameter_groups` and `save`."""
+
+    def fit(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: FitRows, folder: Path
+    ) -> Fitted:
+        """Fit the arm, write its files into an empty folder, and leave the model as the finished arm.
+
+        Args:
+            model: the untouched base in evaluation mode; no gradients, inside `torch.no_grad()`.
+        """
 
 
 def load_arm(profile: Profile, name: str, scene: Scene) -> Arm:
@@ -121,8 +209,27 @@ def scene(profile: Profile, prepared: PrepareResult) -> Scene:
 
 
 def arm_module(section: ArmSection) -> Any:
-    """Import the module that defines an arm, if it may be imported at all."""
-    return plugged_module(section.module, ("Config", "Arm"))
+    """Import the module that defines an arm, if it may be imported at all.
+
+    Raises:
+        ProfileError: it may not, or its class lacks something that every arm declares.
+    """
+    module = plugged_module(section.module, ("Config", "Arm"))
+    arm = module.Arm
+    for needed in ("kind", "uses_sae", "frozen_through") if getattr(arm, "kind", "") != "untrained" else ():
+        if not hasattr(arm, needed):
+            raise ProfileError(
+                f"the arm does not declare `{needed}`",
+                value=section.module,
+                remedy="see `Arm` in harness/arm.py",
+            )
+    return module
+
+
+def frozen_through(section: ArmSection, name: str, sae: SaeSection) -> int | None:
+    """The last block whose output an arm's training or fitting cannot change; None if there is none."""
+    layer: int | None = arm_module(section).Arm.frozen_through(arm_config(section, name), sae)
+    return layer
 
 
 def arm_config(section: ArmSection, name: str) -> Any:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from harness.core.artefact import digest_json
-
-
-class Record(BaseModel):
-    """A frozen part of a result; unknown keys are refused, NaN is refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+from harness.core.record import Record as Record
+from harness.core.search import Search
 
 
 class Score(Record):
@@ -83,7 +79,7 @@ class Truncation(Record):
     pairs: int
     truncated_prompts: int
     truncated_responses: int
-    left_out: Annotated[dict[str, int], Field(exclude_if=lambda value: not value)] = {}
+    left_out: dict[str, int] = Field(default_factory=dict, exclude_if=lambda value: not value)
 
     @property
     def rows(self) -> int:
@@ -92,20 +88,23 @@ class Truncation(Record):
 
 
 class TrainResult(Record):
-    """What training an arm found. For an arm that does not train, `trained` is False and the rest is None
-    or empty.
+    """What training or fitting an arm found. For an arm that does neither, `trained` is False and the rest is
+    None or empty; a fitted one has no steps, traces or moved weights.
 
     Attributes:
         steps, epochs, pairs: optimiser steps, passes, training pairs.
-        loss_trace: SimPO loss without the penalty at each logged step, mean over the step's pairs.
+        loss_trace: the objective's loss without the penalty at each step, mean over the step's pairs.
         penalised_loss_trace: the same with the penalty.
         learning_rate_trace: the rate that each step really used.
         max_grad_norm: the clipping that really was set (0: none).
         moved: of the float32 values that the optimiser steps (ZeRO's master weights under bfloat16).
         saved_moved: of the weights as saved, in their own dtype, which rounds small changes away.
+        fitted: whether the arm was fitted, on `pairs` pairs; absent where it was not.
+        search: how a fitted arm was tuned; None and absent for the others.
     """
 
     trained: bool
+    fitted: Annotated[bool, Field(exclude_if=lambda value: not value)] = False
     steps: int = 0
     epochs: int = 0
     pairs: int = 0
@@ -117,7 +116,8 @@ class TrainResult(Record):
     moved: WeightsMoved | None = None
     saved_moved: WeightsMoved | None = None
     usage: Usage | None = None
-    facts: dict[str, Any] = {}
+    facts: dict[str, Any] = Field(default_factory=dict)
+    search: Annotated[Search | None, Field(exclude_if=lambda value: value is None)] = None
 
 
 class PreferenceScores(Record):

@@ -111,7 +111,7 @@ def run(
     trained = {
         name: run_stage("train", variant, paths, name)[0]
         for name, section in variant.arms.items()
-        if arm_module(section).Arm.trains
+        if arm_module(section).Arm.kind == "trained"
     }
     first = next(iter(trained.values()))
     measured = Measured(
@@ -137,7 +137,7 @@ def run(
 def _refuse_nothing(profile: Profile, steps: int, warmup: int) -> None:
     if steps < 1 or warmup < 1:
         raise UsageError(f"--steps and --warmup must both be at least 1 (got {steps} and {warmup})")
-    if not any(arm_module(section).Arm.trains for section in profile.arms.values()):
+    if not any(arm_module(section).Arm.kind == "trained" for section in profile.arms.values()):
         raise ProfileError(
             "the profile has no arm that trains",
             value=profile.name,

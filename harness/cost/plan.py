@@ -106,7 +106,8 @@ def plan(profile: Profile, gpu_name: str) -> Plan:
     pairs, known = _pairs(profile)
     lengths = draw_lengths(SAMPLE, max_length=data.max_length, max_prompt_length=data.max_prompt_length)
     scene = _Scene(profile, shape, device, lengths, pairs)
-    phases = [_training(scene, name) for name, arm in profile.arms.items() if arm_module(arm).Arm.trains]
+    trained = [name for name, arm in profile.arms.items() if arm_module(arm).Arm.kind == "trained"]
+    phases = [_training(scene, name) for name in trained]
     phases += [_evaluation(scene, name) for name in profile.arms]
     return Plan(
         profile=profile.name,
@@ -225,7 +226,7 @@ def _disk(scene: _Scene) -> dict[str, float]:
     }
     for name, section in scene.profile.arms.items():
         arm = arm_module(section).Arm
-        if not arm.trains:
+        if arm.kind != "trained":
             continue
         own = shape.adapter_parameters if arm.uses_sae else shape.base_parameters
         found[f"weights of {name}"] = own * width

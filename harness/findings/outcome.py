@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from harness.core.documents import read_result
 from harness.core.measures import BASE, Measure, measure
 from harness.core.paths import RunPaths
 from harness.core.results import PromptFacts, Record, Score, Truncation, Usage, WeightsMoved
+from harness.core.search import Search
 from harness.core.statistics import Difference
 
 SCHEMA_VERSION = 2
@@ -87,10 +88,12 @@ class ArmOutcome(Record):
     Attributes:
         title: for people.
         training: None for an arm that does not train.
+        search: how a fitted arm was tuned; None and absent for the others.
         scores: by measure, `preference.loss` and `preference.penalised_loss` among them.
         accuracy: share of test pairs whose chosen reward is the larger.
         mean_l0, mean_l1: of the steering vector; None for an arm that does not steer.
-        training_usage, evaluation_usage: what the two stages cost; no training usage for an untrained arm.
+        training_usage, evaluation_usage: what the two stages cost; none of training for an untrained arm; a
+            fitted arm's is that of its fit.
         prompts: by task.
         chat_template_sha256: of the tokenizer's template.
         train_s, evaluate_s: seconds of the two whole stages.
@@ -114,6 +117,7 @@ class ArmOutcome(Record):
     task_s: dict[str, float]
     truncation: Truncation | None = None
     evaluation_threads: int | None = None
+    search: Annotated[Search | None, Field(exclude_if=lambda value: value is None)] = None
 
     @property
     def epoch_s(self) -> float | None:

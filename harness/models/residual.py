@@ -63,6 +63,31 @@ def hook_residual(model: PreTrainedModel, layer: int, change: Callable[[Tensor],
     return blocks_to(model, layer)[-1].register_forward_hook(hook, prepend=True)
 
 
+def added(x: Tensor, delta: Tensor) -> Tensor:
+    """x + delta in x's dtype, to which delta is rounded once; where delta is 0 the result is x to the bit."""
+    # A sum of zeros is +0.0, and only subtracting +0.0 leaves both +0.0 and -0.0 as they are.
+    return x - (0.0 - delta).to(x.dtype).reshape(x.shape)
+
+
+def edit_residual(model: PreTrainedModel, layer: int, edit: Callable[[Tensor], Tensor]) -> RemovableHandle:
+    """Add to the residual stream after block `layer`, at every position, what `edit` makes of it.
+
+    An edit may look at its own position only: evaluation packs several questions into one row.
+
+    Args:
+        edit: from x in float32, (..., d_model), to what is added, float32, of the same shape or one that
+            broadcasts to it.
+
+    Raises:
+        ProfileError: the model has no such block.
+    """
+
+    def change(x: Tensor) -> Tensor:
+        return added(x, edit(x.float()).expand(x.shape))
+
+    return hook_residual(model, layer, change)
+
+
 class _Reached(Exception):
     """Carries the residual stream out of the model."""
 

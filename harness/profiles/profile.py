@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import get_close_matches
 from types import UnionType
-from typing import Any, TypeGuard, get_args, get_origin
+from typing import Annotated, Any, TypeGuard, get_args, get_origin
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from harness.core.artefact import digest_json
 from harness.core.errors import ProfileError
+from harness.profiles.methods import FitSection
+from harness.profiles.section import Name, Section
 from harness.profiles.sections import (
     ArmSection,
     DataSection,
     EvaluationSection,
     FeaturesSection,
     ModelSection,
-    Name,
     PublishedScore,
     SaeSection,
-    Section,
     StudySection,
     TrainingSection,
 )
@@ -50,6 +50,8 @@ class Profile(Section):
     """What every trained arm shares."""
     evaluation: EvaluationSection
     """How lm-eval scores every arm."""
+    fit: Annotated[FitSection | None, Field(exclude_if=lambda value: value is None)] = None
+    """How arms that are fitted without training are tuned; absent from the resolved profile if none is."""
     arms: dict[Name, ArmSection]
     """The arms by name, each with its module's own options."""
     revisions: dict[str, str] = Field(default_factory=dict)
@@ -144,7 +146,7 @@ def parse_profile(data: dict[str, Any], *, where: str) -> Profile:
         raise ProfileError(
             "the profile is not valid:\n" + "\n".join(f"  - {fault}" for fault in faults),
             value=where,
-            remedy="correct the keys named above; harness/profiles/sections.py says what each one means",
+            remedy="correct the keys named above; harness/profiles/ says what each one means",
         ) from error
 
 

@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-Positive = Annotated[int, Field(gt=0)]
-NonNegative = Annotated[int, Field(ge=0)]
-Threads = Annotated[int, Field(ge=0, exclude_if=lambda value: value == 0)]
-Rate = Annotated[float, Field(ge=0, le=1)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
-
-
-def _inside(path: str) -> str:
-    if not path or Path(path).is_absolute() or ".." in Path(path).parts:
-        raise ValueError("must be a path below its root, without `..`")
-    return path
-
-
-RelativePath = Annotated[str, AfterValidator(_inside)]
-
-
-class Section(BaseModel):
-    """A table of a profile: frozen, unknown keys refused, no coercion; a field's docstring is its help."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+from harness.profiles.methods import ObjectiveSection
+from harness.profiles.section import Name, NonNegative, Positive, Rate, RelativePath, Section, Threads, inside
 
 
 class ModelSection(Section):
@@ -120,8 +101,13 @@ class DataSection(Section):
 
 
 class TrainingSection(Section):
-    """What every trained arm shares: SimPO, optimiser, schedule, batch, precision."""
+    """What every trained arm shares: objective, optimiser, schedule, batch, precision."""
 
+    objective: Annotated[ObjectiveSection, Field(exclude_if=lambda value: value == ObjectiveSection())] = (
+        ObjectiveSection()
+    )
+    """What training lowers; the test pairs are scored by SimPO whatever it is. Absent from the resolved
+    profile where it is SimPO."""
     beta: float
     """SimPO's scale (paper, equation 4 and table 5)."""
     gamma_beta_ratio: float
@@ -274,7 +260,7 @@ class FeaturesSection(Section):
 
     source: Literal["none", "bundle", "data_root"]
     """`none`, `bundle` (the miniature's own) or `data_root`."""
-    file: Annotated[str, AfterValidator(lambda path: path and _inside(path))] = ""
+    file: Annotated[str, AfterValidator(lambda path: path and inside(path))] = ""
     """The file, below the data root (`data_root` only)."""
 
     @model_validator(mode="after")

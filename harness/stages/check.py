@@ -107,7 +107,7 @@ def _losses(outcome: Outcome) -> Iterator[str]:
     if BASE not in outcome.arms:
         yield f"the run has no arm `{BASE}`"
         return
-    if not outcome.trained:
+    if not outcome.trained and all(arm.search is None for arm in outcome.arms.values()):
         yield "the run has no trained arm"
     for name, arm in outcome.trained.items():
         loss, one = arm.scores[LOSS].value, outcome.difference(name, BASE, LOSS)

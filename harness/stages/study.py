@@ -152,7 +152,7 @@ def _outdated(context: Context, name: str, artefact: Artefact) -> bool:
 
 
 def _refuse_unsteered(profile: Profile, arm: str) -> None:
-    if not arm_module(profile.arm(arm)).Arm.uses_sae:
+    if not getattr(arm_module(profile.arm(arm)).Arm, "steers_features", False):
         raise ProfileError(
             "a study needs an arm that steers SAE features", value=arm, remedy="name another arm in its table"
         )

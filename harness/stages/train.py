@@ -1,4 +1,4 @@
-"""The stage `train`: SimPO training of one arm in a process of its own, under DeepSpeed."""
+"""The stage `train`: one arm trained under DeepSpeed, or fitted, in a process of its own."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from harness.stages.inputs import Context
 from harness.stages.stage import Work
 from harness.training.exchange import Exchange, TrainSpec
 from harness.training.launch import engine_settings, launch
+from harness.training.objective import load_objective
 
 PER_ARM = True
 
@@ -40,36 +41,50 @@ def needs(context: Context, arm: str) -> dict[str, str]:
     arm_config(section, arm)
     module = arm_module(section).Arm
     inputs = {f"arms.{arm}": digest_json(section.model_dump(mode="json"))}
-    if not module.trains:
+    if module.kind == "untrained":
         return inputs
     training = context.profile.training
-    inputs |= {
-        "model": context.model,
-        "pairs": context.train_pairs,
-        "training": digest_json(training.model_dump(mode="json", exclude={"threads"})),
-        "threads": str(threads(training.threads, training.ranks)),
-    }
+    inputs |= {"model": context.model, "pairs": context.train_pairs}
+    if module.kind == "fitted":
+        inputs |= {"fit": fit_digest(context.profile), "threads": str(threads(training.threads))}
+    else:
+        load_objective(training)
+        inputs |= {
+            "training": digest_json(training.model_dump(mode="json", exclude={"threads"})),
+            "threads": str(threads(training.threads, training.ranks)),
+        }
     files = (f"{ARM_FILES}/{file}" for file in arm_files(section, arm))
     inputs |= {f"files.{file}": context.file(file) for file in files}
     return inputs | ({"sae": context.sae} if module.uses_sae else {})
 
 
+def fit_digest(profile: Profile) -> str:
+    """Digest of what of the profile a fitted arm depends on, besides the pairs and its own options."""
+    training, fit = profile.training, profile.fit
+    batch = profile.evaluation.loss_batch_size
+    searched = fit and fit.model_dump(mode="json")
+    return digest_json([training.beta, training.gamma, training.seed, batch, searched])
+
+
 def work(context: Context, arm: str) -> Work:
-    """Train the arm; its weights appear in the run folder only when they are complete and checked.
+    """Train or fit the arm; its weights appear in the run folder only when they are complete and checked.
 
     Raises:
         HarnessError: whatever the data, the training or its checks refuse; then the run folder keeps the
             arm's earlier weights, and the log of the failed training.
     """
     profile, paths = context.profile, context.paths
-    if not arm_module(profile.arm(arm)).Arm.trains:
+    kind = arm_module(profile.arm(arm)).Arm.kind
+    if kind == "untrained":
         return Work(TrainResult(trained=False), [])
-    check_batches(profile)
+    if kind == "trained":
+        check_batches(profile)
     say_overruled("training.threads", profile.training.threads)
     home = paths.folder(arm)
     with _workshop(home) as folder:
         spec = _spec(context, arm, folder)
-        result = launch(spec, profile.training.ranks, f"train {arm}")
+        ranks, what = (0, "fit") if kind == "fitted" else (profile.training.ranks, "train")
+        result = launch(spec, ranks, f"{what} {arm}")
         files = _publish(Exchange(folder).weights, paths.weights(arm))
     return Work(result, files, scratch=[*home.glob("checkpoints-*"), home / FAILED_LOG])
 
@@ -92,6 +107,7 @@ def check_batches(profile: Profile) -> None:
 
 def _spec(context: Context, arm: str, folder: Path) -> TrainSpec:
     profile, paths, prepared = context.profile, context.paths, context.prepared
+    fitted = arm_module(profile.arm(arm)).Arm.kind == "fitted"
     key = digest_json([needs(context, arm), __version__, versions()])
     return TrainSpec(
         profile=profile.resolved(),
@@ -104,8 +120,8 @@ def _spec(context: Context, arm: str, folder: Path) -> TrainSpec:
         train_file=str((Path(prepared.data_root) / profile.data.train).absolute()),
         folder=str(folder.absolute()),
         checkpoints=str((paths.folder(arm) / f"checkpoints-{key[:12]}").absolute()),
-        engine=engine_settings(profile),
-        threads=threads(profile.training.threads, profile.training.ranks),
+        engine=None if fitted else engine_settings(profile),
+        threads=threads(profile.training.threads, 1 if fitted else profile.training.ranks),
         started=time.monotonic(),
         parent=os.getpid(),
     )

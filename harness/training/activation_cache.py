@@ -37,12 +37,13 @@ class ActivationCache:
     Args:
         folder: of the two files, as `write` left them.
         key: of what was written; another key is another cache.
+        layer: the block whose output was written.
 
     Raises:
         DamagedFileError: a file is missing, or is not what it was when it was written.
     """
 
-    def __init__(self, folder: Path, key: str) -> None:
+    def __init__(self, folder: Path, key: str, layer: int) -> None:
         made = read_json(folder / MADE, made_by="train")
         path = folder / DATA
         if made["key"] != key or not path.is_file() or digest_file(path) != made["sha256"]:
@@ -52,6 +53,7 @@ class ActivationCache:
                 remedy=f"delete the folder {folder}; the next training writes it again",
             )
         self.starts: list[int] = made["starts"]
+        self.layer = layer
         self.dtype = DTYPES[made["dtype"]]
         self._rows = _mapped(path, "r", self.dtype, (self.starts[-1], made["d_model"]))
 

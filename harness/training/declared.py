@@ -6,7 +6,7 @@ from harness.core.errors import ProfileError, TrainingError
 from harness.profiles.profile import Profile
 from harness.profiles.sections import TrainingSection
 from harness.training.schedule import check_rates, declared_rates, step_count
-from harness.training.trainer import SimpoTrainer
+from harness.training.trainer import PairTrainer
 
 
 def refuse_no_rate(section: TrainingSection, rows: int) -> None:
@@ -30,7 +30,7 @@ def refuse_no_rate(section: TrainingSection, rows: int) -> None:
         )
 
 
-def check_declared(trainer: SimpoTrainer, profile: Profile) -> None:
+def check_declared(trainer: PairTrainer, profile: Profile) -> None:
     """Compare training with the profile: the learning rates of every group, and the clipping.
 
     Raises:
@@ -54,7 +54,7 @@ def _declared(section: TrainingSection, peak: float, steps: int) -> list[float]:
     return declared_rates(section.schedule, peak, steps, section.warmup_ratio, section.warmup)
 
 
-def clipping_of(trainer: SimpoTrainer) -> float:
+def clipping_of(trainer: PairTrainer) -> float:
     """The clipping norm that really was set: the engine's, or the trainer's own without an engine."""
     if trainer.deepspeed is not None:
         return float(trainer.deepspeed.gradient_clipping())

@@ -25,6 +25,7 @@ from harness.core.threads import VARIABLE as THREADS
 from harness.profiles.profile import Profile
 from harness.training.exchange import Exchange, TrainSpec
 
+WORKER = "harness.training.worker"
 POLL_S = 0.2
 GRACE_S = 10.0
 
@@ -52,11 +53,11 @@ def engine_settings(profile: Profile) -> dict[str, Any]:
 
 
 def launch(spec: TrainSpec, ranks: int, label: str) -> TrainResult:
-    """Run the worker under DeepSpeed's launcher until it leaves a result.
+    """Run the worker until it leaves a result.
 
     Args:
         spec: the order; its folder exists.
-        ranks: processes to start.
+        ranks: processes that DeepSpeed's launcher starts; 0 starts one without it, for a fitted arm.
         label: what the progress bar says.
 
     Raises:
@@ -82,11 +83,13 @@ def launch(spec: TrainSpec, ranks: int, label: str) -> TrainResult:
 
 
 def _command(exchange: Exchange, ranks: int) -> list[str]:
+    if not ranks:
+        return [sys.executable, "-m", WORKER, str(exchange.spec)]
     launcher = [sys.executable, "-m", "deepspeed.launcher.runner", "--quiet", "--no_local_rank"]
     with socket.socket() as listener:  # a free port of this machine
         listener.bind(("127.0.0.1", 0))
         network = [*_devices(ranks), "--master_port", str(listener.getsockname()[1])]
-    return [*launcher, *network, "--module", "harness.training.worker", str(exchange.spec)]
+    return [*launcher, *network, "--module", WORKER, str(exchange.spec)]
 
 
 def _devices(ranks: int) -> list[str]:

@@ -17,6 +17,7 @@ from transformers import PreTrainedTokenizerBase
 from harness.core.documents import Strict
 from harness.core.errors import DataError
 from harness.core.json_lines import rows
+from harness.core.pair_tokens import PairTokens as PairTokens
 from harness.core.results import Truncation
 
 
@@ -40,14 +41,6 @@ class Pair(BaseModel):
     prompt: Annotated[list[Message], Field(min_length=1)]
     chosen: Annotated[list[Message], Field(min_length=1, max_length=1)]
     rejected: Annotated[list[Message], Field(min_length=1, max_length=1)]
-
-
-class PairTokens(NamedTuple):
-    """Token ids of a pair's prompt and of its two responses."""
-
-    prompt: list[int]
-    chosen: list[int]
-    rejected: list[int]
 
 
 class Cut(NamedTuple):

@@ -1,4 +1,4 @@
-"""The trainer of every trained arm: trl's CPOTrainer as SimPO, on rows that are tokenised already."""
+"""The trainer of every trained arm: trl's CPOTrainer with the profile's objective, on tokenised rows."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ from harness.models.base_model import pad_id
 from harness.training.activation_cache import ActivationCache, replayed
 from harness.training.checkpoint import Step, last_checkpoint, write_record
 from harness.training.loss import response_logprobs
+from harness.training.objective import Objective, load_objective
 from harness.training.optimizer import log_scheduler, optimizer_class
+from harness.training.pair_loss import LENGTHS, REFERENCE, PairLoss
 from harness.training.pairs import PairBatch, PairTokens, collate
-from harness.training.schedule import begun, step_count, warmup_count
+from harness.training.schedule import begun
 from harness.training.shared_prompt import SharedBatch, collate_shared, shared_logprobs
 
 if TYPE_CHECKING:
@@ -83,60 +85,12 @@ class Rows(Dataset[tuple[int, PairTokens]]):
         return self
 
 
-def trainer_arguments(
-    section: TrainingSection,
-    *,
-    rows: int,
-    peak: float,
-    dtype: str,
-    folder: Path,
-    engine: dict[str, Any] | None,
-) -> CPOConfig:
-    """trl's arguments for a profile.
-
-    Args:
-        rows: pairs over all epochs; each row is seen once.
-        peak: learning rate after the warm-up.
-        dtype: of the model's parameters.
-        folder: where checkpoints go.
-        engine: DeepSpeed's settings; None trains without DeepSpeed.
-    """
-    on_cuda = torch.cuda.is_available()
-    return CPOConfig(
-        output_dir=str(folder),
-        loss_type="simpo",
-        cpo_alpha=0.0,
-        beta=section.beta,
-        simpo_gamma=section.gamma,
-        learning_rate=peak,
-        lr_scheduler_type=section.schedule,
-        warmup_steps=warmup_count(step_count(rows, section.pairs_per_step), section.warmup_ratio),
-        num_train_epochs=1,
-        per_device_train_batch_size=section.pairs_per_device,
-        gradient_accumulation_steps=section.accumulation,
-        max_grad_norm=section.max_grad_norm,
-        seed=section.seed,
-        bf16=dtype == "bfloat16",
-        activation_checkpointing=False,  # `make_trainer` switches it on in the language model
-        train_sampling_strategy="sequential",
-        remove_unused_columns=False,
-        dataloader_pin_memory=on_cuda,
-        use_cpu=not on_cuda,
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        save_strategy="steps" if section.checkpoint_steps else "no",
-        save_steps=section.checkpoint_steps or 500,
-        save_total_limit=2,
-        report_to="none",
-        disable_tqdm=True,
-        deepspeed=engine,
-    )
-
-
-class SimpoTrainer(CPOTrainer):  # type: ignore[misc]
-    """CPOTrainer with the arm's parameter groups and penalty, the lean forward pass and a record of steps.
+class PairTrainer(CPOTrainer):  # type: ignore[misc]
+    """CPOTrainer with the profile's objective, the arm's parameter groups and penalty, the lean forward pass
+    and a record of steps.
 
     Attributes:
+        objective: of the profile.
         steps: what each optimiser step did.
         on_step: called after each step with steps done, steps in all, and the step.
         elapsed_s: seconds of the training loop so far, without those before the checkpoint.
@@ -154,8 +108,12 @@ class SimpoTrainer(CPOTrainer):  # type: ignore[misc]
         tokenizer: PreTrainedTokenizerBase,
         section: TrainingSection,
         cache: ActivationCache | None = None,
+        reference_Px2: Tensor | None = None,
     ) -> None:
         self.arm = arm
+        self.objective: Objective = load_objective(section)
+        self._pair_loss = PairLoss(self.objective, getattr(arm, "dial", None), section.seed)
+        self._reference_Px2 = reference_Px2
         self.section = section
         self.on_step: Callable[[int, int, Step], None] | None = None
         self.elapsed_s: Callable[[], float] = lambda: 0.0
@@ -174,13 +132,17 @@ class SimpoTrainer(CPOTrainer):  # type: ignore[misc]
         self.remove_callback(PrinterCallback)
 
     def _collate(self, items: Sequence[tuple[int, PairTokens]]) -> dict[str, Tensor]:
-        """The fields of a `PairBatch` or a `SharedBatch`; with a cache the residual stream too."""
+        """The fields of a `PairBatch` or a `SharedBatch`, lengths, what was kept of the base."""
         indices, rows = [index for index, _ in items], [row for _, row in items]
+        found = {LENGTHS: torch.tensor([[len(part) for part in row] for row in rows])}
+        if self._reference_Px2 is not None:
+            found[REFERENCE] = self._reference_Px2[indices]
         if not self.section.share_prompt:
-            return collate(rows, self._filler)._asdict()
+            return collate(rows, self._filler)._asdict() | found
         batch = collate_shared(rows, self._filler)
-        cached = {} if self._cache is None else {"residual_BxTxD": self._cache.residual(batch, indices)}
-        return batch._asdict() | cached
+        if self._cache is not None:
+            found["residual_BxTxD"] = self._cache.residual(batch, indices)
+        return batch._asdict() | found
 
     def create_optimizer(self, model: nn.Module | None = None) -> Any:  # noqa: ARG002 - as in transformers
         """AdamW over the arm's parameter groups."""
@@ -206,23 +168,18 @@ class SimpoTrainer(CPOTrainer):  # type: ignore[misc]
             self._created_lr_scheduler = True
         return self.lr_scheduler
 
-    def concatenated_forward(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """(B,) mean log-probability of the chosen and of the rejected responses, from one forward pass."""
-        chosen_B, rejected_B = model(**batch).chunk(2)
-        return chosen_B, rejected_B
-
     def get_batch_loss_metrics(
         self,
         model: nn.Module,
         batch: dict[str, Tensor],
         train_eval: str = "train",  # noqa: ARG002 - as in trl
     ) -> tuple[Tensor, dict[str, float]]:
-        """trl's SimPO loss plus the arm's penalty.
+        """The objective's loss plus the arm's penalty.
 
         Raises:
             TrainingError: the loss is not finite.
         """
-        losses_B, _, _ = self.cpo_loss(*self.concatenated_forward(model, batch))
+        losses_B = self._pair_loss(model, batch, self.state.global_step)
         progress = begun(self.state.global_step, self.state.max_steps)
         penalty = self.arm.penalty(batch["attention_mask_BxT"], batch["response_mask_BxT"], progress)
         added = losses_B.new_zeros(()) if penalty is None else penalty.loss.to(losses_B.dtype)

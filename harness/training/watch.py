@@ -20,13 +20,21 @@ def is_main_rank() -> bool:
 
 
 class Watch:
-    """Called after each optimiser step: notes the progress, and stops if its parent process is gone."""
+    """Called after each optimiser step, or by a fit: notes progress, and stops if its parent is gone."""
 
     def __init__(self, exchange: Exchange, parent: int) -> None:
         self.exchange = exchange
         self.parent = parent
 
     def __call__(self, done: int, total: int, step: Step) -> None:
+        self.note(done, total, step.loss, tokens=step.tokens)
+
+    def note(self, done: int, total: int, loss: float, **values: object) -> None:
+        """Note that so many steps, or candidates of a search, are done.
+
+        Raises:
+            TrainingError: nobody waits for the result any more.
+        """
         try:
             os.kill(self.parent, 0)
         except ProcessLookupError:
@@ -34,7 +42,7 @@ class Watch:
                 "the process that waited for this training is gone", remedy="start the stage again"
             ) from None
         if is_main_rank():
-            self.exchange.note(done=done, total=total, loss=step.loss, tokens=step.tokens)
+            self.exchange.note(done=done, total=total, loss=loss, **values)
 
 
 class Measured(TrainerCallback):  # type: ignore[misc]

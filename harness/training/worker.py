@@ -1,6 +1,6 @@
-"""The process that trains one arm; DeepSpeed's launcher starts one for each rank.
+"""The process that makes one arm: trains it, where DeepSpeed's launcher starts one for each rank, or fits it.
 
-`deepspeed --module harness.training.worker SPEC.json`
+`deepspeed --module harness.training.worker SPEC.json`; without `deepspeed` for a fitted arm.
 """
 
 from __future__ import annotations
@@ -10,16 +10,14 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError
-from transformers import set_seed
 
-from harness.arm import Scene, load_arm
+from harness.arm import arm_module, frozen_through
 from harness.core.artefact import digest_json, write_json
-from harness.core.errors import HarnessError, RunFolderError, TrainingError
-from harness.core.results import TrainResult, Truncation, WeightsMoved
+from harness.core.errors import HarnessError, TrainingError
+from harness.core.results import TrainResult
 from harness.models.base_model import (
     check_differentiable,
     load_model,
@@ -29,15 +27,17 @@ from harness.models.base_model import (
     pick_device,
 )
 from harness.training import movement
-from harness.training.activation_cache import MADE, ActivationCache, cache_key, check_budget, write
-from harness.training.checkpoint import alone, without_code
+from harness.training.arguments import trainer_arguments
+from harness.training.checkpoint import alone
 from harness.training.declared import check_declared, clipping_of, refuse_no_rate
 from harness.training.exchange import Exchange, TrainSpec
-from harness.training.order import batch_order, check_even
-from harness.training.pairs import PairTokens, collate
+from harness.training.fit import fit
+from harness.training.kept import activation_cache, check_frozen, reference
+from harness.training.objective import check_suits, load_objective
+from harness.training.ordered import Rows, configure, ordered_arm, training_rows
+from harness.training.saved import save
 from harness.training.start import first_facts
-from harness.training.trainer import ResponseModel, SimpoTrainer, trainer_arguments
-from harness.training.usable import usable_pairs
+from harness.training.trainer import PairTrainer, ResponseModel
 from harness.training.watch import Measured, Watch, is_main_rank
 
 if TYPE_CHECKING:
@@ -46,26 +46,21 @@ if TYPE_CHECKING:
 
     from harness.arm import Arm
     from harness.profiles.profile import Profile
+    from harness.training.activation_cache import ActivationCache
 
 
-ACCUMULATION = "training.accumulation by the same factor"
-
-
-class Rows(NamedTuple):
-    """The training pairs: tokenised, what was cut, and the order in which they are trained on."""
-
-    tokens: list[PairTokens]
-    truncation: Truncation
-    order: list[int]
+ACCUMULATION = "and raise training.accumulation by the same factor"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Train as the spec says; leave a result or an error in its folder."""
+    """Train or fit as the spec says; leave a result or an error in its folder."""
     spec = TrainSpec.model_validate_json(Path(arguments[-1]).read_text(encoding="utf-8"))
     exchange = Exchange(Path(spec.folder))
     try:
-        with out_of_memory(TrainingError, f"training.pairs_per_device (and raise {ACCUMULATION})"):
-            result = train(spec, exchange)
+        fitted = arm_module(spec.parsed().arm(spec.arm)).Arm.kind == "fitted"
+        setting = "evaluation.loss_batch_size" if fitted else f"training.pairs_per_device ({ACCUMULATION})"
+        with out_of_memory(TrainingError, setting):
+            result = (fit if fitted else train)(spec, exchange)
         if is_main_rank():
             write_json(exchange.result, result.model_dump(mode="json"))
     except HarnessError as error:
@@ -75,21 +70,6 @@ def main(arguments: Sequence[str]) -> int:
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
     return 0
-
-
-def configure(threads: int, seed: int) -> None:
-    """Threads, seeds and deterministic algorithms, before any module is built."""
-    torch.set_num_threads(threads)
-    set_seed(seed)
-    torch.use_deterministic_algorithms(True)
-    # Filling what nobody reads would touch all of DeepSpeed's 2 GB gradient bucket in every backward pass.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    without_code()
-    if not torch.cuda.is_available():
-        import deepspeed.ops
-
-        # Keep to gloo: DeepSpeed would compile a shared-memory all-reduce, taking 40 s and a compiler.
-        deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
 
 
 def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
@@ -106,12 +86,16 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
     tokenizer = load_tokenizer(Path(spec.model_dir))
     rows = training_rows(spec, profile, tokenizer)
     refuse_no_rate(profile.training, len(rows.order))
-    arm = _arm(spec, profile)
-    cache = activation_cache(spec, profile, arm, model, tokenizer, rows)
+    arm, objective = ordered_arm(spec, profile), load_objective(profile.training)
+    check_suits(objective, profile.training, getattr(arm, "dial", None), spec.arm)
+    layer, filler = frozen_through(profile.arm(spec.arm), spec.arm, profile.sae), pad_id(tokenizer)
+    cache = activation_cache(spec, profile, layer, model, rows.tokens, filler)
+    sums = reference(spec, profile, objective, model, rows.tokens, filler)
     arm.prepare(model)
+    check_frozen(model, layer)
     start = movement.snapshot(model)
-    facts = first_facts(arm, model, [rows.tokens[i] for i in rows.order[:2]], pad_id(tokenizer))
-    trainer = make_trainer(spec, profile, arm, model, tokenizer, rows, cache)
+    facts = first_facts(arm, model, [rows.tokens[i] for i in rows.order[:2]], filler)
+    trainer = make_trainer(spec, profile, arm, model, tokenizer, rows, cache, sums)
     trainer.on_step = Watch(exchange, spec.parent)
     measured = Measured(spec.started)
     trainer.add_callback(measured)
@@ -128,8 +112,8 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
     moved = movement.masters_moved(start, model, engine=trainer.deepspeed is not None)
     movement.check_moved(moved, profile.training.minimum_moved * getattr(arm, "movable", 1.0))
     if profile.training.minimum_moved:
-        movement.check_gradients((step.grad_norm for step in trainer.steps), profile.training.beta)
-    saved_moved = save(spec, profile, arm, model, start, rows) if is_main_rank() else None
+        movement.check_gradients((step.grad_norm for step in trainer.steps), objective.beta)
+    saved_moved = save(spec, profile, arm, model, start, rows.tokens) if is_main_rank() else None
     return TrainResult(
         trained=True,
         steps=len(trainer.steps),
@@ -143,66 +127,16 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
         moved=moved,
         saved_moved=saved_moved,
         usage=usage,
-        facts={
-            **_facts(trainer, rows, spec, device),
-            **facts,
-            "resumed_at_step": resumed_at,
-            "step_s_trace": measured.step_s,
-            "step_tokens_trace": [step.tokens for step in trainer.steps[resumed_at:]],
-        },
+        facts={**_facts(trainer, rows, spec, device), **facts, **_step_facts(trainer, measured, resumed_at)},
     )
 
 
-def _train_alone(trainer: SimpoTrainer, checkpoints: Path) -> int:
+def _train_alone(trainer: PairTrainer, checkpoints: Path) -> int:
     """Train while the writing rank locks the checkpoints; returns the steps done before."""
     holds = bool(trainer.section.checkpoint_steps) and is_main_rank()
     with alone(checkpoints) if holds else contextlib.nullcontext():
         trainer.accelerator.wait_for_everyone()
         return trainer.resume_or_start()
-
-
-def training_rows(spec: TrainSpec, profile: Profile, tokenizer: PreTrainedTokenizerBase) -> Rows:
-    """Read, tokenise and order the training pairs; their order does not depend on the arm."""
-    data, training = profile.data, profile.training
-    _, (tokens, truncation) = usable_pairs(Path(spec.train_file), data.train_pairs, tokenizer, data)
-    order = batch_order(
-        len(tokens),
-        training.epochs,
-        training.seed,
-        lengths=[len(row.prompt) + max(len(row.chosen), len(row.rejected)) for row in tokens],
-        window=training.length_window,
-        batch=training.pairs_per_device * training.ranks,
-    )
-    check_even(len(tokens), training)
-    return Rows(tokens, truncation, order)
-
-
-def activation_cache(
-    spec: TrainSpec,
-    profile: Profile,
-    arm: Arm,
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    rows: Rows,
-) -> ActivationCache | None:
-    """The residual stream after the steered block for every pair, written by the unsteered model where it is
-    not there yet; None without a budget, and for an arm that trains the blocks below.
-
-    Raises:
-        ProfileError: the budget is too small, or attention takes no mask of any shape.
-        DamagedFileError: a file of the cache has changed.
-        RunFolderError: it cannot be written.
-    """
-    budget, layer = profile.training.activation_cache_gib, profile.sae.layer
-    if not budget or not arm.uses_sae:
-        return None
-    d_model = model.config.get_text_config().hidden_size
-    check_budget(rows.tokens, d_model, model.dtype.itemsize, budget)
-    key = cache_key(spec.model_digest, layer, rows.tokens, profile.model.dtype)
-    folder = Path(spec.checkpoints).parent.parent / "activations" / key[:16]
-    if not (folder / MADE).is_file():
-        write(model, layer, rows.tokens, folder, key, pad_id(tokenizer))
-    return ActivationCache(folder, key)
 
 
 def make_trainer(
@@ -213,7 +147,8 @@ def make_trainer(
     tokenizer: PreTrainedTokenizerBase,
     rows: Rows,
     cache: ActivationCache | None = None,
-) -> SimpoTrainer:
+    reference_Px2: Tensor | None = None,
+) -> PairTrainer:
     """The trainer of a prepared arm, with the engine's settings of the spec (none: plain PyTorch)."""
     if profile.training.gradient_checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})
@@ -225,8 +160,8 @@ def make_trainer(
         folder=Path(spec.checkpoints),
         engine=spec.engine,
     )
-    return SimpoTrainer(
-        ResponseModel(model, profile.sae.layer if cache else None),
+    return PairTrainer(
+        ResponseModel(model, cache.layer if cache else None),
         arm=arm,
         args=arguments,
         rows=rows.tokens,
@@ -234,50 +169,11 @@ def make_trainer(
         tokenizer=tokenizer,
         section=profile.training,
         cache=cache,
+        reference_Px2=reference_Px2,
     )
 
 
-def save(
-    spec: TrainSpec, profile: Profile, arm: Arm, model: PreTrainedModel, start: dict[str, Tensor], rows: Rows
-) -> WeightsMoved:
-    """Save the arm, load it into a fresh base model, and check that it equals the trained arm, not the start.
-
-    Raises:
-        RunFolderError: the weights cannot be written.
-        TrainingError: the reloaded arm differs from the trained one, or no saved weight moved.
-    """
-    folder = Exchange(Path(spec.folder)).weights
-    model.eval()
-    try:
-        folder.mkdir()
-        arm.save(model, folder)
-    except (OSError, SafetensorError) as error:
-        raise RunFolderError(
-            f"the weights cannot be written ({error})",
-            value=folder,
-            remedy="free disk space, or give a writable folder with --run-dir DIR",
-        ) from error
-    fresh = load_model(Path(spec.model_dir), profile.model, model.device)
-    _arm(spec, profile).load(fresh, folder)
-    movement.check_reload(model, fresh, collate(rows.tokens[:1], 0).input_ids_BxT.to(model.device))
-    moved = movement.weights_moved(start, dict(fresh.named_parameters()))
-    movement.check_moved(moved, 1 / moved.entries)
-    return moved
-
-
-def _arm(spec: TrainSpec, profile: Profile) -> Arm:
-    known = Scene(
-        sae_dir=Path(spec.sae_dir),
-        sae=profile.sae,
-        model_digest=spec.model_digest,
-        sae_digest=spec.sae_digest,
-        seed=profile.training.seed,
-        arm_files=Path(spec.arm_files) if spec.arm_files else None,
-    )
-    return load_arm(profile, spec.arm, known)
-
-
-def _facts(trainer: SimpoTrainer, rows: Rows, spec: TrainSpec, device: torch.device) -> dict[str, Any]:
+def _facts(trainer: PairTrainer, rows: Rows, spec: TrainSpec, device: torch.device) -> dict[str, Any]:
     engine = trainer.deepspeed
     return {
         "batch_order_sha256": digest_json(rows.order),
@@ -286,11 +182,20 @@ def _facts(trainer: SimpoTrainer, rows: Rows, spec: TrainSpec, device: torch.dev
         "engine_optimizer": type(engine.optimizer).__name__ if engine is not None else None,
         "attention": trainer.model.language_model.config._attn_implementation,
         "activation_cache": trainer.model.cached_layer is not None,
+        "objective": trainer.section.objective.model_dump(mode="json"),
         "share_prompt": trainer.section.share_prompt,
         "length_window": trainer.section.length_window,
         "grad_norm_trace": [step.grad_norm for step in trainer.steps],
         "ranks": int(os.environ.get("WORLD_SIZE", "1")),
         "threads": torch.get_num_threads(),
+    }
+
+
+def _step_facts(trainer: PairTrainer, measured: Measured, resumed_at: int) -> dict[str, Any]:
+    return {
+        "resumed_at_step": resumed_at,
+        "step_s_trace": measured.step_s,
+        "step_tokens_trace": [step.tokens for step in trainer.steps[resumed_at:]],
     }
 
 

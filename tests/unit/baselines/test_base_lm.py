@@ -21,6 +21,6 @@ def test_the_base_does_not_train_and_loads_nothing() -> None:
     arm, model = base_lm.Arm(base_lm.Config(), scene()), toys.model()
     arm.load(model, Path("nowhere"))
     assert not any(parameter.requires_grad for parameter in model.parameters())
-    assert not arm.trains
+    assert arm.kind == "untrained"
     with pytest.raises(TrainingError, match="not trained"):
         arm.prepare(model)

@@ -15,7 +15,8 @@ from pydantic import BaseModel
 
 from harness.core.errors import HarnessError, ProfileError
 from harness.profiles.profile import Profile, load_profile, parse_profile
-from harness.profiles.sections import PluggedSection, Section
+from harness.profiles.section import Section
+from harness.profiles.sections import PluggedSection
 from harness.profiles.toml_file import PROFILES, profile_names
 
 MINIATURE = tomllib.loads((PROFILES / "miniature.toml").read_text())

@@ -187,5 +187,5 @@ def test_an_installed_arm_is_loaded_only_when_a_profile_names_it(
     assert "broken_arm" not in sys.modules
     with pytest.raises(ProfileError, match="baselines/ or fsrl/"):
         arm_module(ArmSection(module="broken_arm.other", title="x"))
-    assert arm_module(ArmSection(module="broken_arm", title="x")).Arm.trains
+    assert arm_module(ArmSection(module="broken_arm", title="x")).Arm.kind == "trained"
     monkeypatch.delitem(sys.modules, "broken_arm")

@@ -35,7 +35,7 @@ LAYER = fsrl_toys.LAYER
 def test_training_on_the_cache_is_training_on_the_model(tmp_path: Path, dtype: torch.dtype) -> None:
     model = fsrl_toys.toy_model(dtype=dtype).requires_grad_(False)
     write(model, LAYER, ROWS, tmp_path, "key", 0)
-    cache = ActivationCache(tmp_path, "key")
+    cache = ActivationCache(tmp_path, "key", 1)
     found = []
     steering = Steering(fsrl_toys.toy_adapter(dtype=dtype), fsrl_toys.toy_sae())
     chosen = [1, 0]
@@ -73,7 +73,7 @@ def test_a_flipped_bit_is_found(tmp_path: Path) -> None:
     data[100] ^= 1
     (tmp_path / DATA).write_bytes(data)
     with pytest.raises(DamagedFileError, match="does not match what was written"):
-        ActivationCache(tmp_path, "key")
+        ActivationCache(tmp_path, "key", 1)
 
 
 def test_another_model_layer_or_row_is_another_cache() -> None:

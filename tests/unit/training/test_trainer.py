@@ -22,7 +22,7 @@ from harness.training.declared import check_declared
 from harness.training.loss import response_logprobs, simpo_losses
 from harness.training.order import batch_order
 from harness.training.pairs import collate
-from harness.training.trainer import SimpoTrainer
+from harness.training.trainer import PairTrainer
 from harness.training.watch import Watch
 
 
@@ -42,7 +42,7 @@ class Penalised(full_simpo.Arm):
 
 def trainer(
     tmp_path: Path, used: Profile, arm: Any = None, model: Gemma2ForCausalLM | None = None
-) -> tuple[SimpoTrainer, worker.Rows]:
+) -> tuple[PairTrainer, worker.Rows]:
     spec = toys.order(toys.prepared_run(tmp_path, used), used, engine=None)
     rows = worker.training_rows(spec, used, toys.tokenizer())
     arm = arm or Penalised()
