@@ -112,7 +112,7 @@ def fit_classifier(
     Raises:
         ProfileError: all rows have one label.
     """
-    if len(label_N.unique()) < 2:
+    if not len(label_N) or int(label_N.min()) == int(label_N.max()):
         raise ProfileError(
             "a classifier needs rows of two labels or more",
             value=f"{len(label_N)} rows",
@@ -124,9 +124,10 @@ def fit_classifier(
     draw = torch.Generator().manual_seed(seed)
     with torch.enable_grad():
         for _ in range(epochs):
-            for part in torch.randperm(len(x_NxD), generator=draw).split(batch):
+            for part in torch.split(torch.randperm(len(x_NxD), generator=draw), batch):
                 optimiser.zero_grad()
-                binary_cross_entropy_with_logits(net(x_NxD[part]), wanted_NxK[part]).backward()
+                loss = binary_cross_entropy_with_logits(net(x_NxD[part]), wanted_NxK[part])
+                torch.autograd.backward(loss)
                 optimiser.step()
     maps = [module for module in net if isinstance(module, nn.Linear)]
     return [Layer(one.weight.detach(), one.bias.detach()) for one in maps]

@@ -87,7 +87,8 @@ class MeanDifference:
                 total / count for total, count in zip(self._tokens, self._counts, strict=True)
             )
             return chosen - rejected
-        return self._by_pair["last" if rows == "last_token" else "mean"] / self.pairs
+        mean_D: Tensor = self._by_pair["last" if rows == "last_token" else "mean"] / self.pairs
+        return mean_D
 
     @property
     def resid_norm(self) -> float:

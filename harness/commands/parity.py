@@ -110,26 +110,7 @@ def run(
         EvaluationError: lm-eval's command fails, or scores other items.
         CheckFailedError: an item differs; the record is written all the same, but not below `results`.
     """
-    few = cut(profile, dict(map(_limit, limit or ())))
-    from harness.evaluation.score import guarded, load_ready
-
-    run_stage("prepare", profile, paths)
-    prepared = Context(profile, paths).prepared
-    profile.arm(arm)
-    ready = load_ready(few, paths, arm, prepared)
-    added, lm = _vector_of(ready.arm, arm), guarded(few, ready)
-    found = Parity(
-        arm=arm,
-        profile=profile.name,
-        profile_digest=profile.digest(),
-        command=command("parity", profile),
-        model=f"{profile.model.id} {profile.model.file}".strip(),
-        model_sha256=prepared.digest("model"),
-        data_sha256=prepared.digest("data"),
-        tolerance=TOLERANCE,
-        tasks={task: _task(few, prepared, lm, task, added) for task in few.evaluation.tasks},
-        provenance=provenance(profile.evaluation.seed),
-    )
+    found = _compared(profile, paths, cut(profile, dict(map(_limit, limit or ()))), arm)
     folders = [paths.report, *([results / profile.name / hardware()["class"]] if save else [])]
     name = FILE if arm == BASE else FILE.replace(".json", f"-{arm}.json")
     broken = [line for task, one in found.tasks.items() for line in faults(task, one)]
@@ -144,6 +125,28 @@ def run(
             remedy="look at harness/evaluation/lm.py, and at what changed in lm-eval",
         )
     return found
+
+
+def _compared(profile: Profile, paths: RunPaths, few: Profile, arm: str) -> Parity:
+    from harness.evaluation.score import guarded, load_ready
+
+    run_stage("prepare", profile, paths)
+    prepared = Context(profile, paths).prepared
+    profile.arm(arm)
+    ready = load_ready(few, paths, arm, prepared)
+    added, lm = _vector_of(ready.arm, arm), guarded(few, ready)
+    return Parity(
+        arm=arm,
+        profile=profile.name,
+        profile_digest=profile.digest(),
+        command=command("parity", profile, "" if arm == BASE else arm),
+        model=f"{profile.model.id} {profile.model.file}".strip(),
+        model_sha256=prepared.digest("model"),
+        data_sha256=prepared.digest("data"),
+        tolerance=TOLERANCE,
+        tasks={task: _task(few, prepared, lm, task, added) for task in few.evaluation.tasks},
+        provenance=provenance(profile.evaluation.seed),
+    )
 
 
 def _limit(text: str) -> tuple[str, int]:

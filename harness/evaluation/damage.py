@@ -82,14 +82,14 @@ def damage(
     for start in range(0, len(order), batch_size):
         part = order[start : start + batch_size]
         rows = [list(texts[i]) for i in part]
-        places = [range(len(row) - 1) for row in rows]
+        places = [list(range(len(row) - 1)) for row in rows]
         put, seen = rows, places
         if instruction is not None:
             put = [instruction.into_ids(row) for row in rows]
             seen = [_moved(instruction, row) for row in rows]
         ours, theirs = _hidden(base, rows, pad_id), _hidden(arm, put, pad_id)
         for line, (i, row) in enumerate(zip(part, rows, strict=True)):
-            pair = ours[line, list(places[line])], theirs[line, list(seen[line])]
+            pair = ours[line, places[line]], theirs[line, seen[line]]
             found[i] = _compared(base, arm, pair, torch.tensor(row[1:], device=base.device))
     return [found[i] for i in range(len(texts))]
 
@@ -118,7 +118,7 @@ def _compared(
     """Sums over a text, a chunk of positions at a time, over its tokens."""
     sums = torch.zeros(3, dtype=torch.float64)
     size = chunk_rows(base)
-    for ours, theirs, labels in zip(*(part.split(size) for part in (*hidden, labels_N)), strict=True):
+    for ours, theirs, labels in zip(*(torch.split(part, size) for part in (*hidden, labels_N)), strict=True):
         p, q = (unembedded(*one).float().log_softmax(-1) for one in ((base, ours), (arm, theirs)))
         kl = (p.exp() * (p - q)).sum(-1)
         nll = [-part.gather(-1, labels[:, None])[:, 0] for part in (p, q)]
