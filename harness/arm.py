@@ -122,6 +122,8 @@ class Arm(Protocol):
     name, which `prepare` records; `Arm.movable`, the share of the trainable entries that training can move,
     where it is not 1; `Arm.at_start(model, ids_BxT, attention_mask_BxT)`, asked once before training with the
     first pairs, whose facts `train` records and which may refuse a start that cannot train;
+    `Arm.instruction(tokenizer)`, what evaluation puts into every prompt (`harness.models.instruction`);
+    `Arm.added_vector()`, block and vector of an arm that adds one everywhere, for `parity --arm`;
     `Arm.steers_features`, True where the model carries a steering of SAE features that studies read; and
     `Arm.dial`, a `Dial` that the arm's edit obeys.
 
