@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from baselines.sae_features import FeatureArm
+from harness.core.errors import FitError
 from harness.training.fitted_arm import Change, FittedConfig
 from harness.training.fitted_file import Setting
 
@@ -52,31 +53,41 @@ class Arm(FeatureArm):
     config: Config
 
     def settings(self, model: PreTrainedModel, rows: FitRows) -> Sequence[Setting]:
-        """A vector for each tau, the largest first.
+        """A vector for each tau that leaves one, the largest first; the record names the others.
 
         Raises:
-            FitError: at a tau no feature is kept; the message says which threshold emptied the vector.
+            FitError: no tau leaves a feature; the message says which threshold emptied the vector.
             ProfileError: `layers` is set, or the SAE does not fit the model.
         """
+        sae = self.whole_sae(model)
+        sides = self._sides(model, rows, sae)
+        found: list[Setting] = []
+        empty: dict[str, str] = {}
+        refused: FitError | None = None
+        for tau in sorted(self.config.tau, reverse=True):
+            try:
+                found.append(self._setting(sides, tau))
+            except FitError as error:
+                empty[f"{tau:g}"], refused = error.cause, refused or error
+        if refused is not None and not found:
+            raise refused
+        return [one._replace(facts=one.facts | {"empty_tau": empty}) for one in found]
+
+    def _setting(self, sides: tuple[Side, Side], tau: float) -> Setting:
         from baselines.methods.sparse_steering import sparse_vector
 
-        sae = self.whole_sae(model)
-        chosen, rejected = self._sides(model, rows, sae)
-        found = []
-        for tau in sorted(self.config.tau, reverse=True):
-            options = {"mean": self.config.mean, "remove_common": self.config.remove_common}
-            vector = sparse_vector(chosen, rejected, tau, **options)  # type: ignore[arg-type]
-            ids = vector.values_F.nonzero().flatten()
-            facts = {
-                "features": vector.features,
-                "features_chosen": vector.chosen,
-                "features_rejected": vector.rejected,
-                "features_common": vector.common,
-                "vector_norm": float(vector.values_F.norm()),
-            }
-            tensors = {"features": ids, "vector": vector.values_F[ids].float()}
-            found.append(Setting({"tau": tau}, self.scene.sae.layer, tensors, facts))
-        return found
+        config = self.config
+        vector = sparse_vector(*sides, tau, mean=config.mean, remove_common=config.remove_common)
+        ids = vector.values_F.nonzero().flatten()
+        facts = {
+            "features": vector.features,
+            "features_chosen": vector.chosen,
+            "features_rejected": vector.rejected,
+            "features_common": vector.common,
+            "vector_norm": float(vector.values_F.norm()),
+        }
+        tensors = {"features": ids, "vector": vector.values_F[ids].float()}
+        return Setting({"tau": tau}, self.scene.sae.layer, tensors, facts)
 
     def _sides(self, model: PreTrainedModel, rows: FitRows, sae: Sae) -> tuple[Side, Side]:
         from baselines.methods.sparse_steering import Side

@@ -53,6 +53,14 @@ def test_an_empty_vector_names_its_threshold(tmp_path: Path) -> None:
         toys.fitted("sas", tmp_path / "b", tau=(0.01,), remove_common=True)
 
 
+def test_a_tau_of_several_that_leaves_nothing_is_recorded(tmp_path: Path) -> None:
+    made = toys.fitted("sas", tmp_path, tau=(0.3, 1.0), grid=(0.0, 1.0))
+    assert made.found.search is not None
+    assert [one.options for one in made.found.search.tried] == [{}, {"tau": 0.3}]
+    assert list(made.found.facts["empty_tau"]) == ["1"]
+    assert "no feature is kept" in made.found.facts["empty_tau"]["1"]
+
+
 def test_bad_options_and_another_sae_are_refused(tmp_path: Path) -> None:
     for tau in ((), (0.0,), (1.1,)):
         with pytest.raises(ValueError, match="tau"):
