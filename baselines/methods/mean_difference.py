@@ -86,7 +86,8 @@ class MeanDifference:
             chosen, rejected = (
                 total / count for total, count in zip(self._tokens, self._counts, strict=True)
             )
-            return chosen - rejected
+            difference_D: Tensor = chosen - rejected
+            return difference_D
         mean_D: Tensor = self._by_pair["last" if rows == "last_token" else "mean"] / self.pairs
         return mean_D
 
