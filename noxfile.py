@@ -15,6 +15,7 @@ ARMS = ("prepare", "train", "evaluate")
 BUILD = "harness.commands.build_miniature"
 LOCKED = ("--extra", "dev", "--extra", "smollm2", "pyproject.toml", "--output-file", "constraints.txt")
 SMOKE = ("--profile", "miniature-smoke")
+METHODS = ("--profile", "miniature-methods")
 
 
 def shared(session, *command):
@@ -57,6 +58,13 @@ study("reproduce-figure4", "Figure 4: the sweeps of alpha and of the layer.", "s
 study("reproduce-figure5", "Figure 5: usage of the steered features by rank.", "figure5")
 study("reproduce-ablation", "Loss and scores with one kind of feature not steered.", "ablation")
 study("reproduce-answers", "Answers of all arms side by side.", "answers")
+
+
+@nox.session(name="compare-methods")
+def compare_methods(session):
+    """Every method as an arm, in one table and two figures (default profile: miniature-methods)."""
+    for stage in (*ARMS, "compare-methods"):
+        shared(session, "harness", stage, *METHODS, *session.posargs)
 
 
 def simple(name, summary, *command):

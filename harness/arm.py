@@ -127,6 +127,8 @@ class Arm(Protocol):
     `Arm.over_rows(model, rows, pad_id, batch_size)`, asked once with all pairs of the training, likewise;
     `Arm.trainable_entries(config, shape)`, static, the entries that training changes, without which `plan`
     does not predict the arm's cost (`shape` is `harness.sources.synthetic.shapes.Shape`);
+    `Arm.instruction(tokenizer)`, what evaluation puts into every prompt (`harness.models.instruction`);
+    `Arm.added_vector()`, block and vector of an arm that adds one everywhere, for `parity --arm`;
     `Arm.steers_features`, True where the model carries a steering of SAE features that studies read; and
     `Arm.dial`, a `Dial` that the arm's edit obeys.
 

@@ -37,7 +37,8 @@ COMMANDS = {
     "search": "Choose each trained arm's learning rate on development pairs, never on test rows.",
     "seeds": "Run every stage for each training seed: means, standard deviations, tests over seeds.",
     "models": "Put the verdicts of several models side by side, from their committed results.",
-    "parity": "Compare the base arm's scores with lm-eval's own command line, item by item.",
+    "parity": "Compare an arm's scores with lm-eval's own command line, item by item.",
+    "compare-methods": "Compare every arm with the base: gain, damage and cost; a table, two figures.",
     "planted-truth": "Train FSRL on rewards with known weights: do the analyses recover them?",
     "classify": "Classify the SAE's features as alignment and style from their explanations (appendix E).",
     "plan": "Predict memory, time, disk and steps of a profile on a named GPU, from shapes alone.",
@@ -46,6 +47,7 @@ COMMANDS = {
 }
 STAGES = ("prepare", "train", "evaluate", "analyse", "report", "check", "study")
 FUNCTIONS = {name: f"commands.stage:{name}" for name in STAGES} | {
+    "compare-methods": "commands.compare_methods:run",
     "planted-truth": "planted.session:planted_truth",
     "plan": "cost.show_plan:plan",
     "measure": "cost.measure:measure",

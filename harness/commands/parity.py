@@ -1,21 +1,22 @@
-"""`python -m harness parity`: the base arm's scores against lm-eval's own command line, item by item."""
+"""`python -m harness parity`: an arm's scores against lm-eval's own command line, item by item."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
-from harness.core.artefact import digest_json, write_json
+from harness.core.artefact import write_json
 from harness.core.console import console
-from harness.core.errors import CheckFailedError, EvaluationError, UsageError
+from harness.core.errors import CheckFailedError, UsageError
 from harness.core.measures import BASE
 from harness.core.paths import RESULTS, RunPaths
 from harness.core.provenance import hardware, provenance
 from harness.core.results import PrepareResult, Record
+from harness.evaluation.agreement import Agreement, agreement
 from harness.profiles.profile import Profile
 from harness.stages.inputs import Context, command
 from harness.stages.options import Save
@@ -23,6 +24,7 @@ from harness.stages.stage import run_stage
 
 if TYPE_CHECKING:
     from harness.evaluation.lm import GuardedLM
+    from harness.evaluation.lm_eval_command import Added
 
 FILE = "lm-eval-parity.json"
 LIMITS = {"mmlu": 2, "truthfulqa_mc2": 10, "gsm8k": 2}
@@ -31,22 +33,6 @@ TOLERANCE = 1e-3
 """Largest difference allowed with share_prefix, in nats of a response's log-probability."""
 
 Json = dict[str, Any]
-
-
-class Agreement(Record):
-    """One way of scoring, compared with lm-eval's command.
-
-    Attributes:
-        identical: items all of whose numbers and texts are the same to the last digit.
-        texts_differ: items with another generated text, or another answer to whether a response is greedy.
-        largest_difference: of a log-probability, in nats.
-        largest_metric_difference: of an item's own score.
-    """
-
-    identical: int
-    texts_differ: int
-    largest_difference: float
-    largest_metric_difference: float
 
 
 class TaskParity(Record):
@@ -74,11 +60,13 @@ class Parity(Record):
     """The whole comparison.
 
     Attributes:
+        arm: the base, or one that adds a vector, which is held to lm-eval's `steered` model.
         model_sha256, data_sha256: over the files that both read.
         tolerance: of `shared`, in nats.
     """
 
     schema_version: int = 1
+    arm: str = BASE
     profile: str
     profile_digest: str
     command: str
@@ -101,51 +89,64 @@ def run(
             "(repeatable; default: 2 of mmlu and gsm8k, 10 of truthfulqa_mc2)",
         ),
     ] = None,
+    arm: Annotated[
+        str, Option(metavar="NAME", help="the base, or an arm that adds one vector (default: the base)")
+    ] = BASE,
     save: Save = False,
     results: Path = RESULTS,
 ) -> Parity:
     """Scores a few items of each task twice, by this harness and by `python -m lm_eval run`, on the same
     model, rows and settings. Without shared prefixes every number must be the same to the last digit, with
-    them up to rounding.
+    them up to rounding. An arm that adds one vector to the residual stream is held to lm-eval's `steered`
+    model with the same vector.
 
-    Reads what `prepare` found (it runs first).
+    Reads what `prepare` found (it runs first), and <arm>/weights/.
 
-    Writes report/lm-eval-parity.json: versions, commands, digests, items, largest difference.
+    Writes report/lm-eval-parity.json (lm-eval-parity-NAME.json for another arm than the base): versions,
+    commands, digests, items, largest difference.
 
     Raises:
-        UsageError: a limit for a task that the profile does not have, or below 1.
+        UsageError: a limit for a task that the profile does not have, or below 1; an arm that adds no vector.
         EvaluationError: lm-eval's command fails, or scores other items.
         CheckFailedError: an item differs; the record is written all the same, but not below `results`.
     """
-    few = cut(profile, dict(map(_limit, limit or ())))
+    found = _compared(profile, paths, cut(profile, dict(map(_limit, limit or ()))), arm)
+    folders = [paths.report, *([results / profile.name / hardware()["class"]] if save else [])]
+    name = FILE if arm == BASE else FILE.replace(".json", f"-{arm}.json")
+    broken = [line for task, one in found.tasks.items() for line in faults(task, one)]
+    for folder in folders[:1] if broken else folders:
+        write_json(folder / name, found.model_dump(mode="json"))
+        console.print(f"written: {folder / name}", markup=False)
+    if broken:
+        raise CheckFailedError(
+            f"the scores of the arm {arm} differ from lm-eval's own:\n"
+            + "\n".join(f"  - {one}" for one in broken),
+            value=folders[0] / name,
+            remedy="look at harness/evaluation/lm.py, and at what changed in lm-eval",
+        )
+    return found
+
+
+def _compared(profile: Profile, paths: RunPaths, few: Profile, arm: str) -> Parity:
     from harness.evaluation.score import guarded, load_ready
 
     run_stage("prepare", profile, paths)
     prepared = Context(profile, paths).prepared
-    lm = guarded(few, load_ready(few, paths, BASE, prepared))
-    found = Parity(
+    profile.arm(arm)
+    ready = load_ready(few, paths, arm, prepared)
+    added, lm = _vector_of(ready.arm, arm), guarded(few, ready)
+    return Parity(
+        arm=arm,
         profile=profile.name,
         profile_digest=profile.digest(),
-        command=command("parity", profile),
+        command=command("parity", profile, "" if arm == BASE else arm),
         model=f"{profile.model.id} {profile.model.file}".strip(),
         model_sha256=prepared.digest("model"),
         data_sha256=prepared.digest("data"),
         tolerance=TOLERANCE,
-        tasks={task: _task(few, prepared, lm, task) for task in few.evaluation.tasks},
+        tasks={task: _task(few, prepared, lm, task, added) for task in few.evaluation.tasks},
         provenance=provenance(profile.evaluation.seed),
     )
-    folders = [paths.report, *([results / profile.name / hardware()["class"]] if save else [])]
-    broken = [line for task, one in found.tasks.items() for line in faults(task, one)]
-    for folder in folders[:1] if broken else folders:
-        write_json(folder / FILE, found.model_dump(mode="json"))
-        console.print(f"written: {folder / FILE}", markup=False)
-    if broken:
-        raise CheckFailedError(
-            "the base arm's scores differ from lm-eval's own:\n" + "\n".join(f"  - {one}" for one in broken),
-            value=folders[0] / FILE,
-            remedy="look at harness/evaluation/lm.py, and at what changed in lm-eval",
-        )
-    return found
 
 
 def _limit(text: str) -> tuple[str, int]:
@@ -177,13 +178,34 @@ def cut(profile: Profile, limits: Mapping[str, int]) -> Profile:
     return profile.model_copy(update={"evaluation": plain})
 
 
-def _task(profile: Profile, prepared: PrepareResult, lm: GuardedLM, task: str) -> TaskParity:
+def _vector_of(arm: Any, name: str) -> Added | None:
+    """What lm-eval's `steered` model must add to be this arm; None for the base.
+
+    Raises:
+        UsageError: the arm is not one vector.
+    """
+    if name == BASE:
+        return None
+    from harness.evaluation.lm_eval_command import Added
+
+    if not hasattr(arm, "added_vector"):
+        raise UsageError(
+            "lm-eval has no model that is this arm",
+            value=f"--arm {name}",
+            remedy="name the base, or an arm that adds one vector, such as DiffMean",
+        )
+    return Added(*arm.added_vector())
+
+
+def _task(
+    profile: Profile, prepared: PrepareResult, lm: GuardedLM, task: str, added: Added | None
+) -> TaskParity:
     from harness.evaluation.lm_eval_command import lm_eval_command
 
     section = profile.evaluation.tasks[task]
     console.print(f"{task}: lm-eval's own command ...")
     with tempfile.TemporaryDirectory(prefix="harness-parity-") as folder:
-        theirs = lm_eval_command(profile, prepared, task, Path(folder).resolve())
+        theirs = lm_eval_command(profile, prepared, task, Path(folder).resolve(), added)
     console.print(f"{task}: the harness ...")
     plain = _ours(profile, prepared, lm, task, shared=False)
     shared = None if section.max_new_tokens else _ours(profile, prepared, lm, task, shared=True)
@@ -212,52 +234,6 @@ def _scores(results: Json) -> dict[str, float]:
         for metric, value in metrics.items()
         if "," in metric and "stderr" not in metric and isinstance(value, (int, float))
     }
-
-
-def agreement(rows: Sequence[Json], samples: Sequence[Json]) -> Agreement:
-    """The harness' rows against lm-eval's samples, matched by the hashes of document and prompt.
-
-    Raises:
-        EvaluationError: one side has an item that the other has not.
-    """
-    from harness.evaluation.benchmark import metric_key
-
-    ours = {(row["doc_hash"], row["prompt_hash"], name): row for row in rows for name in row["responses"]}
-    theirs = {(one["doc_hash"], one["prompt_hash"], one["filter"]): one for one in samples}
-    if ours.keys() != theirs.keys():
-        raise EvaluationError(
-            f"lm-eval's own command scored different items ({len(theirs)}, the harness {len(ours)})",
-            value=digest_json(sorted(map(str, ours.keys() ^ theirs.keys())))[:12],
-            remedy="compare the first prompt of both: template, shots and rows must be the same",
-        )
-    differs, worded = set(), set()
-    nats = points = 0.0
-    for key, row in ours.items():
-        other, item = theirs[key], key[:2]
-        for a, b in zip(_flat(row["responses"][key[2]]), _flat(other["filtered_resps"]), strict=True):
-            if a == b:
-                continue
-            differs.add(item)
-            try:
-                nats = max(nats, abs(float(a) - float(b)))
-            except ValueError:
-                worded.add(item)
-        for metric in other["metrics"]:
-            gap = abs(row["metrics"][metric_key(metric, key[2])] - float(other[metric]))
-            points = max(points, gap)
-            differs |= {item} if gap else set()
-    items = {key[:2] for key in ours}
-    return Agreement(
-        identical=len(items - differs),
-        texts_differ=len(worded),
-        largest_difference=nats,
-        largest_metric_difference=points,
-    )
-
-
-def _flat(value: Any) -> list[str]:
-    """Numbers and texts in order, as lm-eval's command writes them into its sample files."""
-    return [word for one in value for word in _flat(one)] if isinstance(value, list | tuple) else [str(value)]
 
 
 def faults(task: str, found: TaskParity) -> list[str]:

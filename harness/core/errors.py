@@ -89,6 +89,10 @@ class StaleError(HarnessError, exit_code=13, title="result out of date"):
     """An earlier stage's result whose inputs have changed since."""
 
 
+class FitError(HarnessError, exit_code=14, title="fit refused"):
+    """An arm that is fitted to the pairs and finds nothing to steer with, such as an empty vector."""
+
+
 def first_line(error: Exception) -> str:
     """The first line of another library's message; its type where it has none."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -205,6 +205,8 @@ class RequestFacts(PromptFacts):
         ids_sha256: digest over the ids of all requests in order, prompt and continuation apart; empty in
             artefacts from before it was recorded.
         generation: of a generation task: how its answers were made; None in artefacts from before that.
+        instruction: what the arm put into each prompt after it was rendered: the texts above are without it,
+            the ids with it. Absent where it put nothing.
     """
 
     first_prompt: str
@@ -213,6 +215,7 @@ class RequestFacts(PromptFacts):
     dropped_system: int = 0
     ids_sha256: str = ""
     generation: GenerationFacts | None = None
+    instruction: Annotated[str, Field(exclude_if=lambda value: not value)] = ""
 
 
 class EvaluateResult(Record):

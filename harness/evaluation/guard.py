@@ -70,10 +70,14 @@ class RequestLog:
         task: name for error messages.
         rule: the BOS rule.
         stop_ids: ids that end a generation; empty for a likelihood task.
+        instruction: what the arm puts into each prompt after it was rendered.
     """
 
-    def __init__(self, task: str, rule: BosRule, stop_ids: Sequence[int] = ()) -> None:
+    def __init__(
+        self, task: str, rule: BosRule, stop_ids: Sequence[int] = (), *, instruction: str = ""
+    ) -> None:
         self.task, self.rule, self.stop_ids = task, rule, tuple(stop_ids)
+        self.instruction = instruction
         self.dropped_system = 0
         self.generation: GenerationFacts | None = None
         self._requests = 0
@@ -182,6 +186,7 @@ class RequestLog:
             bos_rule=self.rule.name,
             dropped_system=self.dropped_system,
             generation=self.generation,
+            instruction=self.instruction,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ from harness.evaluation.questions import (
     row_as_laid,
 )
 from harness.evaluation.requests import Ids, RequestStore
+from harness.models.instruction import Instruction
 from harness.training.shared_prompt import batches_of, check_backend
 
 
@@ -47,6 +49,8 @@ class GuardedLM(AnsweringLM):
             batch begin with once. The sums are the same up to rounding; without it every number is lm-eval's
             to the last bit.
         store: where the requests that another arm tokenised are read from, or kept for it.
+        instruction: put into every prompt, after what the log notes as rendered; such an arm's tokens are its
+            own and are not shared with the others.
 
     Raises:
         ProfileError: prefixes are to be shared under an attention that takes no mask of any shape.
@@ -65,6 +69,7 @@ class GuardedLM(AnsweringLM):
         chat_template: bool,
         share_prefix: bool = False,
         store: RequestStore | None = None,
+        instruction: Instruction | None = None,
     ) -> None:
         super().__init__(
             pretrained=model,
@@ -87,10 +92,11 @@ class GuardedLM(AnsweringLM):
         self.share_prefix = share_prefix
         if share_prefix:
             check_backend(model, "evaluation.share_prefix")
-        self.store = store
+        self.store = None if instruction else store
+        self.instruction = instruction
         self._known: dict[tuple[str, str], Ids] = {}
         self.tokens = 0
-        self.log = RequestLog("no task", self.rule)
+        self.log = self._new_log("no task")
         self._on_forward: Callable[[list[list[int]], list[list[int]] | None], None] | None = None
         self._lead: tuple[int, ...] = ()
         self._contexts: list[str] = []
@@ -100,7 +106,7 @@ class GuardedLM(AnsweringLM):
     @contextmanager
     def watching(self, task: str, *, bar: bool = True) -> Iterator[RequestLog]:
         """Score one task inside: its requests go into the log that this gives, its progress to one bar."""
-        self.log = RequestLog(task, self.rule)
+        self.log = self._new_log(task)
         handle = self.model.get_decoder().register_forward_pre_hook(self._pre_forward, with_kwargs=True)
         try:
             with tqdm(desc=f"  {task}", unit="row", leave=False, disable=None if bar else True) as self._bar:
@@ -108,6 +114,16 @@ class GuardedLM(AnsweringLM):
         finally:
             handle.remove()
             self._on_forward = None
+
+    def _new_log(self, task: str) -> RequestLog:
+        return RequestLog(task, self.rule, instruction=self.instruction.text if self.instruction else "")
+
+    def _instructed(self, requests: list[Any]) -> list[Any]:
+        """The requests with the arm's instruction in their prompts."""
+        if self.instruction is None:
+            return requests
+        put = self.instruction.into_text
+        return [dataclasses.replace(one, arguments=(put(one.args[0]), *one.args[1:])) for one in requests]
 
     def _pre_forward(self, _: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if self._on_forward is not None:
@@ -123,7 +139,9 @@ class GuardedLM(AnsweringLM):
         self.log.rendered(texts)
         stored = self.store.read(self.log.task, self.log.prompts_sha256) if self.store else None
         self._known = dict(zip(texts, stored, strict=True)) if stored else {}
-        result: list[tuple[float, bool]] = super().loglikelihood(requests, disable_tqdm=True)
+        result: list[tuple[float, bool]] = super().loglikelihood(
+            self._instructed(requests), disable_tqdm=True
+        )
         return result
 
     def _encode_pair(self, context: str, continuation: str) -> Ids:
@@ -201,7 +219,7 @@ class GuardedLM(AnsweringLM):
                 remedy="add that id to eos_token_id in the model's generation_config.json",
             )
         self._bar.reset(total=len(requests))
-        return self.answers(requests)
+        return self.answers(self._instructed(requests))
 
     def entering(self, prompts: list[str]) -> None:
         """These prompts go into the model next, padded on the left."""

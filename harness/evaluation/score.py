@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from harness.arm import Arm
     from harness.core.paths import RunPaths
+    from harness.models.instruction import Instruction
     from harness.profiles.profile import Profile
 
 
@@ -125,6 +126,13 @@ def load_ready(profile: Profile, paths: RunPaths, name: str, prepared: PrepareRe
     return Ready(arm, model.eval(), load_tokenizer(model_dir, profile.model))
 
 
+def instruction_of(ready: Ready) -> Instruction | None:
+    """What the arm puts into each prompt; None for an arm that has no `instruction` or nothing to say."""
+    make = getattr(ready.arm, "instruction", None)
+    found: Instruction | None = make(ready.tokenizer) if make is not None else None
+    return found
+
+
 def request_store(paths: RunPaths, prepared: PrepareResult) -> RequestStore:
     """Where the arms of a run share what was tokenised."""
     return RequestStore(paths.requests, digest_json([prepared.digest("model"), versions()]))
@@ -141,6 +149,7 @@ def guarded(profile: Profile, ready: Ready, store: RequestStore | None = None) -
         chat_template=section.chat_template,
         share_prefix=section.share_prefix,
         store=store,
+        instruction=instruction_of(ready),
     )
 
 
@@ -149,6 +158,10 @@ def score_preferences(profile: Profile, prepared: PrepareResult, ready: Ready) -
     data, training = profile.data, profile.training
     path = Path(prepared.data_root) / data.test
     pairs, tokenised = usable_pairs(path, data.test_pairs, ready.tokenizer, data)
+    instruction = instruction_of(ready)
+    if instruction is not None:
+        rows = [row._replace(prompt=instruction.into_ids(row.prompt)) for row in tokenised.rows]
+        tokenised = tokenised._replace(rows=rows)
     return score_pairs(
         ready.model,
         ready.arm,

@@ -49,7 +49,7 @@ def work(context: Context, arm: str = "") -> Work:  # noqa: ARG001
         NotComparableError: the arms were not asked the same tokens.
     """
     seed = context.profile.training.seed
-    _refuse_other_requests(context)
+    refuse_other_requests(context)
     items, paper = {name: arm_items(context, name) for name in context.profile.arms}, read_paper()
     found = {
         (name, reference, measure): one
@@ -72,13 +72,21 @@ def work(context: Context, arm: str = "") -> Work:  # noqa: ARG001
     return Work(result, [])
 
 
-def _refuse_other_requests(context: Context) -> None:
-    """Each arm builds its requests anew; their ids must be the same, task by task."""
+def refuse_other_requests(context: Context) -> None:
+    """Each arm builds its requests anew; their ids must be the same, task by task.
+
+    Of an arm that puts an instruction into them, the rendered prompts must be.
+
+    Raises:
+        NotComparableError: they are not.
+    """
     digests: dict[str, dict[str, str]] = {}
     for name in context.profile.arms:
         result = EvaluateResult.model_validate(context.evaluated(name).result)
         for task, facts in result.requests.items():
-            digests.setdefault(task, {})[name] = facts.ids_sha256
+            digests.setdefault(f"{task} (rendered)", {})[name] = facts.prompts_sha256
+            if not facts.instruction:
+                digests.setdefault(task, {})[name] = facts.ids_sha256
     for task, by_arm in digests.items():
         first = next(iter(by_arm))
         other = next((name for name, digest in by_arm.items() if digest != by_arm[first]), None)

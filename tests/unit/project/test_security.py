@@ -26,6 +26,9 @@ from harness.training.checkpoint import load_tensors
 
 ROOT = Path(harness.__file__).parent.parent
 SOURCES = sorted(path for home in ("harness", "baselines", "fsrl") for path in (ROOT / home).rglob("*.py"))
+WRITTEN_FOR_LM_EVAL = {"harness/evaluation/lm_eval_command.py": ["torch.save"]}
+"""lm-eval's `steered` model reads its vector from a pickle alone. It gets one that was just written, in a
+temporary folder of this process; nothing here ever reads one."""
 CODE_RUNNERS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 
 
@@ -60,9 +63,10 @@ def call_faults(node: ast.Call) -> Iterator[str]:
 
 
 def test_no_source_runs_what_a_file_says() -> None:
-    found = {str(path): list(faults(path.read_text(encoding="utf-8"))) for path in SOURCES}
+    texts = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in SOURCES}
+    found = {path: list(faults(text)) for path, text in texts.items()}
     assert len(SOURCES) > 50
-    assert {path: what for path, what in found.items() if what} == {}
+    assert {path: what for path, what in found.items() if what} == WRITTEN_FOR_LM_EVAL
 
 
 @pytest.mark.parametrize(
