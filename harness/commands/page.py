@@ -5,41 +5,27 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, NamedTuple, get_args
+from typing import Annotated
 
 from typer import Option
 
-from harness.classification.result import By
-from harness.commands.seeds import SEEDS, seed_table
+from harness.commands.page_documents import Folder, classified, documents
+from harness.commands.seeds import seed_paths, with_seed
 from harness.core.artefact import Artefact, read_artefact, write_bytes
 from harness.core.console import say
-from harness.core.documents import read_result
 from harness.core.errors import MissingInputError, UsageError
 from harness.core.folders import whole_folder, writing
 from harness.core.paths import RESULTS, RunPaths
-from harness.findings.items import ItemsResult
-from harness.findings.outcome import Outcome, outcome_path, read_outcome
-from harness.findings.seeds import SeedResult
-from harness.paper.claims import read_paper
-from harness.paper.printed import read_printed
+from harness.findings.outcome import outcome_path, read_outcome
 from harness.paper.verdict import Verdict
-from harness.planted.figure import figure
-from harness.planted.result import NAME as PLANTED
-from harness.planted.result import PlantedResult
-from harness.planted.sheet import sheets
 from harness.profiles.profile import Profile
-from harness.report.page.blocks import Folded, Picture, Section
-from harness.report.page.build import Documents, build
-from harness.report.page.charts import inline
-from harness.report.page.scores import own
-from harness.report.palette import themed
+from harness.report.page.build import build
+from harness.report.page.claims import counts
 from harness.stages.inputs import STUDIES, Context, command
-from harness.stages.options import Save
+from harness.stages.options import Save, parse_seeds
 from harness.stages.report import ITEMS, judged, read_verdicts, rendered
 from harness.stages.stage import held, up_to_date
 from harness.stages.study import current
-
-CLASSIFIERS = get_args(By)
 
 
 def run(
@@ -50,6 +36,9 @@ def run(
         bool, Option("--committed", help="render the committed tables and page again instead of a run's")
     ] = False,
     save: Save = False,
+    seeds: Annotated[
+        str | None, Option(metavar="N,N,...", help="the page of each training seed's run, below seed-N")
+    ] = None,
     results: Path = RESULTS,
 ) -> None:
     """Reads report.json, report/{table1,items,seeds}.json, {studies,classification,planted-truth}/*.json,
@@ -59,13 +48,17 @@ def run(
     with the artefacts that the page shows. With --committed: the committed tables and page again.
 
     Raises:
-        UsageError: `committed` and `save`, which exclude each other.
+        UsageError: `committed`, `save` and `seeds`, which exclude each other.
         MissingInputError: the run has no report, or nothing is committed for this profile.
         StaleError: the report was made of other results or studies than the run has now.
         DamagedFileError: an artefact is invalid.
     """
-    if committed and save:
-        raise UsageError("--committed and --save exclude each other", remedy="give one of them")
+    if committed + save + (seeds is not None) > 1:
+        raise UsageError("--committed, --save and --seeds exclude each other", remedy="give one of them")
+    for seed in parse_seeds(seeds) if seeds is not None else ():
+        run(with_seed(profile, seed), seed_paths(paths, seed))
+    if seeds is not None:
+        return
     if committed:
         for folder in _committed(profile, results):
             _write(_committed_files(profile, folder), folder)
@@ -76,128 +69,29 @@ def run(
         up_to_date("report", context)
         outcome = read_outcome(outcome_path(paths), made_by=command("report", profile))
         studies = _of_run(context)
-        folder = Folder(paths.root, paths.report, "")
-        _write(_page(outcome, studies, read_verdicts(paths), profile, folder), paths.report)
-        say(f"page: {paths.report / 'index.html'}")
+        here = Folder(paths.root, paths.report, "")
+        verdicts = read_verdicts(paths)
+        made = documents(outcome, studies, verdicts, profile, here)
+        _write(build(made), paths.report)
+        _say_what_next(profile, paths, verdicts, studies)
         if save:
             target = results / profile.name / outcome.hardware
             _take_over(paths, studies, profile, target)
 
 
-class Folder(NamedTuple):
-    """Where a page's files lie.
-
-    Attributes:
-        root: of what other commands wrote: studies, classification, planted truth.
-        tables: of Table 1's document and what lies beside it.
-        prefix: of `tables` as seen from the page; the page is in `root / "report"`.
-    """
-
-    root: Path
-    tables: Path
-    prefix: str
-
-    def href(self, path: Path) -> str:
-        """A file as seen from the page."""
-        if path.parent == self.tables:
-            return f"{self.prefix}{path.name}"
-        return f"../{path.relative_to(self.root).as_posix()}"
-
-
-def _page(
-    outcome: Outcome,
-    studies: Mapping[str, Artefact],
-    verdicts: Sequence[Verdict],
-    profile: Profile,
-    folder: Folder,
-) -> dict[str, bytes]:
-    """The page's files."""
-    items, seeds = folder.tables / ITEMS, _seeds(outcome, folder)
-    same = profile.digest() == outcome.profile_digest
-    documents = Documents(
-        outcome=outcome,
-        outcome_href=folder.href(folder.tables / "table1.json"),
-        studies=studies,
-        paper=read_paper(),
-        printed=read_printed(),
-        verdicts=verdicts,
-        classified=_classified(folder.root / "classification"),
-        items=_items(items) if items.is_file() else None,
-        seeds=seeds,
-        profile=profile if same else None,
-        more=(*_seed_section(seeds, outcome, folder), *_planted(outcome, folder)),
-        texts=_texts(folder),
-    )
-    return build(documents)
-
-
-def _items(path: Path) -> ItemsResult:
-    return read_result(path, ItemsResult, what="the items", made_by="python -m harness report")
-
-
-def _texts(folder: Folder) -> dict[str, str]:
-    """Every artefact that the page can point into, as it is written."""
-    found = [folder.tables / name for name in ("table1.json", ITEMS, f"{SEEDS}.json")]
-    for name in ("studies", "classification", PLANTED):
-        found += sorted((folder.root / name).glob("*.json"))
-    return {folder.href(one): one.read_text(encoding="utf-8") for one in found if one.is_file()}
-
-
-def _seeds(outcome: Outcome, folder: Folder) -> SeedResult | None:
-    """What several training seeds gave with this profile; None where that was not run, or with another."""
-    path = folder.tables / f"{SEEDS}.json"
-    if not path.is_file():
-        return None
-    found = read_result(path, SeedResult, what="the seeds", made_by="python -m harness seeds")
-    return found if _belongs(found, outcome, path) else None
-
-
-def _belongs(found: SeedResult | PlantedResult, outcome: Outcome, path: Path) -> bool:
-    same = found.profile_digest == outcome.profile_digest
-    if not same:
-        say(f"not on the page, because made with other settings than Table 1: {path}")
-    return same
-
-
-def _seed_section(seeds: SeedResult | None, outcome: Outcome, folder: Folder) -> tuple[Section, ...]:
-    """The table over seeds, and why it may say something else than Table 1."""
-    if seeds is None:
-        return ()
-    again = f"python -m harness seeds --profile {outcome.profile} --seeds {','.join(map(str, seeds.seeds))}"
-    sheet = own(seed_table(seeds, outcome, again), outcome)
-    table = sheet._replace(href=folder.href(folder.tables / f"{SEEDS}.json"))
-    intro = (
-        "Table 1 asks whether one training would do the same on new items; this table, whether another seed "
-        "would do the same on these items. A difference can be sure in one and not in the other."
-    )
-    return (Section(SEEDS, "Training seeds", intro, (table,)),)
-
-
-def _planted(outcome: Outcome, folder: Folder) -> tuple[Section, ...]:
-    """The planted-truth experiment, where it was made with this profile."""
-    path = folder.root / PLANTED / f"{PLANTED}.json"
-    if not path.is_file():
-        return ()
-    made_by = "python -m harness planted-truth"
-    found = read_result(path, PlantedResult, what="the planted truth", made_by=made_by)
-    if not _belongs(found, outcome, path):
-        return ()
-    href = folder.href(path)
-    confused, trials, shares = (one._replace(href=href) for one in sheets(found))
-    drawing = figure(found)
-    picture = Picture(
-        PLANTED,
-        "Do the analyses recover the planted reward?",
-        themed(inline(drawing["svg"].decode(), PLANTED)),
-        drawing["png"],
-        "Left: each trial's contrast by planted reward, with the rule's margin. Right: planted against "
-        "recovered. The counts are in the table.",
-        (),
-        href,
-    )
-    more = Folded(f"{PLANTED}-more", "Every trial, and its shares", (trials, shares))
-    intro = "FSRL trained on rewards of known weights: do the analyses say what was planted?"
-    return (Section("planted", "Planted truth", intro, (picture, confused, more)),)
+def _say_what_next(
+    profile: Profile, paths: RunPaths, verdicts: Sequence[Verdict], studies: Mapping[str, Artefact]
+) -> None:
+    """The last lines of a run: what it says of the claims, where everything is, what can be done next."""
+    told = ", ".join(f"{one.text} {one.word} {one.sign}" for one in counts(verdicts))
+    say(f"{len(verdicts)} claims: {told}")
+    say(f"page: {paths.report / 'index.html'} (open it in a browser)")
+    say(f"tables (CSV, LaTeX, Markdown) and verdicts: {paths.report}")
+    if len(studies) < len(profile.studies):
+        name = command("", profile).partition("--profile ")[2]
+        say(f"next: `nox -s reproduce-paper -- --profile {name}` adds the paper's other tables and figures")
+    else:
+        say(f"next: `{command('seeds', profile)}` asks whether another training seed says the same")
 
 
 def _of_run(context: Context) -> dict[str, Artefact]:
@@ -210,15 +104,6 @@ def _of_run(context: Context) -> dict[str, Artefact]:
             f"`python -m harness study --profile {profile.name}` makes them"
         )
     return found
-
-
-def _classified(folder: Path) -> dict[str, Artefact]:
-    """What `classify` wrote, by kind of classifier, the last of each kind."""
-    return {
-        by: read_artefact(folder / f"{by}.json", made_by="python -m harness classify")
-        for by in CLASSIFIERS
-        if (folder / f"{by}.json").is_file()
-    }
 
 
 def _committed(profile: Profile, results: Path) -> list[Path]:
@@ -240,7 +125,7 @@ def _committed_files(profile: Profile, folder: Path) -> dict[str, bytes]:
     names += [name for name in there if name not in names]
     studies = {name: read_artefact(folder / "studies" / f"{name}.json", made_by=again) for name in names}
     verdicts = judged(outcome, studies)
-    page = _page(outcome, studies, verdicts, profile, Folder(folder, folder, "../"))
+    page = build(documents(outcome, studies, verdicts, profile, Folder(folder, folder, "../")))
     return rendered(outcome, verdicts) | {f"report/{name}": data for name, data in page.items()}
 
 
@@ -251,7 +136,7 @@ def _take_over(paths: RunPaths, studies: Iterable[str], profile: Profile, target
     """
     found = {"table1.json": outcome_path(paths), ITEMS: paths.report / ITEMS}
     found |= {f"studies/{name}.json": paths.stage(f"{STUDIES}{name}") for name in studies}
-    for by in _classified(paths.classification):
+    for by in classified(paths.classification):
         found[f"classification/{by}.json"] = paths.classification / f"{by}.json"
     with (
         writing("the committed results cannot be replaced", target, "make the folder writable"),

@@ -104,7 +104,7 @@ def _answer(row: Mapping[str, Any], score: float) -> Answered:
 def _of_options(row: Mapping[str, Any]) -> tuple[float, ...]:
     if row["task"] == PAIRS:
         return tuple(round(float(row["metrics"][f"{name}_reward"]), 6) for name in ("chosen", "rejected"))
-    answers = next(iter(row["responses"].values()), [])
+    answers: list[list[float]] = next(iter(row["responses"].values()), [])
     return tuple(round(float(one[0]), 6) for one in answers)
 
 

@@ -107,6 +107,7 @@ def _spec(context: Context, arm: str, folder: Path) -> TrainSpec:
         engine=engine_settings(profile),
         threads=threads(profile.training.threads, profile.training.ranks),
         started=time.monotonic(),
+        steps=str(paths.steps(arm).absolute()),
         parent=os.getpid(),
     )
 

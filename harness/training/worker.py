@@ -6,18 +6,17 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from safetensors import SafetensorError
 from transformers import set_seed
 
 from harness.arm import Scene, load_arm
-from harness.core.artefact import digest_json, write_json
+from harness.core.artefact import write_json
 from harness.core.errors import HarnessError, RunFolderError, TrainingError
 from harness.core.results import TrainResult, Truncation, WeightsMoved
 from harness.models.base_model import (
@@ -35,10 +34,11 @@ from harness.training.declared import check_declared, clipping_of, refuse_no_rat
 from harness.training.exchange import Exchange, TrainSpec
 from harness.training.order import batch_order, check_even
 from harness.training.pairs import PairTokens, collate
+from harness.training.ran import what_ran
 from harness.training.start import first_facts
 from harness.training.trainer import ResponseModel, SimpoTrainer, trainer_arguments
 from harness.training.usable import usable_pairs
-from harness.training.watch import Measured, Watch, is_main_rank
+from harness.training.watch import Measured, StepLog, Watch, is_main_rank
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from harness.profiles.profile import Profile
 
 
+INTERRUPTED = 130
 ACCUMULATION = "training.accumulation by the same factor"
 
 
@@ -71,6 +72,8 @@ def main(arguments: Sequence[str]) -> int:
     except HarnessError as error:
         exchange.write_error(error)
         return error.exit_code
+    except KeyboardInterrupt:  # a checkpoint is written
+        return INTERRUPTED
     finally:
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
@@ -96,6 +99,7 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
     """Train the spec's arm, save it, and check what was saved.
 
     Raises:
+        KeyboardInterrupt: it was asked to stop, and has left a checkpoint.
         HarnessError: any error of the inputs, the training or the checks.
     """
     profile = spec.parsed()
@@ -112,11 +116,10 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
     start = movement.snapshot(model)
     facts = first_facts(arm, model, [rows.tokens[i] for i in rows.order[:2]], pad_id(tokenizer))
     trainer = make_trainer(spec, profile, arm, model, tokenizer, rows, cache)
-    trainer.on_step = Watch(exchange, spec.parent)
     measured = Measured(spec.started)
     trainer.add_callback(measured)
     trainer.elapsed_s = measured.meter.so_far
-    resumed_at = _train_alone(trainer, Path(spec.checkpoints))
+    resumed_at = _train_alone(trainer, spec, exchange)
     check_declared(trainer, profile)
     usage = measured.meter.usage(
         trainable_parameters=sum(tensor.numel() for tensor in start.values()),
@@ -144,7 +147,7 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
         saved_moved=saved_moved,
         usage=usage,
         facts={
-            **_facts(trainer, rows, spec, device),
+            **what_ran(trainer, rows.order, spec, device),
             **facts,
             "resumed_at_step": resumed_at,
             "step_s_trace": measured.step_s,
@@ -153,12 +156,20 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
     )
 
 
-def _train_alone(trainer: SimpoTrainer, checkpoints: Path) -> int:
-    """Train while the writing rank locks the checkpoints; returns the steps done before."""
-    holds = bool(trainer.section.checkpoint_steps) and is_main_rank()
-    with alone(checkpoints) if holds else contextlib.nullcontext():
+def _train_alone(trainer: SimpoTrainer, spec: TrainSpec, exchange: Exchange) -> int:
+    """Train while the writing rank locks the checkpoints; returns the steps done before.
+
+    Raises:
+        KeyboardInterrupt: it was asked to stop.
+    """
+    trainer.on_step = Watch(exchange, spec.parent, StepLog(Path(spec.steps) if spec.steps else None))
+    trainer.asked_to_stop = exchange.stop.exists
+    with alone(Path(spec.checkpoints)) if is_main_rank() else contextlib.nullcontext():
         trainer.accelerator.wait_for_everyone()
-        return trainer.resume_or_start()
+        done = trainer.resume_or_start()
+    if trainer.stopped:
+        raise KeyboardInterrupt
+    return done
 
 
 def training_rows(spec: TrainSpec, profile: Profile, tokenizer: PreTrainedTokenizerBase) -> Rows:
@@ -275,23 +286,6 @@ def _arm(spec: TrainSpec, profile: Profile) -> Arm:
         arm_files=Path(spec.arm_files) if spec.arm_files else None,
     )
     return load_arm(profile, spec.arm, known)
-
-
-def _facts(trainer: SimpoTrainer, rows: Rows, spec: TrainSpec, device: torch.device) -> dict[str, Any]:
-    engine = trainer.deepspeed
-    return {
-        "batch_order_sha256": digest_json(rows.order),
-        "device": device.type,
-        "engine": spec.engine,
-        "engine_optimizer": type(engine.optimizer).__name__ if engine is not None else None,
-        "attention": trainer.model.language_model.config._attn_implementation,
-        "activation_cache": trainer.model.cached_layer is not None,
-        "share_prompt": trainer.section.share_prompt,
-        "length_window": trainer.section.length_window,
-        "grad_norm_trace": [step.grad_norm for step in trainer.steps],
-        "ranks": int(os.environ.get("WORLD_SIZE", "1")),
-        "threads": torch.get_num_threads(),
-    }
 
 
 if __name__ == "__main__":

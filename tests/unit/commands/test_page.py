@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 import shutil
 import subprocess
@@ -14,8 +15,8 @@ from page_toys import findings, put
 from report_toys import Run, at
 
 from harness.commands import page, regress
-from harness.core.artefact import digest_tree, read_artefact
-from harness.core.errors import DamagedFileError, MissingInputError, StaleError
+from harness.core.artefact import digest_tree, read_artefact, write_json
+from harness.core.errors import DamagedFileError, MissingInputError, StaleError, UsageError
 from harness.core.paths import ROOT, RunPaths
 from harness.core.results import Record
 from harness.findings.outcome import read_outcome
@@ -202,3 +203,55 @@ def test_the_page_needs_no_torch(made: Run) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )
     assert done.stdout.split()[-3:] == ["0", "False", "False"]
+
+
+def test_the_last_lines_say_what_was_found_where_it_is_and_what_is_next(
+    reported: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page.run(reported.profile, reported.paths, committed=False, save=False)
+    claims, where, tables, what_next = capsys.readouterr().out.splitlines()[-4:]
+    verdicts = read_verdicts(reported.paths)
+    assert claims.startswith(f"{len(verdicts)} claims: ")
+    assert sum(map(int, re.findall(r"[:,] (\d+) ", claims))) == len(verdicts)
+    assert f"{reported.paths.report / 'index.html'}" in where
+    assert str(reported.paths.report) in tables
+    assert what_next.startswith("next: `nox -s reproduce-paper -- --profile miniature`")
+
+
+def test_items_of_committed_results_without_texts_are_explained(made: Run, tmp_path: Path) -> None:
+    page.run(made.profile, made.paths, committed=False, save=True, results=tmp_path)
+    (folder,) = (tmp_path / "miniature").iterdir()
+    assert "show these items" in (folder / "report" / "index.html").read_text()
+    (folder / "items.json").unlink()
+    page.run(made.profile, made.paths, committed=True, save=False, results=tmp_path)
+    text = (folder / "report" / "index.html").read_text()
+    assert "show these items" not in text
+    assert "These results hold no texts of items" in text
+
+
+def test_seeds_of_another_profile_are_not_on_the_page(made: Run, tmp_path: Path) -> None:
+    """Committed seeds with the run's digest bring their interval and a section; others are left out."""
+    committed = ROOT / "results" / "miniature" / "cpu-x86_64-2c" / "seeds.json"
+    page.run(made.profile, made.paths, committed=False, save=True, results=tmp_path)
+    (folder,) = (tmp_path / "miniature").iterdir()
+    seeds = json.loads(committed.read_text()) | {"profile_digest": made.outcome().profile_digest}
+    write_json(folder / "seeds.json", seeds)
+    page.run(made.profile, made.paths, committed=True, save=False, results=tmp_path)
+    text = (folder / "report" / "index.html").read_text()
+    assert 'id="table-seeds"' in text
+    assert "over training seeds, same items" in text
+    write_json(folder / "seeds.json", seeds | {"profile_digest": "another"})
+    page.run(made.profile, made.paths, committed=True, save=False, results=tmp_path)
+    assert 'id="table-seeds"' not in (folder / "report" / "index.html").read_text()
+
+
+def test_the_page_has_settings_citation_and_a_link_to_the_paper(made: Run, html: str) -> None:
+    for needed in ("training.beta", "training.pairs_per_device", "arms.fsrl.options.alpha", "sae.layer"):
+        assert needed in html, needed
+    assert "https://arxiv.org/abs/2509.12934" in html
+    assert "@misc{paper," in html
+
+
+def test_committed_and_seeds_exclude_each_other(made: Run) -> None:
+    with pytest.raises(UsageError):
+        page.run(made.profile, made.paths, committed=True, seeds="1,2")

@@ -12,7 +12,8 @@ from harness.evaluation.samples import sample_rows
 def sample(doc: dict[str, Any], arguments: list[tuple[str, Any]], resps: list[Any], target: Any) -> Any:
     return {
         "doc_id": 0, "doc": doc, "doc_hash": "d", "prompt_hash": "p", "target": target,
-        "arguments": arguments, "resps": [[one] for one in resps], "filtered_resps": resps, "filter": "none", "metrics": ["acc"],
+        "arguments": arguments, "resps": [[one] for one in resps], "filtered_resps": resps,
+        "filter": "none", "metrics": ["acc"],
         "acc": 1.0,
     }  # fmt: skip
 
