@@ -130,7 +130,7 @@ def test_the_authors_committed_settings_run_as_declared(tmp_path: Path) -> None:
 def test_an_interrupted_training_leaves_a_checkpoint_in_any_profile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ctrl-C without `checkpoint_steps`: the step ends, the next run goes on after it with the same result."""
+    """Ctrl-C without `checkpoint_steps`: the step ends; the next run goes on from it, to the same result."""
     used = toys.profile(epochs=40)
     assert used.training.checkpoint_steps == 0
     whole, weights, _ = launched(tmp_path / "whole", used)

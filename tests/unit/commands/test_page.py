@@ -246,7 +246,7 @@ def test_seeds_of_another_profile_are_not_on_the_page(made: Run, tmp_path: Path)
 
 
 def test_the_page_has_settings_citation_and_a_link_to_the_paper(made: Run, html: str) -> None:
-    for needed in ("training.beta", "training.pairs_per_device", "arms.fsrl.options.alpha", "sae.layer"):
+    for needed in ("training.beta", "training.pairs_per_device", "arms.fsrl.alpha", "sae.layer"):
         assert needed in html, needed
     assert "https://arxiv.org/abs/2509.12934" in html
     assert "@misc{paper," in html

@@ -1,4 +1,4 @@
-"""Keys that the command line sets: a profile that extends the named one, with a folder and a title of its own."""
+"""Keys set on the command line: a profile that extends the named one, with a folder and title of its own."""
 
 from __future__ import annotations
 

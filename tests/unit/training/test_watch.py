@@ -24,7 +24,8 @@ def test_a_line_after_each_step(tmp_path: Path) -> None:
     assert losses(path) == [(1, 6.0)], "it is there while training runs"
     log.add(2, 3, step(5.0))
     assert json.loads(path.read_text().splitlines()[1]) == {
-        "step": 2, "of": 3, "loss": 5.0, "penalised_loss": 6.0, "rates": [0.5], "grad_norm": 2.0, "tokens": 10,
+        "step": 2, "of": 3, "loss": 5.0, "penalised_loss": 6.0, "rates": [0.5], "grad_norm": 2.0,
+        "tokens": 10,
     }  # fmt: skip
 
 
