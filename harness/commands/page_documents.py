@@ -138,7 +138,7 @@ def _planted(outcome: Outcome, folder: Folder) -> tuple[Section, ...]:
     drawing = figure(found)
     picture = Picture(
         PLANTED,
-        "Do the analyses recover the planted reward?",
+        "Planted and recovered",
         themed(inline(drawing["svg"].decode(), PLANTED)),
         drawing["png"],
         "Left: each trial's contrast by planted reward, with the rule's margin. Right: planted against "

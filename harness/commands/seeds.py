@@ -174,7 +174,8 @@ def seed_table(result: SeedResult, outcome: Outcome, again: str) -> Sheet:
     """
     columns = [measure(name) for name in outcome.measures]
     rows = []
-    for arm, by_name in result.spreads.items():
+    for arm in (name for name in outcome.arms if name in result.spreads):
+        by_name = result.spreads[arm]
         cells = (
             mean(by_name[c.name].mean, by_name[c.name].sd, c, f"/spreads/{arm}/{c.name}/mean")
             for c in columns

@@ -104,7 +104,7 @@ def _row(one: Verdict, others: Sequence[Verdict | None]) -> Row:
         Cell(one.sentence, kind=f"claim-{one.claim}"),
         _cell(one),
         *(Cell("not judged") if other is None else _cell(other) for other in others),
-        one.evidence,
+        Cell("\n".join([*one.findings, *([one.remark] if one.remark else [])]), kind="evidence"),
         f"{one.status} ({one.source})",
         Cell("") if deciding is None else Cell(f"{deciding:,}", number=deciding),
     )

@@ -35,7 +35,7 @@
     const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (target) {
       open(target);
-      target.scrollIntoView();
+      (target.classList.contains("part-body") ? target.parentElement : target).scrollIntoView();
     }
   };
   addEventListener("hashchange", follow);
