@@ -5,29 +5,27 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated
 
 from typer import Option
 
-from harness.classification.result import By
+from harness.commands.page_documents import Folder, classified, documents
+from harness.commands.seeds import seed_paths, with_seed
 from harness.core.artefact import Artefact, read_artefact, write_bytes
 from harness.core.console import say
 from harness.core.errors import MissingInputError, UsageError
 from harness.core.folders import whole_folder, writing
 from harness.core.paths import RESULTS, RunPaths
-from harness.findings.outcome import Outcome, outcome_path, read_outcome
-from harness.paper.claims import read_paper
-from harness.paper.printed import read_printed
+from harness.findings.outcome import outcome_path, read_outcome
 from harness.paper.verdict import Verdict
 from harness.profiles.profile import Profile
-from harness.report.page.build import Documents, build
+from harness.report.page.build import build
+from harness.report.page.claims import counts
 from harness.stages.inputs import STUDIES, Context, command
-from harness.stages.options import Save
-from harness.stages.report import judged, read_verdicts, rendered
+from harness.stages.options import Save, parse_seeds
+from harness.stages.report import ITEMS, judged, read_verdicts, rendered
 from harness.stages.stage import held, up_to_date
 from harness.stages.study import current
-
-CLASSIFIERS = get_args(By)
 
 
 def run(
@@ -38,21 +36,29 @@ def run(
         bool, Option("--committed", help="render the committed tables and page again instead of a run's")
     ] = False,
     save: Save = False,
+    seeds: Annotated[
+        str | None, Option(metavar="N,N,...", help="the page of each training seed's run, below seed-N")
+    ] = None,
     results: Path = RESULTS,
 ) -> None:
-    """Reads report.json, report/table1.json, {studies,classification}/*.json, results/paper{,-tables}.json.
+    """Reads report.json, report/{table1,items,seeds}.json, {studies,classification,planted-truth}/*.json,
+    results/paper{,-tables}.json.
 
     Writes report/index.html and a PNG of each figure; with --save the same and the tables below results/,
     with the artefacts that the page shows. With --committed: the committed tables and page again.
 
     Raises:
-        UsageError: `committed` and `save`, which exclude each other.
+        UsageError: `committed`, `save` and `seeds`, which exclude each other.
         MissingInputError: the run has no report, or nothing is committed for this profile.
         StaleError: the report was made of other results or studies than the run has now.
         DamagedFileError: an artefact is invalid.
     """
-    if committed and save:
-        raise UsageError("--committed and --save exclude each other", remedy="give one of them")
+    if committed + save + (seeds is not None) > 1:
+        raise UsageError("--committed, --save and --seeds exclude each other", remedy="give one of them")
+    for seed in parse_seeds(seeds) if seeds is not None else ():
+        run(with_seed(profile, seed), seed_paths(paths, seed))
+    if seeds is not None:
+        return
     if committed:
         for folder in _committed(profile, results):
             _write(_committed_files(profile, folder), folder)
@@ -63,31 +69,29 @@ def run(
         up_to_date("report", context)
         outcome = read_outcome(outcome_path(paths), made_by=command("report", profile))
         studies = _of_run(context)
-        _write(_page(outcome, "table1.json", studies, read_verdicts(paths), paths.root), paths.report)
-        say(f"page: {paths.report / 'index.html'}")
+        here = Folder(paths.root, paths.report, "")
+        verdicts = read_verdicts(paths)
+        made = documents(outcome, studies, verdicts, profile, here)
+        _write(build(made), paths.report)
+        _say_what_next(profile, paths, verdicts, studies)
         if save:
             target = results / profile.name / outcome.hardware
             _take_over(paths, studies, profile, target)
 
 
-def _page(
-    outcome: Outcome,
-    outcome_href: str,
-    studies: Mapping[str, Artefact],
-    verdicts: Sequence[Verdict],
-    root: Path,
-) -> dict[str, bytes]:
-    """The page's files; `root` has the folder of what `classify` wrote."""
-    documents = Documents(
-        outcome=outcome,
-        outcome_href=outcome_href,
-        studies=studies,
-        paper=read_paper(),
-        printed=read_printed(),
-        verdicts=verdicts,
-        classified=_classified(root / "classification"),
-    )
-    return build(documents)
+def _say_what_next(
+    profile: Profile, paths: RunPaths, verdicts: Sequence[Verdict], studies: Mapping[str, Artefact]
+) -> None:
+    """The last lines of a run: what it says of the claims, where everything is, what can be done next."""
+    told = ", ".join(f"{one.text} {one.word} {one.sign}" for one in counts(verdicts))
+    say(f"{len(verdicts)} claims: {told}")
+    say(f"page: {paths.report / 'index.html'} (open it in a browser)")
+    say(f"tables (CSV, LaTeX, Markdown) and verdicts: {paths.report}")
+    if len(studies) < len(profile.studies):
+        name = command("", profile).partition("--profile ")[2]
+        say(f"next: `nox -s reproduce-paper -- --profile {name}` adds the paper's other tables and figures")
+    else:
+        say(f"next: `{command('seeds', profile)}` asks whether another training seed says the same")
 
 
 def _of_run(context: Context) -> dict[str, Artefact]:
@@ -100,15 +104,6 @@ def _of_run(context: Context) -> dict[str, Artefact]:
             f"`python -m harness study --profile {profile.name}` makes them"
         )
     return found
-
-
-def _classified(folder: Path) -> dict[str, Artefact]:
-    """What `classify` wrote, by kind of classifier, the last of each kind."""
-    return {
-        by: read_artefact(folder / f"{by}.json", made_by="python -m harness classify")
-        for by in CLASSIFIERS
-        if (folder / f"{by}.json").is_file()
-    }
 
 
 def _committed(profile: Profile, results: Path) -> list[Path]:
@@ -130,7 +125,7 @@ def _committed_files(profile: Profile, folder: Path) -> dict[str, bytes]:
     names += [name for name in there if name not in names]
     studies = {name: read_artefact(folder / "studies" / f"{name}.json", made_by=again) for name in names}
     verdicts = judged(outcome, studies)
-    page = _page(outcome, "../table1.json", studies, verdicts, folder)
+    page = build(documents(outcome, studies, verdicts, profile, Folder(folder, folder, "../")))
     return rendered(outcome, verdicts) | {f"report/{name}": data for name, data in page.items()}
 
 
@@ -139,9 +134,9 @@ def _take_over(paths: RunPaths, studies: Iterable[str], profile: Profile, target
 
     The folder changes as a whole, when all of it is there; what other commands committed stays.
     """
-    found = {"table1.json": outcome_path(paths)}
+    found = {"table1.json": outcome_path(paths), ITEMS: paths.report / ITEMS}
     found |= {f"studies/{name}.json": paths.stage(f"{STUDIES}{name}") for name in studies}
-    for by in _classified(paths.classification):
+    for by in classified(paths.classification):
         found[f"classification/{by}.json"] = paths.classification / f"{by}.json"
     with (
         writing("the committed results cannot be replaced", target, "make the folder writable"),

@@ -17,11 +17,11 @@ from harness.core.differing import refuse_unlike
 from harness.core.markdown_table import markdown
 from harness.core.measures import BASE, Measure, measure
 from harness.core.paths import RESULTS, RunPaths
-from harness.core.results import Record
 from harness.core.sheet import Cell, Sheet, bounded, line
 from harness.core.statistics import LEVEL, SeedDifference, corrected, seed_difference
 from harness.findings.compare import identity
 from harness.findings.outcome import Outcome, outcome_path, read_outcome
+from harness.findings.seeds import SeedResult, Spread
 from harness.profiles.profile import Profile
 from harness.report.latex_table import latex
 from harness.report.screen_table import show_sheet
@@ -33,45 +33,6 @@ from harness.stages.stage import STAGES, refuse_stale, run_stage
 
 SEEDS = "seeds"
 Tables = dict[str, dict[str, list[list[float]]]]
-
-
-class Spread(Record):
-    """A measure over seeds: mean, standard deviation (n - 1) and number of seeds."""
-
-    mean: float
-    sd: float
-    seeds: int
-
-
-class SeedResult(Record):
-    """What several seeds gave.
-
-    Attributes:
-        profile, profile_digest: of the profile whose training seed was replaced.
-        hardware, device, versions: as in `Outcome`; equal for all seeds, except for the device's name.
-        commits, dirty: of every stage of every seed.
-        seeds: in the order asked for.
-        values: arm -> measure -> the score of each seed.
-        spreads: arm -> measure -> mean and standard deviation.
-        differences: arm -> measure -> arm minus base, paired by seed.
-        family: number of tests that Holm's correction covers.
-        crossed: arm -> measure -> arm minus base over seeds and items, both as random effects.
-    """
-
-    schema_version: int = 3
-    profile: str
-    profile_digest: str
-    hardware: str
-    device: str
-    versions: dict[str, str]
-    commits: tuple[str, ...]
-    dirty: bool
-    seeds: tuple[int, ...]
-    values: dict[str, dict[str, tuple[float, ...]]]
-    spreads: dict[str, dict[str, Spread]]
-    differences: dict[str, dict[str, SeedDifference]]
-    family: int
-    crossed: dict[str, dict[str, CrossedInterval]]
 
 
 def with_seed(profile: Profile, seed: int) -> Profile:
@@ -241,7 +202,8 @@ def seed_table(result: SeedResult, outcome: Outcome, again: str) -> Sheet:
     """
     columns = [measure(name) for name in outcome.measures]
     rows = []
-    for arm, by_name in result.spreads.items():
+    for arm in (name for name in outcome.arms if name in result.spreads):
+        by_name = result.spreads[arm]
         cells = (
             mean(by_name[c.name].mean, by_name[c.name].sd, c, f"/spreads/{arm}/{c.name}/mean")
             for c in columns

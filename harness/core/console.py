@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 
 from rich.console import Console
@@ -11,9 +12,10 @@ console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def screen_console() -> Console:
-    """Standard output: as wide as the terminal, 140 columns where there is none."""
+    """Standard output: as wide as the terminal or as COLUMNS says, 140 columns where there is neither."""
     console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=140)
+    told = console.is_terminal or os.environ.get("COLUMNS", "").isdigit()
+    return console if told else Console(highlight=False, width=140)
 
 
 def say(text: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 LOSS = "preference.loss"
@@ -77,6 +77,18 @@ def measures(tasks: Iterable[str], scores: Iterable[str]) -> list[Measure]:
         own = (score for score in scores if score.startswith(f"{task}."))
         names += sorted((score for score in own if "." not in score[len(task) + 1 :]), key=_place)
     return [measure(name) for name in names]
+
+
+def logged(metrics: Mapping[str, float], metric: str) -> float:
+    """A metric of a sample log's row, by its own name or by its filter's (`strict-match/exact_match`).
+
+    Raises:
+        KeyError: there is none.
+    """
+    for name, value in metrics.items():
+        if name == metric or name.partition("/")[0] == metric:
+            return float(value)
+    raise KeyError(metric)
 
 
 def _place(name: str) -> tuple[int, str]:

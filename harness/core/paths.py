@@ -64,6 +64,10 @@ class RunPaths:
         """Per-sample logs of an arm's evaluation, JSON lines, one file a task."""
         return self.root / arm / "samples"
 
+    def steps(self, arm: str) -> Path:
+        """What an arm's training did so far, a JSON line each step; it grows while training runs."""
+        return self.root / "logs" / f"{arm}.train.jsonl"
+
     @property
     def requests(self) -> Path:
         """Tokenised requests of the tasks, which all arms share."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import functools
 import json
 import os
@@ -40,8 +41,8 @@ def provenance(seed: int) -> dict[str, Any]:
 
     Returns:
         `harness` (version), `commit`, `dirty`, `versions` (by package), `python`, `platform`, `hardware`
-        (`class`, `device`, `cores`, `memory_gib`, `driver`), `seed`, `lock_sha256`, `unverified_files`
-        (installed without a hash in the lock); None where there is nothing to know.
+        (`class`, `device`, `cores`, `memory_gib`, `driver`), `seed`, `date` (the day in UTC), `lock_sha256`,
+        `unverified_files` (installed without a hash in the lock); None where there is nothing to know.
     """
     commit = _git("rev-parse", "HEAD")
     status = _git("status", "--porcelain", "--untracked-files=no")
@@ -54,6 +55,7 @@ def provenance(seed: int) -> dict[str, Any]:
         "platform": f"{platform.system()}-{platform.machine()}",
         "hardware": hardware(),
         "seed": seed,
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "lock_sha256": digest_file(LOCK) if LOCK.is_file() else None,
         "unverified_files": unverified_files(),
     }

@@ -14,6 +14,8 @@ class Cell(NamedTuple):
         number: the one shown, before it was rounded; a column is sorted by it. None for a cell of words.
         href: another artefact than the table's; empty for the table's own.
         strong: whether it stands out on the screen.
+        kind, sign: a class of the page's style sheet, and what stands before the text there.
+        below: on the page, a second number under the first.
     """
 
     text: str
@@ -21,6 +23,9 @@ class Cell(NamedTuple):
     number: float | None = None
     href: str = ""
     strong: bool = False
+    kind: str = ""
+    sign: str = ""
+    below: Cell | None = None
 
 
 class Row(NamedTuple):

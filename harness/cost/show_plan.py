@@ -56,6 +56,11 @@ def show_plan(plan: Plan, console: Console) -> None:
         f"peak, at least {DECODE_STEP_S * 1000:.0f} ms a generated token, attention over all keys; the "
         f"formulae are in docs/performance.md"
     )
+    seconds = sum(phase.seconds for phase in plan.phases)
+    console.print(
+        f"[bold]together {seconds / MINUTE:,.0f} minutes ({seconds / MINUTE / MINUTE:.1f} hours)[/bold], one "
+        "phase after the other; times the price of an hour, which is not known here, that is the cost"
+    )
     over = ", ".join(phase.name for phase in plan.phases if not phase.fits)
     verdict = f"{over}: more than" if over else "every phase stays within"
     fits = "DOES NOT FIT" if over else "fits"

@@ -156,6 +156,9 @@ def _row(index: int, pair: Pair, tokens: PairTokens, result: PairScore, penalty:
         "task": "preference",
         "doc_id": index,
         "doc_hash": text_hash(*(turn.content for turn in (*pair.prompt, *pair.chosen, *pair.rejected))),
+        "question": "\n\n".join(turn.content for turn in pair.prompt),
+        "options": [turn.content for answer in (pair.chosen, pair.rejected) for turn in answer],
+        "correct": [0],
         "tokens": {name: len(ids) for name, ids in tokens._asdict().items()},
         "metrics": {
             **result._asdict(),

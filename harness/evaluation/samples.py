@@ -19,7 +19,8 @@ def sample_rows(samples: Mapping[str, list[Json]]) -> list[Json]:
     Returns:
         rows with `task` (the subtask), `doc_id`, `doc_hash`, `prompt_hash`, `target`, `responses` by filter
         (of each choice of a likelihood task: log-probability, whether greedy), `metrics` by name, and
-        `generated`, the whole text, of a generation task.
+        `generated`, the whole text, of a generation task. For people: `question`, and of a likelihood task
+        `options` and `correct`, the places of the right ones.
     """
     return [row for part in sorted(samples) for row in _documents(part, samples[part])]
 
@@ -39,11 +40,38 @@ def _document(part: str, sample: Json) -> Json:
     generated = {"generated": first} if isinstance(first, str) else {}
     return {
         **generated,
+        **_texts(sample),
         **{key: sample[key] for key in ("doc_id", "doc_hash", "prompt_hash", "target")},
         "task": part,
         "responses": {},
         "metrics": {},
     }
+
+
+def _texts(sample: Json) -> Json:
+    """What was asked, for a person: the document's question where it has one, else the whole prompt."""
+    doc, arguments = sample["doc"], sample["arguments"]
+    question = doc.get("question")
+    asked: Json = {"question": question if isinstance(question, str) else str(arguments[0][0])}
+    if isinstance(sample["resps"][0][0], str):
+        return asked
+    options = [str(one[1]).strip() for one in arguments]
+    written = doc.get("choices")
+    if _texts_of(written, len(options)):
+        options = list(written)  # the continuations are letters
+    return asked | {"options": options, "correct": _correct(doc, options, sample["target"])}
+
+
+def _texts_of(found: object, count: int) -> bool:
+    return isinstance(found, list) and len(found) == count and all(isinstance(one, str) for one in found)
+
+
+def _correct(doc: Json, options: list[str], target: object) -> list[int]:
+    """From the document's table of choices and labels (TruthfulQA), else lm-eval's target, a place."""
+    for table in (one for one in doc.values() if isinstance(one, dict)):
+        if [str(one).strip() for one in table.get("choices", ())] == options and "labels" in table:
+            return [place for place, label in enumerate(table["labels"]) if label]
+    return [target] if isinstance(target, int) else []
 
 
 def write_rows(path: Path, rows: Iterable[Json]) -> Path:

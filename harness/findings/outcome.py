@@ -156,6 +156,8 @@ class Outcome(Record):
         paper_values: whether the paper's values stand beside this run's; documents from before it was kept
             are of bundled profiles, where they do.
         random_weights: whether the weights were random, so that only memory and speed mean anything.
+        python, date: the interpreter, and the day in UTC on which the last arm was finished; empty in
+            documents from before they were kept.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -182,6 +184,8 @@ class Outcome(Record):
     prepare_s: float
     paper_values: bool = True
     random_weights: bool = False
+    python: str = ""
+    date: str = ""
 
     @model_validator(mode="before")
     @classmethod

@@ -81,7 +81,7 @@ def collect_activations(
         activations_NxD in float32 on the CPU, in the order of the batches.
     """
     with residual_reader(model, layer) as read:
-        bar = tqdm(batches, desc="collecting activations", mininterval=2)
+        bar = tqdm(batches, desc="collecting activations", mininterval=2, disable=None)
         return torch.cat([read(ids)[keep].float().cpu() for ids, keep in bar])
 
 

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from harness.core.artefact import digest_json
 from harness.core.errors import ProfileError
+from harness.core.nearest import did_you_mean
 from harness.profiles.methods import FitSection
 from harness.profiles.search_section import SearchSection
 from harness.profiles.section import Name, Section
@@ -25,7 +26,7 @@ from harness.profiles.sections import (
     SaeSection,
     StudySection,
 )
-from harness.profiles.toml_file import profile_path, read_profile
+from harness.profiles.toml_file import profile_path, read_changed, read_profile
 from harness.profiles.training_section import TrainingSection
 
 
@@ -113,7 +114,7 @@ class Profile(Section):
         """
         if name not in self.arms:
             raise ProfileError(
-                f"profile {self.name} has no such arm",
+                f"profile {self.name} has no such arm{did_you_mean(name, self.arms)}",
                 value=name,
                 remedy=f"choose one of: {', '.join(self.arms)}",
             )
@@ -127,7 +128,7 @@ class Profile(Section):
         """
         if name not in self.studies:
             raise ProfileError(
-                f"profile {self.name} has no such study",
+                f"profile {self.name} has no such study{did_you_mean(name, self.studies)}",
                 value=name,
                 remedy=f"choose one of: {', '.join(self.studies) or '(none)'}; "
                 f"or add a table [studies.{name}] to the profile",
@@ -135,13 +136,17 @@ class Profile(Section):
         return self.studies[name]
 
 
-def load_profile(name: str) -> Profile:
+def load_profile(name: str, changes: Sequence[str] = ()) -> Profile:
     """Read a profile by name (of a bundled one) or by path (of a TOML file).
+
+    Args:
+        changes: keys to set, `training.epochs=2` and the like; see `toml_file.read_changed`.
 
     Raises:
         ProfileError: no such profile, not TOML, an unknown key, a wrong type or a bad value.
     """
-    return parse_profile(read_profile(name), where=str(profile_path(name)))
+    tables = read_changed(name, changes) if changes else read_profile(name)
+    return parse_profile(tables, where=str(profile_path(name)))
 
 
 def parse_profile(data: dict[str, Any], *, where: str) -> Profile:

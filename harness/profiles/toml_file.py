@@ -5,13 +5,16 @@ Standard library only: the noxfile's interpreter reads profiles before there is 
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.core.differing import differing
 from harness.core.errors import ProfileError
+from harness.core.nearest import did_you_mean
 
 PROFILES = Path(__file__).parent
 REASONS = ("sources", "assumed")
@@ -35,7 +38,7 @@ def profile_path(name: str) -> Path:
     path = Path(name) if name.endswith(".toml") else PROFILES / f"{name}.toml"
     if not is_file(path):
         raise ProfileError(
-            "no such profile",
+            f"no such profile{did_you_mean(name, profile_names())}",
             value=name,
             remedy=f"choose one of: {', '.join(profile_names())}; or a .toml file",
         )
@@ -85,6 +88,11 @@ def _read(path: Path, extended_by: tuple[Path, ...]) -> Table:
     if not is_file(above):
         raise _refused(f"the profile extends {other}, which is not there", path)
     base = _read(above, (path, *extended_by))
+    return _over(base, own, path, without)
+
+
+def _over(base: Table, own: Table, path: Path, without: Sequence[object] = ()) -> Table:
+    """A profile's own keys over those of the one it extends."""
     subject = _subject(base)
     for dotted in without:
         _drop(base, str(dotted), path)
@@ -95,6 +103,44 @@ def _read(path: Path, extended_by: tuple[Path, ...]) -> Table:
         base[table] = {key: why for key, why in left if key not in explained | set_here.keys()}
     _refuse_borrowed_words(own, base, differing(subject, _subject(_merged(base, own))), path)
     return _merged(base, own)
+
+
+def read_changed(name: str, changes: Sequence[str]) -> Table:
+    """A profile's tables with some keys set, as if a file had extended it.
+
+    Args:
+        changes: `training.epochs=2` and the like; the value is TOML, and a text where it is not.
+
+    Returns:
+        the tables; the name has a digest of the changes, so that they have a run folder of their own, and the
+        title names them.
+
+    Raises:
+        ProfileError: as `read_profile`, or a change that is not `key=value`.
+    """
+    path = profile_path(name)
+    base, own = _read(path, ()), _set(changes, path)
+    title = own.get("title", f"{base.get('title', name)} (changed: {'; '.join(changes)})")
+    digest = hashlib.sha256("\n".join(sorted(changes)).encode()).hexdigest()[:8]
+    made = _over(base, {"name": f"{base.get('name', name)}-{digest}", **own}, path)
+    return {**made, "title": title}
+
+
+def _set(changes: Sequence[str], path: Path) -> Table:
+    own: Table = {}
+    for change in changes:
+        dotted, equals, text = change.partition("=")
+        *above, last = dotted.strip().split(".")
+        if not equals or not last:
+            raise _refused(f"`--set {change}` is not KEY=VALUE, as in training.epochs=2", path)
+        node = own
+        for part in above:
+            node = node.setdefault(part, {})
+        try:
+            node[last] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            node[last] = text.strip()
+    return own
 
 
 def _subject(tables: Table) -> Table:

@@ -10,7 +10,7 @@ from typing import Any
 from harness.core.artefact import digest_json
 from harness.core.errors import DamagedFileError, NotComparableError
 from harness.core.json_lines import rows
-from harness.core.measures import LOSS, PENALISED_LOSS, Measure, measures
+from harness.core.measures import LOSS, PENALISED_LOSS, Measure, logged, measures
 from harness.core.results import EvaluateResult
 from harness.core.statistics import LEVEL, RESAMPLES, Difference, corrected, paired_difference
 from harness.findings.outcome import AnalyseResult, Differences
@@ -130,17 +130,9 @@ def _read_items(path: Path, metric: str, remedy: str) -> Items:
 
     def item(row: Any) -> tuple[str, float]:
         key = f"{row.get('task', '')}/{row['doc_id']}/{row.get('doc_hash', '')}"
-        return key, _value(row["metrics"], metric)
+        return key, logged(row["metrics"], metric)
 
     return dict(rows(path, item, what="the sample log", remedy=remedy))
-
-
-def _value(metrics: dict[str, float], metric: str) -> float:
-    """A metric by its own name, or by its filter's (`strict-match/exact_match`)."""
-    for name, value in metrics.items():
-        if name == metric or name.partition("/")[0] == metric:
-            return float(value)
-    raise KeyError(metric)
 
 
 def _compare(by_arm: dict[str, dict[Measure, Items]], paper: Paper, seed: int) -> dict[str, Difference]:

@@ -71,6 +71,8 @@ def gather(context: Context) -> Outcome:
         prepare_s=prepared.wall_s,
         paper_values=profile.paper_values,
         random_weights=profile.model.source == "random",
+        python=first.get("python", ""),
+        date=max(one.provenance.get("date", "") for one in artefacts.values()),
     )
 
 

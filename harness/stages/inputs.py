@@ -90,13 +90,21 @@ class Context:
         return digest_json([self.profile.training.beta, self.profile.training.gamma])
 
 
+_SPELLED: dict[str, str] = {}
+
+
+def spelled(profile: str, how: str) -> None:
+    """Remember how a run's profile was asked for on the command line, for `command`."""
+    _SPELLED[profile] = how
+
+
 def command(stage: str, profile: Profile, arm: str = "") -> str:
     """The command that runs a stage, for error messages; `studies/NAME` is a part of the stage `study`."""
     if stage.startswith(STUDIES):
         stage = f"study --study {stage.removeprefix(STUDIES)}"
     which = f" --arm {arm}" if arm else ""
     if profile.model.source != "random":
-        return f"python -m harness {stage} --profile {profile.name}{which}"
+        return f"python -m harness {stage} --profile {_SPELLED.get(profile.name, profile.name)}{which}"
     real = profile.name.rpartition("-random")[0]
     shrink = f" --shrink {profile.model.divide}" if profile.model.divide > 1 else ""
     return f"python -m harness {stage} --profile {real} --random-weights{shrink}{which}"

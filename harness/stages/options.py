@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from harness.core.paths import RunPaths
 from harness.profiles.profile import Profile, load_profile
 from harness.profiles.toml_file import lock_path, profile_names
 from harness.sources.synthetic.variant import random_variant
+from harness.stages.inputs import spelled
 from harness.stages.stage import refuse_stale
 
 
@@ -66,6 +68,16 @@ class RunOptions:
     ] = False
     shrink: Shrink = 1
 
+    changes: Annotated[
+        list[str] | None,
+        Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="set a key of the profile, as in training.epochs=2 (repeatable); such a run has a folder "
+            "of its own",
+        ),
+    ] = None
+
     def load(self) -> tuple[Profile, RunPaths]:
         """The profile, and the files of its run.
 
@@ -73,7 +85,10 @@ class RunOptions:
             ProfileError: no such profile, or one that cannot be used.
             UsageError: `--shrink` without `--random-weights`.
         """
-        profile = load_profile(self.profile)
+        profile = load_profile(self.profile, self.changes or ())
+        if self.changes:
+            said = " ".join(f"--set {shlex.quote(one)}" for one in self.changes)
+            spelled(profile.name, f"{self.profile} {said}")
         if self.random_weights:
             profile = random_variant(profile, shrink=self.shrink)
         elif self.shrink != 1:

@@ -16,18 +16,21 @@ from harness.paper.claims import PAPER, read_paper
 from harness.paper.verdict import Verdict, judge
 from harness.report.csv_tables import cost_csv, table1_csv, times_csv, verdicts_csv
 from harness.report.differences_figure import figure
+from harness.report.items import items_of
 from harness.report.latex_table import latex
 from harness.report.screen_table import show_sheet
 from harness.report.tables import cost_table, table1, times_table
 from harness.report.verdict_tables import verdict_table
 from harness.stages.gather import gather, gathered_digests
-from harness.stages.inputs import STUDIES, Context, read_once
+from harness.stages.inputs import STUDIES, Context, command, read_once
 from harness.stages.stage import Work
 from harness.stages.study import current
 
 PER_ARM = False
 
-LAYOUT = 4
+LAYOUT = 5
+ITEMS = "items.json"
+"""In the report's folder: the items that changed, with their texts."""
 
 
 class ReportResult(Record):
@@ -47,7 +50,8 @@ def needs(context: Context, arm: str = "") -> dict[str, str]:  # noqa: ARG001
     studies = {f"{STUDIES}{name}": digest_json(one.result) for name, one in current(context).items()}
     said = context.profile.model_dump(mode="json", include={"title", "note", "paper_values"})
     own = {"paper": digest_file(PAPER), "layout": digest_json(LAYOUT), "words": digest_json(said)}
-    return {**gathered_digests(context), **studies, **own}
+    logs = {f"samples {arm}": digest_json(context.evaluated(arm).outputs) for arm in context.profile.arms}
+    return {**gathered_digests(context), **studies, **own, **logs}
 
 
 def work(context: Context, arm: str = "") -> Work:  # noqa: ARG001
@@ -64,8 +68,12 @@ def work(context: Context, arm: str = "") -> Work:  # noqa: ARG001
         write_bytes(paths.report / name, data)
     document = outcome.model_dump(mode="json")
     write_json(outcome_path(paths), document)
+    logs = {arm: paths.samples(arm) for arm in outcome.arms}
+    items = items_of(logs, outcome.columns, f"run `{command('evaluate', context.profile)}` again")
+    write_json(paths.report / ITEMS, items.model_dump(mode="json"))
     result = ReportResult(outcome_digest=digest_json(document), verdicts=verdicts)
-    return Work(result, sorted([*(paths.report / name for name in files), outcome_path(paths)]))
+    written = [*(paths.report / name for name in files), outcome_path(paths), paths.report / ITEMS]
+    return Work(result, sorted(written))
 
 
 def read_verdicts(paths: RunPaths) -> tuple[Verdict, ...]:

@@ -108,6 +108,7 @@ def _spec(context: Context, arm: str, folder: Path) -> TrainSpec:
         engine=None if fitted else engine_settings(profile),
         threads=threads(profile.training.threads, 1 if fitted else profile.training.ranks),
         started=time.monotonic(),
+        steps=str(paths.steps(arm).absolute()),
         parent=os.getpid(),
     )
 

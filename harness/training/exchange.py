@@ -27,6 +27,7 @@ class TrainSpec(Strict):
         engine: DeepSpeed's settings; None trains in plain PyTorch, for tests.
         threads: CPU threads of one rank.
         started: when the stage began, on the monotonic clock, which all processes of a machine share.
+        steps: the log that gets a line each step and stays in the run folder; empty: none.
         parent: process id that waits for the result; when it is gone, training stops.
     """
 
@@ -43,6 +44,7 @@ class TrainSpec(Strict):
     engine: dict[str, Any] | None
     threads: int
     started: float
+    steps: str = ""
     parent: int
 
     def parsed(self) -> Profile:
@@ -61,6 +63,8 @@ class Exchange:
         self.error = folder / "error.json"
         self.log = folder / "train.log"
         self.weights = folder / "weights"
+        self.stop = folder / "stop"
+        """Whoever waits makes this file: training writes a checkpoint after its step, and ends."""
 
     def note(self, **values: object) -> None:
         """Append one line of progress."""

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from harness.core.artefact import write_json
+from harness.core.console import console
 from harness.core.documents import read_result
 from harness.core.errors import TrainingError, UnavailableError
 from harness.core.results import TrainResult
@@ -69,7 +70,11 @@ def launch(spec: TrainSpec, ranks: int, label: str) -> TrainResult:
         exchange.log.open("wb") as log,
         _started(_command(exchange, ranks), _environment(spec), log) as process,
     ):
-        code = _follow(process, exchange, label)
+        try:
+            code = _follow(process, exchange, label)
+        except KeyboardInterrupt:
+            _let_stop(process, exchange)
+            raise
     error = exchange.read_error()
     if error is not None:
         raise error
@@ -177,6 +182,15 @@ def _follow(process: subprocess.Popen[bytes], exchange: Exchange, label: str) ->
             if code is not None:
                 return code
             time.sleep(POLL_S)
+
+
+def _let_stop(process: subprocess.Popen[bytes], exchange: Exchange) -> None:
+    """Let a training that has begun end its step and write a checkpoint; another Ctrl-C ends it at once."""
+    if _last_note(exchange) is None or process.poll() is not None:
+        return
+    exchange.stop.touch()
+    console.print("stopping after this step, with a checkpoint; Ctrl-C again: at once, without one")
+    process.wait()
 
 
 def _last_note(exchange: Exchange) -> dict[str, Any] | None:

@@ -71,6 +71,8 @@ class PairTrainer(CPOTrainer):  # type: ignore[misc]
         objective: of the profile.
         steps: what each optimiser step did.
         on_step: called after each step with steps done, steps in all, and the step.
+        asked_to_stop: asked after each step on every rank; one yes, and all write a checkpoint and end.
+        stopped: whether they did so before the last step.
         elapsed_s: seconds of the training loop so far, without those before the checkpoint.
         wall_s_before: seconds that the steps before the checkpoint took.
     """
@@ -96,10 +98,12 @@ class PairTrainer(CPOTrainer):  # type: ignore[misc]
         self._reference_Px2 = reference_Px2
         self.section = section
         self.on_step: Callable[[int, int, Step], None] | None = None
+        self.asked_to_stop: Callable[[], bool] = lambda: False
+        self.stopped = False
         self.elapsed_s: Callable[[], float] = lambda: 0.0
         self.wall_s_before = 0.0
         self.steps: list[Step] = []
-        self._sums = torch.zeros(4, dtype=torch.float64)
+        self._sums = torch.zeros(5, dtype=torch.float64)
         self._rates: tuple[float, ...] = ()
         self._cache, self._filler = cache, pad_id(tokenizer)
         super().__init__(
@@ -171,7 +175,7 @@ class PairTrainer(CPOTrainer):  # type: ignore[misc]
             return loss * 0, {}
         plain = float(losses_B.detach().sum())
         tokens = int(batch["attention_mask_BxT"].sum())
-        self._sums += torch.tensor([plain, plain + pairs * float(added.detach()), pairs, tokens])
+        self._sums += torch.tensor([plain, plain + pairs * float(added.detach()), pairs, tokens, 0])
         return loss / self._parts(pairs), {}
 
     def _parts(self, pairs: int) -> float:
@@ -199,13 +203,16 @@ class PairTrainer(CPOTrainer):  # type: ignore[misc]
         norm = logs.get("grad_norm")
         if norm is not None and not torch.isfinite(torch.tensor(float(norm))):
             raise _not_finite("norm of the gradient", self.state.global_step)
+        self._sums[4] = float(self.asked_to_stop())
         sums = self.accelerator.reduce(self._sums.to(self.args.device), "sum").tolist()
         self._sums.zero_()
-        plain, penalised, pairs, tokens = sums
+        plain, penalised, pairs, tokens, stop = sums
         step = Step(plain / pairs, penalised / pairs, self._rates, norm and float(norm), int(tokens))
         self.steps.append(step)
         if self.on_step is not None:
             self.on_step(self.state.global_step, self.state.max_steps, step)
+        if stop and self.state.global_step < self.state.max_steps:
+            self.stopped = self.control.should_save = self.control.should_training_stop = True
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Nothing: DeepSpeed's checkpoint holds the weights, and the arm saves its own at the end."""

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from harness.arm import arm_module, frozen_through
-from harness.core.artefact import digest_json, write_json
+from harness.core.artefact import write_json
 from harness.core.errors import HarnessError, TrainingError
 from harness.core.results import TrainResult
 from harness.models.base_model import (
@@ -35,10 +34,11 @@ from harness.training.fit import fit
 from harness.training.kept import activation_cache, check_frozen, reference
 from harness.training.objective import check_suits, load_objective
 from harness.training.ordered import Rows, configure, ordered_arm, training_rows
+from harness.training.ran import what_ran
 from harness.training.saved import save
 from harness.training.start import first_facts
 from harness.training.trainer import PairTrainer, ResponseModel
-from harness.training.watch import Measured, Watch, is_main_rank
+from harness.training.watch import Measured, StepLog, Watch, is_main_rank
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from harness.training.activation_cache import ActivationCache
 
 
+INTERRUPTED = 130
 ACCUMULATION = "and raise training.accumulation by the same factor"
 
 
@@ -66,6 +67,8 @@ def main(arguments: Sequence[str]) -> int:
     except HarnessError as error:
         exchange.write_error(error)
         return error.exit_code
+    except KeyboardInterrupt:  # a checkpoint is written
+        return INTERRUPTED
     finally:
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
@@ -76,6 +79,7 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
     """Train the spec's arm, save it, and check what was saved.
 
     Raises:
+        KeyboardInterrupt: it was asked to stop, and has left a checkpoint.
         HarnessError: any error of the inputs, the training or the checks.
     """
     profile = spec.parsed()
@@ -96,11 +100,10 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
     start = movement.snapshot(model)
     facts = first_facts(arm, model, rows, filler, profile.training.pairs_per_device)
     trainer = make_trainer(spec, profile, arm, model, tokenizer, rows, cache, sums)
-    trainer.on_step = Watch(exchange, spec.parent)
     measured = Measured(spec.started)
     trainer.add_callback(measured)
     trainer.elapsed_s = measured.meter.so_far
-    resumed_at = _train_alone(trainer, Path(spec.checkpoints))
+    resumed_at = _train_alone(trainer, spec, exchange)
     check_declared(trainer, profile)
     usage = measured.meter.usage(
         trainable_parameters=sum(tensor.numel() for tensor in start.values()),
@@ -127,16 +130,32 @@ def train(spec: TrainSpec, exchange: Exchange) -> TrainResult:
         moved=moved,
         saved_moved=saved_moved,
         usage=usage,
-        facts={**_facts(trainer, rows, spec, device), **facts, **_step_facts(trainer, measured, resumed_at)},
+        facts=what_ran(trainer, rows.order, spec, device) | facts | _timed(trainer, measured, resumed_at),
     )
 
 
-def _train_alone(trainer: PairTrainer, checkpoints: Path) -> int:
-    """Train while the writing rank locks the checkpoints; returns the steps done before."""
-    holds = bool(trainer.section.checkpoint_steps) and is_main_rank()
-    with alone(checkpoints) if holds else contextlib.nullcontext():
+def _timed(trainer: PairTrainer, measured: Measured, resumed_at: int) -> dict[str, Any]:
+    return {
+        "resumed_at_step": resumed_at,
+        "step_s_trace": measured.step_s,
+        "step_tokens_trace": [step.tokens for step in trainer.steps[resumed_at:]],
+    }
+
+
+def _train_alone(trainer: PairTrainer, spec: TrainSpec, exchange: Exchange) -> int:
+    """Train while the writing rank locks the checkpoints; returns the steps done before.
+
+    Raises:
+        KeyboardInterrupt: it was asked to stop.
+    """
+    trainer.on_step = Watch(exchange, spec.parent, StepLog(Path(spec.steps) if spec.steps else None))
+    trainer.asked_to_stop = exchange.stop.exists
+    with alone(Path(spec.checkpoints)) if is_main_rank() else contextlib.nullcontext():
         trainer.accelerator.wait_for_everyone()
-        return trainer.resume_or_start()
+        done = trainer.resume_or_start()
+    if trainer.stopped:
+        raise KeyboardInterrupt
+    return done
 
 
 def make_trainer(
@@ -171,34 +190,6 @@ def make_trainer(
         cache=cache,
         reference_Px2=reference_Px2,
     )
-
-
-def _facts(trainer: PairTrainer, rows: Rows, spec: TrainSpec, device: torch.device) -> dict[str, Any]:
-    engine = trainer.deepspeed
-    return {
-        "batch_order_sha256": digest_json(rows.order),
-        "device": device.type,
-        "engine": spec.engine,
-        "engine_optimizer": type(engine.optimizer).__name__ if engine is not None else None,
-        "attention": trainer.model.language_model.config._attn_implementation,
-        "activation_cache": trainer.model.cached_layer is not None,
-        "system_turn": spec.parsed().data.system_turn,
-        "movable": getattr(trainer.arm, "movable", 1.0),
-        "objective": trainer.section.objective.model_dump(mode="json"),
-        "share_prompt": trainer.section.share_prompt,
-        "length_window": trainer.section.length_window,
-        "grad_norm_trace": [step.grad_norm for step in trainer.steps],
-        "ranks": int(os.environ.get("WORLD_SIZE", "1")),
-        "threads": torch.get_num_threads(),
-    }
-
-
-def _step_facts(trainer: PairTrainer, measured: Measured, resumed_at: int) -> dict[str, Any]:
-    return {
-        "resumed_at_step": resumed_at,
-        "step_s_trace": measured.step_s,
-        "step_tokens_trace": [step.tokens for step in trainer.steps[resumed_at:]],
-    }
 
 
 if __name__ == "__main__":

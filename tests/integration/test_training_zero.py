@@ -168,6 +168,39 @@ def test_the_authors_committed_settings_run_as_declared(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_an_interrupted_training_leaves_a_checkpoint_in_any_profile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C without `checkpoint_steps`: the step ends; the next run goes on from it, to the same result."""
+    used = toys.profile(epochs=40)
+    assert used.training.checkpoint_steps == 0
+    whole, weights, _ = launched(tmp_path / "whole", used)
+    paths = toys.prepared_run(tmp_path / "broken", used)
+    home = paths.folder("full-simpo")
+
+    def interrupt(process: subprocess.Popen[bytes], exchange: Exchange, label: str) -> int:
+        while not exchange.progress.is_file():
+            assert process.poll() is None
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(launch, "_follow", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train.work(Context(used, paths), "full-simpo")
+    (record,) = home.glob("checkpoints-*/checkpoint-*/steps.json")
+    done = int(record.parent.name.rpartition("-")[2])
+    assert 1 <= done < whole.steps
+    assert len(paths.steps("full-simpo").read_text().splitlines()) == done
+    result = train.work(Context(used, paths), "full-simpo").result
+    assert isinstance(result, TrainResult)
+    assert (result.facts["resumed_at_step"], result.steps) == (done, whole.steps)
+    assert result.loss_trace == pytest.approx(whole.loss_trace, abs=1e-6)
+    close(load_file(paths.weights("full-simpo") / "model.safetensors"), weights, atol=1e-6)
+    assert len(paths.steps("full-simpo").read_text().splitlines()) == whole.steps
+
+
+@pytest.mark.slow
 def test_training_resumes_from_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     used = toys.profile(epochs=200, checkpoint_steps=10)
     whole, weights, _ = launched(tmp_path / "whole", used)

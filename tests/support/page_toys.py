@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from report_toys import PROVENANCE, Run
+from report_toys import NASTY, PROVENANCE, Run
 
 from harness.core.artefact import Artefact, write_artefact
 from harness.core.results import Interval, Record
@@ -25,7 +25,6 @@ from harness.findings.classification import ClassificationResult, Confusion, Val
 from harness.findings.masked import Ablated, AblationResult, Contrast, TopKPoint, TopKResult
 from harness.findings.sweep import Elbow, SweepPoint, SweepResult, SweptSae
 
-NASTY = "<script>document.title='owned'</script> & \"quoted\" </style>"
 ONE = Interval(value=0.125, stderr=0.01, low=0.1, high=0.15)
 
 

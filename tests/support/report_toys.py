@@ -37,6 +37,7 @@ MMLU = {"base": 10, "full-simpo": 18, "fsrl": 12}
 MC2 = {"base": 0.40, "full-simpo": 0.55, "fsrl": 0.45}
 GSM8K = {"base": 12, "full-simpo": 4, "fsrl": 11}
 ITEMS = 20
+NASTY = "<script>document.title='owned'</script> & \"quoted\" </style>"
 HARDWARE = {"class": "cpu-x86_64-2c", "device": "Test CPU", "cores": 2, "memory_gib": 8.0, "driver": None}
 PROVENANCE: dict[str, Any] = {
     "harness": "0.1.0",
@@ -79,7 +80,12 @@ def ones(count: int) -> list[float]:
 def items(arm: str) -> dict[str, dict[str, list[float]]]:
     """Values by file and metric."""
     return {
-        "preference": {"loss": LOSSES[arm], "penalised_loss": [loss + PENALTY[arm] for loss in LOSSES[arm]]},
+        "preference": {
+            "loss": LOSSES[arm],
+            "penalised_loss": [loss + PENALTY[arm] for loss in LOSSES[arm]],
+            "chosen_reward": [-loss for loss in LOSSES[arm]],
+            "rejected_reward": [-5.0] * len(LOSSES[arm]),
+        },
         "mmlu": {"acc": ones(MMLU[arm])},
         "truthfulqa_mc2": {"acc": [MC2[arm] + 0.01 * (i % 3) for i in range(ITEMS)]},
         "gsm8k": {"strict-match": ones(GSM8K[arm]), "flexible-extract": ones(GSM8K[arm])},
@@ -101,7 +107,12 @@ def requests(task: str) -> RequestFacts:
 
 
 def evaluated(arm: str) -> EvaluateResult:
-    found = {f"{task}.{name}": score(v) for task, by in items(arm).items() for name, v in by.items()}
+    found = {
+        f"{task}.{name}": score(v)
+        for task, by in items(arm).items()
+        for name, v in by.items()
+        if not name.endswith("_reward")
+    }
     loss, penalised = found.pop("preference.loss"), found.pop("preference.penalised_loss")
     return EvaluateResult(
         preference=PreferenceScores(
@@ -149,6 +160,18 @@ PREPARED = PrepareResult(
 )
 
 
+def texts(arm: str, task: str, i: int) -> dict[str, Any]:
+    """What a sample log holds for people; of MMLU item 5 the base prefers option B at odds of 3 to 1."""
+    asked: dict[str, Any] = {"question": f"{NASTY} number {i} of {task}?"}
+    if task == "gsm8k":
+        return asked | {"target": f"#### {i}", "generated": f"{arm} says {i}"}
+    if task == "preference":
+        return asked | {"options": [f"good {i}", f"bad {i}"], "correct": [0]}
+    choices = ["one", "two", "three", "four"]
+    values = [[0.0, False], [1.0986122886681098, True], [-100.0, False], [-100.0, False]]
+    return asked | {"options": choices, "correct": [i % 4], "responses": {"none": values}}
+
+
 class Run:
     """A run folder whose `train` and `evaluate` are finished, by hand."""
 
@@ -185,7 +208,12 @@ class Run:
             path.parent.mkdir(parents=True, exist_ok=True)
             count = len(next(iter(by_metric.values())))
             rows = [
-                {"task": task, "doc_id": i, "metrics": {name: v[i] for name, v in by_metric.items()}}
+                {
+                    "task": task,
+                    "doc_id": i,
+                    "metrics": {name: v[i] for name, v in by_metric.items()},
+                    **texts(arm, task, i),
+                }
                 for i in range(count)
             ]
             path.write_text("".join(json.dumps(row) + "\n" for row in rows))

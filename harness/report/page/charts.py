@@ -1,4 +1,4 @@
-"""The figures: black and white, axis labels with units, the same bytes for the same finding."""
+"""The figures: a colour and a line for each group, axes with units, the same bytes for the same finding."""
 
 from __future__ import annotations
 
@@ -9,18 +9,22 @@ from typing import TYPE_CHECKING, Any
 from harness.core.picture import blank, saved
 from harness.findings.activity import CONTEXTS, DifferenceResult, UsageResult
 from harness.findings.masked import POLICIES, TopKResult
+from harness.report.palette import INK, LIGHT, themed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-STYLES = {"all": ("0.0", "-"), "alignment": ("0.0", ":"), "style": ("0.5", "--")}
+STYLES = {"all": (INK, "-"), "alignment": (LIGHT[6], ":"), "style": (LIGHT[2], "--")}
+"""Groups of features; their colours are of no arm that a profile of a few arms has."""
 PX_PER_PT = 4 / 3
 LARGEST = 1.3
 """How much wider than drawn a figure may become; the text grows with it."""
 WIDTH = 4.6
 """Inches: on a telephone, 390 pixels wide, 10-point text is then still 10 pixels high."""
+OPENING = 5.6
+"""The same for the two figures of the first screen, side by side on a desk: 9 pixels on a telephone."""
 SETTINGS: dict[str, Any] = {
     "font.size": 10,
     "svg.fonttype": "none",
@@ -33,7 +37,7 @@ SETTINGS: dict[str, Any] = {
 def drawn(name: str, draw: Callable[[], Figure]) -> tuple[str, bytes]:
     """SVG to put into a page, its ids made the figure's own, and PNG."""
     made = saved(draw, name, SETTINGS, transparent=True)
-    return inline(made["svg"].decode(), name), made["png"]
+    return themed(inline(made["svg"].decode(), name)), made["png"]
 
 
 def inline(svg: str, name: str) -> str:
@@ -53,14 +57,13 @@ def top_k(result: TopKResult) -> Figure:
     """Figure 2."""
     figure = blank(WIDTH, 4.2)
     axes = figure.subplots()
-    for policy, marker, fill in (("dynamic", "o", "black"), ("static", "s", "white")):
+    for policy, marker, colour in (("dynamic", "o", LIGHT[6]), ("static", "s", LIGHT[2])):
         points = [point for point in result.points if point.policy == policy]
         axes.plot(
             [100 * p.fraction for p in points],
             [p.loss for p in points],
             marker=marker,
-            color="black",
-            markerfacecolor=fill,
+            color=colour,
             linestyle="-" if policy == "dynamic" else "--",
             label=POLICIES[policy],
         )

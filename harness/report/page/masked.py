@@ -5,7 +5,8 @@ from __future__ import annotations
 from harness.core.measures import measure
 from harness.core.sheet import Cell, Row, Sheet, bounded, line, numeric, plus_minus
 from harness.findings.masked import POLICIES, Ablated, AblationResult, Contrast, TopKResult
-from harness.report.page.blocks import Block, Conversations, Section
+from harness.report.page import answers
+from harness.report.page.blocks import Block, Conversations, Folded, Section
 
 ANSWER_HEADINGS = ("Answer length (tokens)", "Lines with Markdown (%)")
 
@@ -13,10 +14,15 @@ ANSWER_HEADINGS = ("Answer length (tokens)", "Lines with Markdown (%)")
 def section(name: str, result: AblationResult, href: str) -> Section:
     """Masks against random ones, every mask alone, and answers under them."""
     blocks: list[Block] = [contrasts(result, href)] if result.contrasts else []
-    blocks.append(under_masks(result, href))
+    every = under_masks(result, href)
+    title = "Every mask, and every random draw, by itself"
+    blocks.append(Folded(f"{name}-masks", title, (every,)) if result.contrasts else every)
     if result.answers is not None:
         title = "Answers with some features not steered"
-        blocks.append(Conversations(f"{name}-answers", title, result.answers, (), href, "/result/answers"))
+        shown = answers.grouped(result.answers)
+        blocks.append(
+            Conversations(f"{name}-answers", title, result.answers, (), href, shown, "/result/answers")
+        )
     intro = "How loss, scores and answers change when one kind of feature is not steered."
     return Section(name, "Causal ablation", intro, tuple(blocks))
 

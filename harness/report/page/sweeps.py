@@ -8,6 +8,7 @@ from harness.core.picture import blank
 from harness.core.sheet import Cell, Sheet, bounded, line, numeric, plus_minus
 from harness.findings.sweep import SweepPoint, SweepResult
 from harness.paper.printed import Printed
+from harness.profiles.profile import Profile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,6 +73,24 @@ def alt(result: SweepResult) -> str:
     return (
         f"SimPO loss with and without penalty (above) and mean L0 of the steering (below) against the "
         f"{NAMES[result.axis]}.{mark} The numbers are in the table below."
+    )
+
+
+def standing(result: SweepResult, profile: Profile | None) -> str:
+    """Why the run's own arm stands where it does, whatever point of the sweep did best."""
+    own = next((point for point in result.points if point.own), None)
+    if own is None:
+        return ""
+    where, best = f"{result.axis} {own.value:g}", f"{result.least:g}"
+    reasons = {**profile.sources, **profile.assumed} if profile else {}
+    keys = [key for key in reasons if key.rpartition(".")[2] == result.axis]
+    why = f" ({keys[0]}: {reasons[keys[0]]})" if keys else ""
+    if own.value == result.least:
+        return f"The run's own arm stands at {where}{why}, which here has the least loss."
+    return (
+        f"The run's own arm stands at {where}, which the profile sets before any sweep{why}; {best} has the "
+        "least loss here. The arm is not moved there: a setting that is chosen on the test pairs cannot be "
+        "tested on them."
     )
 
 

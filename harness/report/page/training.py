@@ -7,30 +7,34 @@ from typing import TYPE_CHECKING
 
 from harness.core.measures import BASE, LOSS
 from harness.core.picture import blank
-from harness.core.results import Truncation
+from harness.core.results import Score, Truncation
 from harness.core.sheet import Cell, Row, Sheet, line, numeric
 from harness.findings.outcome import Outcome, TrainingFacts
 from harness.report.page import charts
 from harness.report.page.blocks import Picture, Section
+from harness.report.palette import INK, Style, styles
 from harness.report.tables import left_out
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 UNRECORDED = "not recorded"
-LINES = (("0.0", "-"), ("0.5", "-"), ("0.0", "--"), ("0.5", "--"))
 SHARE = 10
 """Means are over a tenth of the steps."""
 SPELLED = {"simpo": "SimPO", "dpo": "DPO", "reps": "RePS"}
+FEW = 4
+"""Of more arms than these the single steps are not drawn."""
+TWO_SIDED = 1.96
+"""Standard errors of a 95 % interval."""
 
 
-def sections(outcome: Outcome, href: str) -> tuple[Section, ...]:
-    """The section of the arms that trained; none where none did."""
+def section(outcome: Outcome, href: str) -> tuple[Section, ...]:
+    """What the arms that trained were trained on; none where none did. The curve is on the first screen."""
     if not outcome.trained:
         return ()
-    pictures = (_picture(outcome, href),) if _traces(outcome) else ()
-    intro = "How the loss moved over the steps, and which pairs the arms were trained on."
-    return (Section("training", "Training", intro, (*pictures, facts(outcome, href))),)
+    intro = "Which pairs the arms were trained on, and where the loss began and ended."
+    return (Section("training", "Training", intro, (facts(outcome, href),)),)
 
 
 def _traces(outcome: Outcome) -> dict[str, tuple[float, ...]]:
@@ -39,15 +43,18 @@ def _traces(outcome: Outcome) -> dict[str, tuple[float, ...]]:
     return {name: one.loss_trace for name, one in facts_of.items() if one is not None and one.loss_trace}
 
 
-def _picture(outcome: Outcome, href: str) -> Picture:
+def curve(outcome: Outcome, href: str) -> tuple[Picture, ...]:
+    """The loss of every step as a figure; none where it was not kept."""
+    if not _traces(outcome):
+        return ()
     svg, png = charts.drawn("training-loss", lambda: drawn(outcome))
-    level = ", and the base model on the test pairs as a level" if _level(outcome) is not None else ""
+    level = ", dotted: the base model on the test pairs" if _loss(outcome, BASE) is not None else ""
     alt = (
-        f"{_objective(outcome)} loss without penalty on the training pairs of each optimiser step (thin) and "
-        f"its mean over a tenth of the steps (thick){level}. Pairs differ from step to step, and with them "
-        "the loss; the means at both ends are in the table below."
+        f"{_objective(outcome)} loss without penalty on the training pairs; thick: mean over a tenth of the "
+        f"steps; marks: each arm on the test pairs, 95 %{level}. Pairs differ from step to step, and the "
+        "loss with them."
     )
-    return Picture("training-loss", "Training loss by step", svg, png, alt, (), href)
+    return (Picture("training-loss", "Training and test loss", svg, png, alt, (), href),)
 
 
 def _objective(outcome: Outcome) -> str:
@@ -56,33 +63,41 @@ def _objective(outcome: Outcome) -> str:
     return " and ".join(SPELLED.get(name, name) for name in sorted(names))
 
 
-def _level(outcome: Outcome) -> float | None:
-    """The base's loss on the test pairs, which is SimPO's."""
+def _loss(outcome: Outcome, arm: str) -> Score | None:
+    """The loss on the test pairs, which is SimPO's; None beside traces of another objective."""
     if _objective(outcome) != SPELLED["simpo"]:
         return None
-    score = outcome.arms[BASE].scores.get(LOSS) if BASE in outcome.arms else None
-    return None if score is None else score.value
+    return outcome.arms[arm].scores.get(LOSS) if arm in outcome.arms else None
 
 
 def drawn(outcome: Outcome) -> Figure:
-    """A thin and a thick curve an arm."""
-    figure = blank(charts.WIDTH, 3.4)
-    axes = figure.subplots()
-    for place, (name, trace) in enumerate(_traces(outcome).items()):
-        shade, style = LINES[place % len(LINES)]
-        axes.plot(range(1, len(trace) + 1), trace, color=shade, linewidth=0.5, alpha=0.5)
-        width = _tenth(trace)
+    """A thin and a thick curve an arm (thick ones alone where there are many), and the test pairs' loss."""
+    figure = blank(charts.OPENING, 3.5)
+    axes, traces, looks = figure.subplots(), _traces(outcome), styles(outcome.arms)
+    steps = max(map(len, traces.values()))
+    for place, (name, trace) in enumerate(traces.items()):
+        look, width = looks[name], _tenth(trace)
+        if len(traces) <= FEW:
+            axes.plot(range(1, len(trace) + 1), trace, color=look.colour, linewidth=0.5, alpha=0.4)
         means = [fmean(trace[i : i + width]) for i in range(len(trace) - width + 1)]
         middles = [i + (width + 1) / 2 for i in range(len(means))]
         title = outcome.arms[name].title
-        axes.plot(middles, means, color=shade, linestyle=style, linewidth=2, label=title)
-    level = _level(outcome)
+        axes.plot(middles, means, color=look.colour, linestyle=look.line, linewidth=2, label=title)
+        _tested(axes, _loss(outcome, name), steps * (1.03 + 0.03 * place), look)
+    level = _loss(outcome, BASE)
     if level is not None:
-        axes.axhline(level, color="0.3", linestyle=":", label="base model, test pairs")
+        axes.axhline(level.value, color=INK, linewidth=0.9, linestyle=":", label="base model, test pairs")
     axes.set_xlabel("optimiser step")
     axes.set_ylabel(f"{_objective(outcome)} loss (nats)")
-    figure.legend(loc="outside lower center", ncols=1)
+    figure.legend(loc="outside upper left", ncols=2)
     return figure
+
+
+def _tested(axes: Axes, score: Score | None, x: float, look: Style) -> None:
+    """The loss on the test pairs with its 95 % interval, beside the last step."""
+    if score is not None:
+        axes.errorbar([x], [score.value], yerr=[TWO_SIDED * score.stderr], fmt=look.marker, color=look.colour,
+                      markersize=5, capsize=2, linewidth=1)  # fmt: skip
 
 
 def _tenth(trace: tuple[float, ...]) -> int:

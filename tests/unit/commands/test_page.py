@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 import shutil
 import subprocess
@@ -14,8 +15,8 @@ from page_toys import findings, put
 from report_toys import Run, at
 
 from harness.commands import page, regress
-from harness.core.artefact import digest_tree, read_artefact
-from harness.core.errors import DamagedFileError, MissingInputError, StaleError
+from harness.core.artefact import digest_tree, read_artefact, write_json
+from harness.core.errors import DamagedFileError, MissingInputError, StaleError, UsageError
 from harness.core.paths import ROOT, RunPaths
 from harness.core.results import Record
 from harness.findings.outcome import read_outcome
@@ -28,7 +29,8 @@ from harness.stages.stage import run_stage
 def test_the_same_bytes_again(made: Run, tmp_path: Path) -> None:
     again = at(made.profile, Path(shutil.copytree(made.paths.root, tmp_path / "elsewhere")))
     for old in again.paths.report.glob("*.png"):
-        old.unlink()
+        if old.name != "differences.png":  # the report's
+            old.unlink()
     (again.paths.report / "index.html").unlink()
     page.run(again.profile, again.paths, committed=False, save=False)
     assert digest_tree(again.paths.report) == digest_tree(made.paths.report)
@@ -40,7 +42,7 @@ def test_committed_results_are_enough_for_the_same_page(made: Run, tmp_path: Pat
     before = digest_tree(folder / "report")
     assert [path.name for path in (folder / "classification").iterdir()] == ["local.json"]
     assert {path.name for path in (folder / "report").iterdir()} == {
-        "index.html", "differences.png", "figure2.png", "figure3.png", "figure5.png", "sweep-alpha.png",
+        "index.html", "effects.png", "figure2.png", "figure3.png", "figure5.png", "sweep-alpha.png",
         "sweep-layer.png", "training-loss.png",
     }  # fmt: skip
     shutil.rmtree(folder / "report")
@@ -104,18 +106,24 @@ def test_a_page_is_not_made_with_the_verdicts_of_an_older_report(reported: Run) 
     assert "python -m harness report --profile miniature" in failure.value.remedy
 
 
-def shown_verdicts(text: str) -> list[str]:
-    """The column of verdicts of a page's table."""
-    table = text.partition('id="table-verdicts"')[2].partition("</table>")[0]
-    rows = [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row, re.DOTALL) for row in table.split("<tr")[1:]]
-    place = next(i for i, cell in enumerate(rows[0]) if "Verdict" in cell)
-    return [re.sub(r"<[^>]+>", "", row[place]).strip() for row in rows[1:]]
+def shown_verdicts(text: str) -> dict[str, str]:
+    """The verdicts of a page's two tables of claims, by claim."""
+    found = {}
+    for name in ("verdicts", "untestable"):
+        table = text.partition(f'id="table-{name}"')[2].partition("</table>")[0]
+        for row in table.partition("<tbody>")[2].split("<tr")[1:]:
+            cells = re.findall(r"<t[dh]([^>]*)>(.*?)</t[dh]>", row, re.DOTALL)
+            claim = re.search(r'class="claim-([^"]+)"', cells[0][0])
+            assert claim is not None
+            plain = re.sub(r"<span.*?</span>|<[^>]+>", "", cells[1][1])
+            found[claim[1]] = plain.strip()
+    return found
 
 
 def test_files_and_page_of_a_run_agree_on_every_claim(made: Run, html: str) -> None:
     with (made.paths.report / "verdicts.csv").open(newline="") as handle:
         labels = {row["claim"]: row["verdict"] for row in csv.DictReader(handle)}
-    assert list(labels.values()) == shown_verdicts(html)
+    assert labels == shown_verdicts(html)
     assert labels == {one.claim: one.label for one in read_verdicts(made.paths)}
     assert labels["table2-style"] == "same direction (this model)", "the study decides it"
 
@@ -135,7 +143,7 @@ def test_committed_files_and_page_agree_on_every_claim(path: Path) -> None:
     for name, content in rendered(outcome, verdicts).items():
         assert (folder / name).read_bytes() == content, name
     if (folder / "report" / "index.html").is_file():
-        assert list(labels.values()) == shown_verdicts((folder / "report" / "index.html").read_text())
+        assert labels == shown_verdicts((folder / "report" / "index.html").read_text())
 
 
 def test_without_a_report_there_is_no_page(made_run: Run) -> None:
@@ -195,3 +203,55 @@ def test_the_page_needs_no_torch(made: Run) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )
     assert done.stdout.split()[-3:] == ["0", "False", "False"]
+
+
+def test_the_last_lines_say_what_was_found_where_it_is_and_what_is_next(
+    reported: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page.run(reported.profile, reported.paths, committed=False, save=False)
+    claims, where, tables, what_next = capsys.readouterr().out.splitlines()[-4:]
+    verdicts = read_verdicts(reported.paths)
+    assert claims.startswith(f"{len(verdicts)} claims: ")
+    assert sum(map(int, re.findall(r"[:,] (\d+) ", claims))) == len(verdicts)
+    assert f"{reported.paths.report / 'index.html'}" in where
+    assert str(reported.paths.report) in tables
+    assert what_next.startswith("next: `nox -s reproduce-paper -- --profile miniature`")
+
+
+def test_items_of_committed_results_without_texts_are_explained(made: Run, tmp_path: Path) -> None:
+    page.run(made.profile, made.paths, committed=False, save=True, results=tmp_path)
+    (folder,) = (tmp_path / "miniature").iterdir()
+    assert "show these items" in (folder / "report" / "index.html").read_text()
+    (folder / "items.json").unlink()
+    page.run(made.profile, made.paths, committed=True, save=False, results=tmp_path)
+    text = (folder / "report" / "index.html").read_text()
+    assert "show these items" not in text
+    assert "These results hold no texts of items" in text
+
+
+def test_seeds_of_another_profile_are_not_on_the_page(made: Run, tmp_path: Path) -> None:
+    """Committed seeds with the run's digest bring their interval and a section; others are left out."""
+    committed = ROOT / "results" / "miniature" / "cpu-x86_64-2c" / "seeds.json"
+    page.run(made.profile, made.paths, committed=False, save=True, results=tmp_path)
+    (folder,) = (tmp_path / "miniature").iterdir()
+    seeds = json.loads(committed.read_text()) | {"profile_digest": made.outcome().profile_digest}
+    write_json(folder / "seeds.json", seeds)
+    page.run(made.profile, made.paths, committed=True, save=False, results=tmp_path)
+    text = (folder / "report" / "index.html").read_text()
+    assert 'id="table-seeds"' in text
+    assert "over training seeds, same items" in text
+    write_json(folder / "seeds.json", seeds | {"profile_digest": "another"})
+    page.run(made.profile, made.paths, committed=True, save=False, results=tmp_path)
+    assert 'id="table-seeds"' not in (folder / "report" / "index.html").read_text()
+
+
+def test_the_page_has_settings_citation_and_a_link_to_the_paper(made: Run, html: str) -> None:
+    for needed in ("training.beta", "training.pairs_per_device", "arms.fsrl.alpha", "sae.layer"):
+        assert needed in html, needed
+    assert "https://arxiv.org/abs/2509.12934" in html
+    assert "@misc{paper," in html
+
+
+def test_committed_and_seeds_exclude_each_other(made: Run) -> None:
+    with pytest.raises(UsageError):
+        page.run(made.profile, made.paths, committed=True, seeds="1,2")

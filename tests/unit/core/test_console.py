@@ -36,6 +36,14 @@ def test_any_command_replaces_what_the_terminal_lacks(
     assert screen.getvalue() == b"4.7 ?0.2 ?\nR? ?\n"
 
 
+def test_a_pipe_is_as_wide_as_columns_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    ascii_screen(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "60")
+    assert screen_console().width == 60
+    monkeypatch.delenv("COLUMNS")
+    assert screen_console().width == 140
+
+
 @pytest.mark.parametrize("stage", ["report", "check"])
 def test_a_stage_shows_its_tables_and_leaves_its_artefact(
     made_run: Run, monkeypatch: pytest.MonkeyPatch, stage: str

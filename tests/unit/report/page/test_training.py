@@ -8,7 +8,7 @@ from typing import Any
 from harness.core.results import Truncation
 from harness.findings.outcome import Outcome, TrainingFacts
 from harness.report.page import training
-from harness.report.page.blocks import Picture
+from harness.report.palette import styles
 
 Change = Callable[..., Outcome]
 
@@ -36,8 +36,14 @@ def test_a_curve_an_arm_and_the_base_as_a_level(changed: Change, outcome: Outcom
     assert list(curves["FSRL"].get_ydata()) == [i + 0.5 for i in range(19)]
     assert list(curves["FSRL"].get_xdata()) == [i + 1.5 for i in range(19)]
     assert set(curves["base model, test pairs"].get_ydata()) == {6.0}
-    thin = [list(one.get_ydata()) for one in axes.lines if str(one.get_label()).startswith("_")]
+    thin = [list(one.get_ydata()) for one in axes.lines if one.get_linewidth() == 0.5]
     assert thin == [[6.0, 5.0, 4.0], list(trace)]
+    looks = styles(outcome.arms)
+    assert curves["FSRL"].get_color() == looks["fsrl"].colour != curves["Full SimPO"].get_color()
+    tested = [one for one in axes.lines if one.get_marker() == looks["fsrl"].marker]
+    assert [list(one.get_ydata()) for one in tested] == [[5.0]], (
+        "beside the last step: FSRL on the test pairs"
+    )
 
 
 def test_truncated_pairs_and_the_ends_of_the_trace_by_hand(changed: Change, outcome: Outcome) -> None:
@@ -66,8 +72,7 @@ def without_traces(outcome: Outcome) -> dict[str, Any]:
 
 def test_older_results_are_read_and_say_what_they_lack(outcome: Outcome) -> None:
     old = Outcome.model_validate(without_traces(outcome))
-    (section,) = training.sections(old, "table1.json")
-    assert not any(isinstance(block, Picture) for block in section.blocks)
+    assert training.curve(old, "table1.json") == ()
     sheet = training.facts(old, "table1.json")
     assert sheet.notes == (
         "Truncated test pairs: not recorded in these results.",
@@ -79,4 +84,5 @@ def test_older_results_are_read_and_say_what_they_lack(outcome: Outcome) -> None
 
 def test_a_run_without_training_has_no_such_section(outcome: Outcome) -> None:
     alone = outcome.model_copy(update={"arms": {"base": outcome.arms["base"]}})
-    assert training.sections(alone, "table1.json") == ()
+    assert training.section(alone, "table1.json") == ()
+    assert training.curve(alone, "table1.json") == ()
