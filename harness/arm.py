@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from harness.profiles.sections import ArmSection, SaeSection
 
 
+KINDS = ("untrained", "trained", "fitted")
+
+
 class Scene(NamedTuple):
     """What an arm may know of the run.
 
@@ -222,15 +225,19 @@ def arm_module(section: ArmSection) -> Any:
         ProfileError: it may not, or its class lacks something that every arm declares.
     """
     module = plugged_module(section.module, ("Config", "Arm"))
-    arm = module.Arm
-    for needed in ("kind", "uses_sae", "frozen_through") if getattr(arm, "kind", "") != "untrained" else ():
-        if not hasattr(arm, needed):
-            raise ProfileError(
-                f"the arm does not declare `{needed}`",
-                value=section.module,
-                remedy="see `Arm` in harness/arm.py",
-            )
+    kind = getattr(module.Arm, "kind", None)
+    if kind not in KINDS:
+        raise _undeclared("kind", f"{section.module}: {kind}")
+    for needed in () if kind == "untrained" else ("uses_sae", "frozen_through"):
+        if not hasattr(module.Arm, needed):
+            raise _undeclared(needed, section.module)
     return module
+
+
+def _undeclared(name: str, value: str) -> ProfileError:
+    return ProfileError(
+        f"the arm does not declare `{name}`", value=value, remedy="see `Arm` in harness/arm.py"
+    )
 
 
 def frozen_through(section: ArmSection, name: str, sae: SaeSection) -> int | None:
