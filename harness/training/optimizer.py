@@ -28,7 +28,11 @@ def make_optimizer(section: TrainingSection, groups: Groups) -> Any:
     """
     if section.optimizer == "muon":
         return _muon()(groups)
-    settings = {"betas": _betas(section), "eps": section.adam_epsilon, "weight_decay": section.weight_decay}
+    settings: dict[str, Any] = {
+        "betas": _betas(section),
+        "eps": section.adam_epsilon,
+        "weight_decay": section.weight_decay,
+    }
     if not section.offload_optimizer:
         return torch.optim.AdamW(groups, **settings)
     from deepspeed.ops.adam import DeepSpeedCPUAdam
