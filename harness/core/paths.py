@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-CHECKOUT = (ROOT / "pyproject.toml").is_file()
-"""Whether this is a checkout; False where the package was installed from a wheel."""
+_COPIES = ROOT / "harness" / "committed"
+CHECKOUT = not _COPIES.is_dir()
+"""Whether this is a checkout; False where the package was installed from a wheel, which has copies."""
 RESULTS = ROOT / "results" if CHECKOUT else Path("results")
 """Where `--save` and `--update` put results: without a checkout, below the working folder."""
-COMMITTED = RESULTS if CHECKOUT else ROOT / "harness" / "committed"
+COMMITTED = RESULTS if CHECKOUT else _COPIES
 """What came with this version: the paper's claims and tables, committed prompts and outcomes; `setup.py` puts
 them into a wheel. Nothing is written here but through `RESULTS`."""
 RUNS = Path("runs")
