@@ -65,6 +65,5 @@ def least(tried: tuple[Tried, ...]) -> dict[str, float]:
     """Arm -> the rate of the least loss on the development pairs; of equal ones the lowest rate."""
     arms = dict.fromkeys(one.arm for one in tried)
     return {
-        arm: min((one for one in tried if one.arm == arm), key=lambda one: one.loss.value).learning_rate
-        for arm in arms
+        arm: min((one.loss.value, one.learning_rate) for one in tried if one.arm == arm)[1] for arm in arms
     }
