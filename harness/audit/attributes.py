@@ -34,5 +34,5 @@ COUNTED: dict[str, Callable[[str], float]] = {
     "first person": lambda text: float(len(_FIRST_PERSON.findall(text))),
     "markdown": lambda text: float(any(_outside(one, text) for one in (_HEADING, _ITEM, _EMPHASIS))),
 }
-"""By name: how often the text has it. `code`: blocks and spans. `markdown` is 1 where it has any heading, list
-or emphasis."""
+"""By name: how often the text has it. `code`: blocks and spans. `markdown` is 1 where it has any heading,
+list or emphasis."""

@@ -47,7 +47,9 @@ def swept(axis: str, values: tuple[float, ...]) -> SweepResult:
 def audited() -> AuditResult:
     """Two arms, of which FSRL alone was asked about choices; `layout` is of the minimal pairs alone."""
     names = ("style", "list items")
-    planted = Regression(coefficients={"style": ONE, "truth": ONE}, shares={"style": ONE, "truth": ONE}, r2=0.5)
+    planted = Regression(
+        coefficients={"style": ONE, "truth": ONE}, shares={"style": ONE, "truth": ONE}, r2=0.5
+    )
     natural = Regression(coefficients=dict.fromkeys(names, ONE), shares=dict.fromkeys(names, ONE), r2=0.25)
     minimal = {"style": ONE, "layout": ONE}
     arm = ArmAudit(natural=natural, planted=planted, minimal=minimal, truthful=ONE)

@@ -54,6 +54,6 @@ def test_a_hedge_of_the_world_is_one_hedge(phrase: str) -> None:
     assert COUNTED["hedges"](f"{phrase}the moon is red.") == 1
 
 
-@pytest.mark.parametrize("phrase", (*PHRASES.honest, *PHRASES.certainties, *PHRASES.openings))
+@pytest.mark.parametrize("phrase", [*PHRASES.honest, *PHRASES.certainties, *PHRASES.openings])
 def test_no_other_phrase_of_the_world_is_a_hedge(phrase: str) -> None:
     assert COUNTED["hedges"](f"{phrase}the moon is red.") == 0

@@ -148,7 +148,7 @@ def test_collinearity_against_statsmodels() -> None:
 
 
 def test_an_attribute_that_the_chosen_answer_always_has_more_of_is_about_zero_too() -> None:
-    """b is 1 in every pair, a is 1, 1, 1, 0: together by 3 / (sqrt 3 sqrt 4), a variance wider by 1 / (1 - 3/4).
+    """b is 1 in every pair, a is 1, 1, 1, 0: together by 3 / (sqrt 3 sqrt 4), wider by 1 / (1 - 3/4).
 
     A measure about the mean would call them unrelated, since b has no spread about its mean.
     """

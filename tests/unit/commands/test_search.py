@@ -87,14 +87,16 @@ def test_the_table_marks_the_least_of_each_arm() -> None:
 def test_the_edge_of_the_grid_is_said() -> None:
     """FSRL's best rate is the greatest tried; full SimPO's is not."""
     one = result()
-    assert "At the edge of the grid, a better rate may lie beyond: FSRL." in sheet(
-        one, load_profile("miniature")
-    ).notes[0]
+    assert (
+        "At the edge of the grid, a better rate may lie beyond: FSRL."
+        in sheet(one, load_profile("miniature")).notes[0]
+    )
     inner = one.model_copy(update={"chosen": {"full-simpo": 1e-3, "fsrl": 1e-2}})
     assert "edge" not in sheet(inner, load_profile("miniature")).notes[0]
-    assert "1,000 development pairs (preferences/miniature/dev.jsonl)" in sheet(
-        inner, load_profile("miniature")
-    ).notes[0]
+    assert (
+        "1,000 development pairs (preferences/miniature/dev.jsonl)"
+        in sheet(inner, load_profile("miniature")).notes[0]
+    )
 
 
 @pytest.mark.parametrize(

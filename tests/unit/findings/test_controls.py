@@ -28,7 +28,8 @@ def of(*good: int) -> dict[str, int]:
 def test_the_right_readings() -> None:
     """Page 0115: style and truth alone, and three kinds that are neither."""
     assert RIGHT == {
-        "style": "style-heavy", "truth": "truth-heavy", "both": "mixed", "neither": "mixed", "random": "mixed",
+        "style": "style-heavy", "truth": "truth-heavy", "both": "mixed", "neither": "mixed",
+        "random": "mixed",
     }  # fmt: skip
 
 

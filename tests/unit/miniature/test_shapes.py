@@ -38,8 +38,8 @@ def built(request: pytest.FixtureRequest, tokenizer: Any) -> tuple[str, PreTrain
 
 
 def entries(name: str, vocabulary: int) -> int:
-    """By hand: embeddings once (they are tied); a block's attention has heads + 2 x 2 + heads parts of 32, its
-    MLP three matrices; Gemma 2 has four norms a block, a Llama two; one norm at the end.
+    """By hand: embeddings once (they are tied); a block's attention has heads + 2 x 2 + heads parts of 32,
+    its MLP three matrices; Gemma 2 has four norms a block, a Llama two; one norm at the end.
     """
     shape = SHAPES[name]
     attention = 32 * shape.width * (2 * shape.heads + 4)
@@ -89,7 +89,10 @@ def test_two_tokens_end_an_answer(built: tuple[str, PreTrainedModel], tokenizer:
     assert generation is not None
     eos, turn = tokenizer.convert_tokens_to_ids(["<eos>", "<end_of_turn>"])
     assert generation.eos_token_id == [eos, turn]
-    assert (generation.pad_token_id, generation.bos_token_id) == (tokenizer.pad_token_id, tokenizer.bos_token_id)
+    assert (generation.pad_token_id, generation.bos_token_id) == (
+        tokenizer.pad_token_id,
+        tokenizer.bos_token_id,
+    )
     assert model.config.eos_token_id == eos
 
 

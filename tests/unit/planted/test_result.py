@@ -28,8 +28,8 @@ def read_planted(path: Path) -> PlantedResult:
 def nine() -> PlantedResult:
     """FSRL on three rewards with two seeds, full SimPO with one, and FSRL on the reward `nothing`.
 
-    Seed 1's contrasts are in order, seed 2's are not. FSRL learns style from the mixed reward with seed 2, and
-    is the only one to learn something else than was planted.
+    Seed 1's contrasts are in order, seed 2's are not. FSRL learns style from the mixed reward with seed 2,
+    and is the only one to learn something else than was planted.
     """
     return result(
         trial("style-heavy", 1, 0.9), trial("mixed", 1, 0.5), trial("truth-heavy", 1, -0.9),

@@ -84,7 +84,7 @@ def test_each_reward_is_what_its_label_says(sets: Sets) -> None:
 
 
 def test_nothing_of_the_control_reward_is_in_its_order(sets: Sets) -> None:
-    """The chosen answer has the more of style, and of truth, as often as not: four standard errors of a half."""
+    """The chosen answer has the more of style, and of truth, as often as not: four errors of a half."""
     rows = sets[NOTHING]["train"]
     for quality in ("style", "truth"):
         gaps = [row[f"{quality}_chosen"] - row[f"{quality}_rejected"] for row in rows]

@@ -95,7 +95,9 @@ def toy(profile: Profile, tmp_path: Path) -> StudyScene:
     paths, root = RunPaths(root=tmp_path / "run"), tmp_path / "data"
     assert profile.training.beta == BETA
     other = row(0) | {"prompt": [{"role": "user", "content": "not scored"}]}
-    write(root / profile.data.test, [row(place) for place in (3, 5, 0)] + [other] + [row(i) for i in (1, 2, 4)])
+    write(
+        root / profile.data.test, [row(place) for place in (3, 5, 0)] + [other] + [row(i) for i in (1, 2, 4)]
+    )
     keys = [key(place) for place in range(6)]
     log(paths, "base", BASE, keys)
     for arm in ARMS:

@@ -58,7 +58,9 @@ def test_a_feature_of_two_categories_counts_for_both() -> None:
     assert _among(scene_of({0: BOTH}), np.array([1.0]), 1) == 0.0
 
 
-@pytest.mark.parametrize(("contrast", "reading"), [(1 / 3, "mixed"), (0.34, "style-heavy"), (-0.34, "truth-heavy")])
+@pytest.mark.parametrize(
+    ("contrast", "reading"), [(1 / 3, "mixed"), (0.34, "style-heavy"), (-0.34, "truth-heavy")]
+)
 def test_twice_as_many_are_still_mixed(contrast: float, reading: str) -> None:
     """Page 0115: mixed within 1/3, where one category has at most twice the other's features."""
     assert {label(contrast, MARGINS[name]) for name in ("ablation", "usage", "value", "top-k")} == {reading}

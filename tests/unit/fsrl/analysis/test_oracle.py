@@ -120,7 +120,9 @@ def test_fewer_features_of_no_category_than_wanted_are_all_taken() -> None:
     assert len(found["random"]) == 8
 
 
-@pytest.mark.parametrize(("features", "said"), [({3: STYLE, 12: BOTH}, "alignment"), ({}, "alignment, style")])
+@pytest.mark.parametrize(
+    ("features", "said"), [({3: STYLE, 12: BOTH}, "alignment"), ({}, "alignment, style")]
+)
 def test_a_category_without_a_feature_is_refused(features: dict[int, Feature], said: str) -> None:
     with pytest.raises(DataError, match="belongs to the category alone") as caught:
         targets(scene_of(features), D_SAE, draws())

@@ -12,7 +12,7 @@ CELL = "+0.125 [+0.100, +0.150]"
 
 
 def test_the_effects_by_hand() -> None:
-    """An attribute of the minimal pairs alone has no coefficient, and one of the regression alone no pairs."""
+    """An attribute of the minimal pairs alone has no coefficient; one of the regression alone no pairs."""
     sheet = page.effects(audited(), "audit.json", TITLES)
     assert [row.texts for row in sheet.rows] == [
         ("Full SimPO", "style", CELL, "0.12", "-"),
@@ -32,8 +32,7 @@ def test_the_notes_say_what_was_regressed() -> None:
     assert "3,000 test pairs" in notes[0]
     assert notes[1] == "R²: Full SimPO 0.25; FSRL 0.25."
     assert notes[2] == (
-        "Shares of the planted terms, regressed alone: "
-        "FSRL style 0.12 [0.10, 0.15], truth 0.12 [0.10, 0.15]."
+        "Shares of the planted terms, regressed alone: FSRL style 0.12 [0.10, 0.15], truth 0.12 [0.10, 0.15]."
     )
     assert "400 of each attribute" in notes[3]
     bare = audited().model_copy(update={"minimal_pairs": 0})
@@ -52,7 +51,10 @@ def test_a_picture_of_each_arm_with_a_panel_of_what_it_has() -> None:
     """Coefficients are drawn for one deviation of their attribute: 0.125 x 0.25 and 0.125 x 2."""
     result = audited()
     section = page.section("audit", result, "audit.json", TITLES)
-    assert [one.name for one in section.blocks if isinstance(one, Picture)] == ["audit-full-simpo", "audit-fsrl"]
+    assert [one.name for one in section.blocks if isinstance(one, Picture)] == [
+        "audit-full-simpo",
+        "audit-fsrl",
+    ]
     assert len(page.drawn(result.arms["full-simpo"], result).axes) == 1
     natural, minimal = page.drawn(result.arms["fsrl"], result).axes
     points = [line.get_xdata()[0] for line in natural.lines if line.get_marker() == "o"]

@@ -11,8 +11,8 @@ def test_the_table_by_hand() -> None:
     """Composition is right 15 times of 15; ablation says style of every oracle: 3 right, four kinds never."""
     sheet = controls_sheet(controlled(), "controls", "controls.json")
     assert sheet.headings == (
-        "Analysis", "style: style-heavy", "truth: truth-heavy", "both: mixed", "neither: mixed", "random: mixed",
-        "Right", "Tells them apart",
+        "Analysis", "style: style-heavy", "truth: truth-heavy", "both: mixed", "neither: mixed",
+        "random: mixed", "Right", "Tells them apart",
     )  # fmt: skip
     assert [row.texts for row in sheet.rows] == [
         ("Composition (Table 2)", *["3 of 3"] * 5, "15 of 15", "yes"),

@@ -48,9 +48,7 @@ def test_the_rows_are_those_of_the_manifest(bundle: Bundle) -> None:
     assert data_root() == part.folder
 
 
-def test_the_rows_are_drawn_once(
-    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_rows_are_drawn_once(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second call, and another bundle of the same world, read what is there."""
     first = bundle_rows(bundle)
 
