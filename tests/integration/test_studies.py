@@ -8,6 +8,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -19,10 +20,15 @@ from harness.core.paths import RunPaths
 from harness.core.provenance import provenance
 from harness.core.results import PrepareResult, TrainResult
 from harness.findings import parse_finding
+from harness.findings.activity import CensusResult
+from harness.findings.controls import RIGHT
 from harness.findings.features import read_features
+from harness.findings.masked import AblationResult
+from harness.miniature.minimal import ATTRIBUTES
 from harness.models.base_model import load_model
 from harness.profiles.profile import Profile, load_profile, parse_profile
 from harness.sources.bundle.files import read_bundle
+from harness.sources.bundle.rows import data_root
 from harness.stages.stage import run_stage
 from harness.stages.study import run_studies
 
@@ -41,6 +47,8 @@ def small() -> Profile:
     data["studies"]["classification"] |= {"folds": 2, "resamples": 200}
     data["studies"]["answers"] |= {"prompts": 2, "max_new_tokens": 12}
     data["studies"]["table2"]["resamples"] = 200
+    data["studies"]["audit"] |= {"counted": ["words"], "minimal": 3, "resamples": 100}
+    data["studies"]["controls"] |= {"draws": 1, "pairs": 4, "resamples": 50}
     return parse_profile(data, where="test")
 
 
@@ -57,6 +65,10 @@ def steer_at_random(profile: Profile, paths: RunPaths, seed: int) -> None:
         adapter.bias.normal_(-0.02, 0.02, generator=draw)
     arm.save(model, paths.weights("fsrl"))
     finish(profile, paths, "fsrl", sorted(paths.weights("fsrl").iterdir()))
+
+
+def json_rows(path: Path) -> list[Any]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def finish(profile: Profile, paths: RunPaths, arm: str, files: list[Path]) -> None:
@@ -183,6 +195,69 @@ def test_answers_have_their_features(studied: dict[str, Any]) -> None:
             assert sizes == sorted(sizes, reverse=True)
 
 
+def test_the_audit_regresses_what_the_logs_say(studied: dict[str, Any], trained: RunPaths) -> None:
+    """Against least squares on the two logs and the file's own columns."""
+    logs = {
+        arm: [
+            json.loads(line) for line in (trained.samples(arm) / "preference.jsonl").read_text().splitlines()
+        ]
+        for arm in ("base", "fsrl")
+    }
+    beta = small().training.beta
+    gaps = {
+        arm: [(one["metrics"]["chosen_reward"] - one["metrics"]["rejected_reward"]) / beta for one in rows]
+        for arm, rows in logs.items()
+    }
+    pairs = [json.loads(line) for line in (data_root() / small().data.test).read_text().splitlines()[:PAIRS]]
+    columns = [
+        [row[f"{name}_chosen"] - row[f"{name}_rejected"] for row in pairs] for name in ("style", "truth")
+    ]
+    wanted = np.linalg.lstsq(
+        np.array(columns).T, np.array(gaps["fsrl"]) - np.array(gaps["base"]), rcond=None
+    )[0]
+    found = studied["audit"].arms["fsrl"]
+    assert [one.value for one in found.planted.coefficients.values()] == pytest.approx(wanted.tolist())
+    assert list(found.natural.coefficients) == ["style", "truth", "words"]
+    assert tuple(found.minimal) == ATTRIBUTES
+    assert all(one.value != 0 for one in found.minimal.values())
+    assert found.truthful is None, "the profile does not score TruthfulQA"
+    assert (studied["audit"].pairs, studied["audit"].minimal_pairs) == (PAIRS, 3)
+
+
+def test_oracles_steer_what_they_are_said_to(studied: dict[str, Any]) -> None:
+    """One of each kind. Of the style oracle every used feature is a style feature, and masking the alignment
+    features changes nothing; of the truth oracle likewise.
+    """
+    result = studied["controls"]
+    found = {one.kind: one for one in result.controls}
+    assert list(found) == list(RIGHT)
+    assert result.pairs == 4
+    for kind, sign in (("style", 1.0), ("truth", -1.0)):
+        contrasts = found[kind].contrasts
+        assert [contrasts[name] for name in ("usage", "value", "top-k")] == [sign] * 3
+        assert contrasts["ablation"] in (sign, 0.0)
+        assert contrasts["composition"] * sign > 0
+    assert found["both"].steered == found["style"].steered + found["truth"].steered
+    assert found["neither"].contrasts["usage"] == found["neither"].contrasts["ablation"] == 0.0
+
+
+def test_studies_of_some_pairs_count_the_first_of_them(copy: RunPaths) -> None:
+    data = small().model_dump(mode="json")
+    data["studies"]["census"]["pairs"] = data["studies"]["ablation"]["pairs"] = 5
+    data["studies"]["ablation"] |= {"tasks": [], "limits": {}, "prompts": 0}
+    run_studies(parse_profile(data, where="test"), copy, ["ablation"])
+    census, ablation = (
+        parse_finding(read_artefact(copy.stage(f"studies/{name}"), made_by="").result, where=name)
+        for name in ("census", "ablation")
+    )
+    log = (copy.samples("base") / "preference.jsonl").read_text().splitlines()[:5]
+    losses = [json.loads(line)["metrics"]["loss"] for line in log]
+    assert isinstance(census, CensusResult)
+    assert isinstance(ablation, AblationResult)
+    assert (census.examples, ablation.pairs) == (5, 5)
+    assert ablation.base_loss == pytest.approx(statistics.fmean(losses))
+
+
 def test_a_finished_study_is_not_made_again(copy: RunPaths, capsys: pytest.CaptureFixture[str]) -> None:
     before = copy.stage("studies/census").read_bytes()
     run_studies(small(), copy, ["table2"])
@@ -231,7 +306,7 @@ def test_before_the_training_there_is_nothing_to_study(tmp_path: Path) -> None:
 def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = ["--profile", "miniature", "--run-dir", str(tmp_path)]
     assert main(["study", "--study", "table9", *given]) == 2
-    assert "choose one of: census, table2" in capsys.readouterr().err
+    assert "choose one of: audit, census, table2" in capsys.readouterr().err
     assert main(["page", *given]) == 3
     assert "harness report --profile miniature" in capsys.readouterr().err
 
