@@ -3,107 +3,21 @@
 from __future__ import annotations
 
 import json
-import shutil
 import statistics
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import torch
+from study_toys import PAIRS, small, steer_at_random
 
 from harness.__main__ import main
-from harness.arm import load_arm, scene
-from harness.core.artefact import Artefact, digest_file, read_artefact, write_artefact
 from harness.core.errors import DamagedFileError, MissingInputError, ProfileError
 from harness.core.paths import RunPaths
-from harness.core.provenance import provenance
-from harness.core.results import PrepareResult, TrainResult
-from harness.findings import parse_finding
-from harness.findings.activity import CensusResult
-from harness.findings.controls import RIGHT
 from harness.findings.features import read_features
-from harness.findings.masked import AblationResult
-from harness.miniature.minimal import ATTRIBUTES
-from harness.models.base_model import load_model
-from harness.profiles.profile import Profile, load_profile, parse_profile
+from harness.profiles.profile import load_profile, parse_profile
 from harness.sources.bundle.files import read_bundle
-from harness.sources.bundle.rows import data_root
 from harness.stages.stage import run_stage
 from harness.stages.study import run_studies
-
-PAIRS = 12
-
-
-def small() -> Profile:
-    data = load_profile("miniature").model_dump(mode="json")
-    data["data"]["test_pairs"] = PAIRS
-    data["arms"] = {name: data["arms"][name] for name in ("base", "fsrl")}
-    data["studies"] = {k: v for k, v in data["studies"].items() if "axis" not in v}  # sweeps train
-    data["studies"]["figure2"] |= {"fractions": [0.01, 1.0], "pairs": 5}
-    data["evaluation"]["tasks"] = {"gsm8k": {"num_fewshot": 1, "limit": 6, "max_new_tokens": 12}}
-    data["studies"]["ablation"] |= {"draws": 2, "tasks": ["gsm8k"], "limits": {"gsm8k": 4}, "prompts": 3}
-    data["studies"]["ablation"] |= {"shown": 2, "max_new_tokens": 12}
-    data["studies"]["classification"] |= {"folds": 2, "resamples": 200}
-    data["studies"]["answers"] |= {"prompts": 2, "max_new_tokens": 12}
-    data["studies"]["table2"]["resamples"] = 200
-    data["studies"]["audit"] |= {"counted": ["words"], "minimal": 3, "resamples": 100}
-    data["studies"]["controls"] |= {"draws": 1, "pairs": 4, "resamples": 50}
-    return parse_profile(data, where="test")
-
-
-def steer_at_random(profile: Profile, paths: RunPaths, seed: int) -> None:
-    """What `train` would leave, with random weights of a size that steers some features at each position."""
-    prepared = PrepareResult.model_validate(read_artefact(paths.stage("prepare"), made_by="prepare").result)
-    model = load_model(Path(prepared.model_dir), profile.model, torch.device("cpu"))
-    arm: Any = load_arm(profile, "fsrl", scene(profile, prepared))
-    arm.prepare(model)
-    draw = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        adapter = arm.steering.adapter
-        adapter.weight.normal_(0, 0.01, generator=draw)
-        adapter.bias.normal_(-0.02, 0.02, generator=draw)
-    arm.save(model, paths.weights("fsrl"))
-    finish(profile, paths, "fsrl", sorted(paths.weights("fsrl").iterdir()))
-
-
-def json_rows(path: Path) -> list[Any]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def finish(profile: Profile, paths: RunPaths, arm: str, files: list[Path]) -> None:
-    artefact = Artefact(
-        stage="train", arm=arm, key="by hand", profile=profile.resolved(), inputs={},
-        outputs={file.relative_to(paths.root).as_posix(): digest_file(file) for file in files},
-        provenance=provenance(42), wall_s=0.0,
-        result=TrainResult(trained=bool(files)).model_dump(mode="json"),
-    )  # fmt: skip
-    write_artefact(paths.stage("train", arm), artefact)
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> RunPaths:
-    paths, profile = RunPaths(root=tmp_path_factory.mktemp("studies") / "run"), small()
-    run_stage("prepare", profile, paths)
-    finish(profile, paths, "base", [])
-    steer_at_random(profile, paths, 1)
-    run_stage("evaluate", profile, paths)
-    return paths
-
-
-@pytest.fixture(scope="module")
-def studied(trained: RunPaths) -> dict[str, Any]:
-    run_studies(small(), trained, [])
-    names = small().studies
-    return {
-        name: parse_finding(read_artefact(trained.stage(f"studies/{name}"), made_by="").result, where=name)
-        for name in names
-    }
-
-
-@pytest.fixture
-def copy(trained: RunPaths, studied: object, tmp_path: Path) -> RunPaths:
-    return RunPaths(root=Path(shutil.copytree(trained.root, tmp_path / "run", symlinks=True)))
 
 
 def test_the_census_gives_the_l0_of_the_evaluation(studied: dict[str, Any]) -> None:
@@ -193,69 +107,6 @@ def test_answers_have_their_features(studied: dict[str, Any]) -> None:
         for token in fsrl.tokens:
             sizes = [abs(value) for _, value in token.features]
             assert sizes == sorted(sizes, reverse=True)
-
-
-def test_the_audit_regresses_what_the_logs_say(studied: dict[str, Any], trained: RunPaths) -> None:
-    """Against least squares on the two logs and the file's own columns."""
-    logs = {
-        arm: [
-            json.loads(line) for line in (trained.samples(arm) / "preference.jsonl").read_text().splitlines()
-        ]
-        for arm in ("base", "fsrl")
-    }
-    beta = small().training.beta
-    gaps = {
-        arm: [(one["metrics"]["chosen_reward"] - one["metrics"]["rejected_reward"]) / beta for one in rows]
-        for arm, rows in logs.items()
-    }
-    pairs = [json.loads(line) for line in (data_root() / small().data.test).read_text().splitlines()[:PAIRS]]
-    columns = [
-        [row[f"{name}_chosen"] - row[f"{name}_rejected"] for row in pairs] for name in ("style", "truth")
-    ]
-    wanted = np.linalg.lstsq(
-        np.array(columns).T, np.array(gaps["fsrl"]) - np.array(gaps["base"]), rcond=None
-    )[0]
-    found = studied["audit"].arms["fsrl"]
-    assert [one.value for one in found.planted.coefficients.values()] == pytest.approx(wanted.tolist())
-    assert list(found.natural.coefficients) == ["style", "truth", "words"]
-    assert tuple(found.minimal) == ATTRIBUTES
-    assert all(one.value != 0 for one in found.minimal.values())
-    assert found.truthful is None, "the profile does not score TruthfulQA"
-    assert (studied["audit"].pairs, studied["audit"].minimal_pairs) == (PAIRS, 3)
-
-
-def test_oracles_steer_what_they_are_said_to(studied: dict[str, Any]) -> None:
-    """One of each kind. Of the style oracle every used feature is a style feature, and masking the alignment
-    features changes nothing; of the truth oracle likewise.
-    """
-    result = studied["controls"]
-    found = {one.kind: one for one in result.controls}
-    assert list(found) == list(RIGHT)
-    assert result.pairs == 4
-    for kind, sign in (("style", 1.0), ("truth", -1.0)):
-        contrasts = found[kind].contrasts
-        assert [contrasts[name] for name in ("usage", "value", "top-k")] == [sign] * 3
-        assert contrasts["ablation"] in (sign, 0.0)
-        assert contrasts["composition"] * sign > 0
-    assert found["both"].steered == found["style"].steered + found["truth"].steered
-    assert found["neither"].contrasts["usage"] == found["neither"].contrasts["ablation"] == 0.0
-
-
-def test_studies_of_some_pairs_count_the_first_of_them(copy: RunPaths) -> None:
-    data = small().model_dump(mode="json")
-    data["studies"]["census"]["pairs"] = data["studies"]["ablation"]["pairs"] = 5
-    data["studies"]["ablation"] |= {"tasks": [], "limits": {}, "prompts": 0}
-    run_studies(parse_profile(data, where="test"), copy, ["ablation"])
-    census, ablation = (
-        parse_finding(read_artefact(copy.stage(f"studies/{name}"), made_by="").result, where=name)
-        for name in ("census", "ablation")
-    )
-    log = (copy.samples("base") / "preference.jsonl").read_text().splitlines()[:5]
-    losses = [json.loads(line)["metrics"]["loss"] for line in log]
-    assert isinstance(census, CensusResult)
-    assert isinstance(ablation, AblationResult)
-    assert (census.examples, ablation.pairs) == (5, 5)
-    assert ablation.base_loss == pytest.approx(statistics.fmean(losses))
 
 
 def test_a_finished_study_is_not_made_again(copy: RunPaths, capsys: pytest.CaptureFixture[str]) -> None:
