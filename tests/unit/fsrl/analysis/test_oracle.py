@@ -31,7 +31,7 @@ def scene_of(features: dict[int, Feature]) -> Any:
 
 def pairs_of(adapter: Adapter, features: list[int]) -> list[tuple[tuple[float, ...], float]]:
     """Weights and bias of some features, to be compared as numbers."""
-    return [(tuple(adapter.weight[i].tolist()), float(adapter.bias[i])) for i in features]
+    return [(tuple(adapter.weight[i].tolist()), adapter.bias[i].item()) for i in features]
 
 
 def test_an_oracle_steers_the_chosen_features_and_no_other() -> None:
