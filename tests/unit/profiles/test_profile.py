@@ -158,7 +158,7 @@ def test_a_variant_states_only_its_differences(tmp_path: Path, profile: Profile)
     assert (found["name"], found["training"]["epochs"]) == ("v", 3)
     assert found["arms"]["fsrl"].pop("penalty_warmup") == 0.2
     assumed = base.pop("assumed")
-    assert found.pop("assumed").keys() == assumed.keys() - {"training.epochs"}  # a reason for one's own epochs
+    assert found.pop("assumed").keys() == assumed.keys() - {"training.epochs"}  # of its own epochs
     assert "training.epochs" in assumed
     found["name"], found["training"]["epochs"] = base["name"], base["training"]["epochs"]
     assert found == base
