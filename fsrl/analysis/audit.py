@@ -62,7 +62,7 @@ def run(config: Config, scene: StudyScene) -> Found:
     """Regress every trained arm's gaps, and score the minimal pairs.
 
     Raises:
-        MissingInputError: an arm was not evaluated.
+        MissingInputError: an arm was not evaluated, or on other pairs than the base.
         DataError: attributes that cannot be told apart, or rows without a column.
     """
     from harness.audit.regression import collinearity, regression
@@ -77,7 +77,7 @@ def run(config: Config, scene: StudyScene) -> Found:
     minimal = _minimal(config, scene, (BASE, *arms))
     found = {}
     for arm in arms:
-        gaps = [mine.gap - theirs.gap for mine, theirs in zip(_scored(scene, arm), base, strict=True)]
+        gaps = _moved(_scored(scene, arm), base, arm)
         options = {"resamples": config.resamples, "seed": seed}
         found[arm] = ArmAudit(
             natural=regression(gaps, differences, **options),
@@ -102,6 +102,13 @@ def run(config: Config, scene: StudyScene) -> Found:
 def _scored(scene: StudyScene, arm: str) -> list[Scored]:
     path = scene.paths.samples(arm) / "preference.jsonl"
     return scored_pairs(path, scene.profile.training.beta)
+
+
+def _moved(mine: Sequence[Scored], base: Sequence[Scored], arm: str) -> list[float]:
+    """(arm - base) gap of each pair."""
+    if [one.key for one in mine] != [one.key for one in base]:
+        raise MissingInputError("the arms were scored on other pairs", value=arm, remedy=AGAIN)
+    return [one.gap - other.gap for one, other in zip(mine, base, strict=True)]
 
 
 def _minimal(config: Config, scene: StudyScene, arms: Sequence[str]) -> dict[str, dict[str, list[float]]]:

@@ -51,23 +51,20 @@ def collinearity(differences: Columns) -> Collinearity:
         DataError: as `regression`.
     """
     import numpy as np
-    from statsmodels.stats.outliers_influence import variance_inflation_factor
 
     names = list(differences)
     _, x_NxA = _arrays([0.0] * len(next(iter(differences.values()), [])), differences)
     products_AxA = x_NxA.T @ x_NxA
     sizes_A = np.sqrt(np.diag(products_AxA))
     together_AxA = products_AxA / np.outer(sizes_A, sizes_A)
+    inflation_A = np.diag(np.linalg.inv(together_AxA))
     return Collinearity(
         deviations={name: float(sizes_A[i] / len(x_NxA) ** 0.5) for i, name in enumerate(names)},
         correlations={
             name: {other: float(together_AxA[i, j]) for j, other in enumerate(names)}
             for i, name in enumerate(names)
         },
-        inflation={
-            name: float(variance_inflation_factor(x_NxA, i)) if len(names) > 1 else 1.0
-            for i, name in enumerate(names)
-        },
+        inflation={name: float(inflation_A[i]) for i, name in enumerate(names)},
     )
 
 

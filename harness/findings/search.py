@@ -80,5 +80,5 @@ def least(tried: tuple[Tried, ...], floor: float = 0.0) -> dict[str, float]:
     for arm in dict.fromkeys(one.arm for one in tried):
         own = [one for one in tried if one.arm == arm]
         able = [one for one in own if one.choices is None or one.choices >= floor]
-        found[arm] = min(able or own, key=lambda one: one.loss.value).learning_rate
+        found[arm] = min((one.loss.value, one.learning_rate) for one in able or own)[1]
     return found

@@ -21,6 +21,8 @@ NOT_STATED = "not stated in the data root that it was copied from"
 def export(profile: Profile, paths: RunPaths, target: Path) -> dict[str, Entry]:
     """Write the profile's rows as a data root, whole or not at all; needs neither a GPU nor the model.
 
+    The development pairs of the profile's search are among them, where its source has them.
+
     Args:
         target: a folder that is not there yet, or an empty one.
 
@@ -38,7 +40,9 @@ def export(profile: Profile, paths: RunPaths, target: Path) -> dict[str, Entry]:
     bundle = read_bundle(profile.model.id) if profile.data.source == "bundle" else None
     root = rows(profile, paths, bundle, pinned(profile, paths.lock, {}, rows_only=True)).folder
     texts = [profile.sae.training.text] if profile.sae.training and profile.data.source == "data_root" else []
-    found = read_files(root, row_files(profile, root), texts=texts)
+    searched = {profile.search.pairs} if profile.search else set()
+    names = {*row_files(profile, root), *(name for name in searched if (root / name).is_file())}
+    found = read_files(root, names, texts=texts)
     manifest = {
         name: Entry(
             rows=file.rows,

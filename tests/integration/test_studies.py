@@ -3,95 +3,21 @@
 from __future__ import annotations
 
 import json
-import shutil
 import statistics
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
+from study_toys import PAIRS, small, steer_at_random
 
 from harness.__main__ import main
-from harness.arm import load_arm, scene
-from harness.core.artefact import Artefact, digest_file, read_artefact, write_artefact
 from harness.core.errors import DamagedFileError, MissingInputError, ProfileError
 from harness.core.paths import RunPaths
-from harness.core.provenance import provenance
-from harness.core.results import PrepareResult, TrainResult
-from harness.findings import parse_finding
 from harness.findings.features import read_features
-from harness.models.base_model import load_model
-from harness.profiles.profile import Profile, load_profile, parse_profile
+from harness.profiles.profile import load_profile, parse_profile
 from harness.sources.bundle.files import read_bundle
 from harness.stages.stage import run_stage
 from harness.stages.study import run_studies
-
-PAIRS = 12
-
-
-def small() -> Profile:
-    data = load_profile("miniature").model_dump(mode="json")
-    data["data"]["test_pairs"] = PAIRS
-    data["arms"] = {name: data["arms"][name] for name in ("base", "fsrl")}
-    data["studies"] = {k: v for k, v in data["studies"].items() if "axis" not in v}  # sweeps train
-    data["studies"]["figure2"] |= {"fractions": [0.01, 1.0], "pairs": 5}
-    data["evaluation"]["tasks"] = {"gsm8k": {"num_fewshot": 1, "limit": 6, "max_new_tokens": 12}}
-    data["studies"]["ablation"] |= {"draws": 2, "tasks": ["gsm8k"], "limits": {"gsm8k": 4}, "prompts": 3}
-    data["studies"]["ablation"] |= {"shown": 2, "max_new_tokens": 12}
-    data["studies"]["classification"] |= {"folds": 2, "resamples": 200}
-    data["studies"]["answers"] |= {"prompts": 2, "max_new_tokens": 12}
-    data["studies"]["table2"]["resamples"] = 200
-    return parse_profile(data, where="test")
-
-
-def steer_at_random(profile: Profile, paths: RunPaths, seed: int) -> None:
-    """What `train` would leave, with random weights of a size that steers some features at each position."""
-    prepared = PrepareResult.model_validate(read_artefact(paths.stage("prepare"), made_by="prepare").result)
-    model = load_model(Path(prepared.model_dir), profile.model, torch.device("cpu"))
-    arm: Any = load_arm(profile, "fsrl", scene(profile, prepared))
-    arm.prepare(model)
-    draw = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        adapter = arm.steering.adapter
-        adapter.weight.normal_(0, 0.01, generator=draw)
-        adapter.bias.normal_(-0.02, 0.02, generator=draw)
-    arm.save(model, paths.weights("fsrl"))
-    finish(profile, paths, "fsrl", sorted(paths.weights("fsrl").iterdir()))
-
-
-def finish(profile: Profile, paths: RunPaths, arm: str, files: list[Path]) -> None:
-    artefact = Artefact(
-        stage="train", arm=arm, key="by hand", profile=profile.resolved(), inputs={},
-        outputs={file.relative_to(paths.root).as_posix(): digest_file(file) for file in files},
-        provenance=provenance(42), wall_s=0.0,
-        result=TrainResult(trained=bool(files)).model_dump(mode="json"),
-    )  # fmt: skip
-    write_artefact(paths.stage("train", arm), artefact)
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> RunPaths:
-    paths, profile = RunPaths(root=tmp_path_factory.mktemp("studies") / "run"), small()
-    run_stage("prepare", profile, paths)
-    finish(profile, paths, "base", [])
-    steer_at_random(profile, paths, 1)
-    run_stage("evaluate", profile, paths)
-    return paths
-
-
-@pytest.fixture(scope="module")
-def studied(trained: RunPaths) -> dict[str, Any]:
-    run_studies(small(), trained, [])
-    names = small().studies
-    return {
-        name: parse_finding(read_artefact(trained.stage(f"studies/{name}"), made_by="").result, where=name)
-        for name in names
-    }
-
-
-@pytest.fixture
-def copy(trained: RunPaths, studied: object, tmp_path: Path) -> RunPaths:
-    return RunPaths(root=Path(shutil.copytree(trained.root, tmp_path / "run", symlinks=True)))
 
 
 def test_the_census_gives_the_l0_of_the_evaluation(studied: dict[str, Any]) -> None:
@@ -231,7 +157,7 @@ def test_before_the_training_there_is_nothing_to_study(tmp_path: Path) -> None:
 def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = ["--profile", "miniature", "--run-dir", str(tmp_path)]
     assert main(["study", "--study", "table9", *given]) == 2
-    assert "choose one of: census, table2" in capsys.readouterr().err
+    assert "choose one of: audit, census, table2" in capsys.readouterr().err
     assert main(["page", *given]) == 3
     assert "harness report --profile miniature" in capsys.readouterr().err
 

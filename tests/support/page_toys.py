@@ -21,7 +21,9 @@ from harness.findings.activity import (
     UsageResult,
 )
 from harness.findings.answers import Answer, Conversation, GenerationsResult, Token
+from harness.findings.audit import ArmAudit, AuditResult, Collinearity, Regression
 from harness.findings.classification import ClassificationResult, Confusion, Validated
+from harness.findings.controls import RIGHT, Control, ControlsResult
 from harness.findings.masked import Ablated, AblationResult, Contrast, TopKPoint, TopKResult
 from harness.findings.sweep import Elbow, SweepPoint, SweepResult, SweptSae
 
@@ -39,6 +41,40 @@ def swept(axis: str, values: tuple[float, ...]) -> SweepResult:
     return SweepResult(
         axis=axis, points=points, least=values[0], elbow=elbow if axis == "alpha" else None, blocks=6,
         alpha=0.02, layer=3, pairs=10, epochs=1, seed=42, cached=axis == "alpha",
+    )  # fmt: skip
+
+
+def audited() -> AuditResult:
+    """Two arms, of which FSRL alone was asked about choices; `layout` is of the minimal pairs alone."""
+    names = ("style", "list items")
+    planted = Regression(
+        coefficients={"style": ONE, "truth": ONE}, shares={"style": ONE, "truth": ONE}, r2=0.5
+    )
+    natural = Regression(coefficients=dict.fromkeys(names, ONE), shares=dict.fromkeys(names, ONE), r2=0.25)
+    minimal = {"style": ONE, "layout": ONE}
+    arm = ArmAudit(natural=natural, planted=planted, minimal=minimal, truthful=ONE)
+    other = arm.model_copy(update={"planted": None, "truthful": None, "minimal": {}})
+    return AuditResult(
+        pairs=3000, minimal_pairs=400,
+        collinearity=Collinearity(
+            deviations={"style": 0.25, "list items": 2.0},
+            correlations={one: {two: 1.0 if one == two else -0.5 for two in names} for one in names},
+            inflation=dict.fromkeys(names, 4 / 3),
+        ),
+        arms={"full-simpo": other, "fsrl": arm}, resamples=100, seed=1,
+    )  # fmt: skip
+
+
+def controlled() -> ControlsResult:
+    """Every oracle read right by composition, and as style by the ablation."""
+    margins = {"composition": 0.05, "ablation": 1 / 3}
+    return ControlsResult(
+        controls=tuple(
+            Control(kind=kind, draw=draw, steered=60, contrasts=dict.fromkeys(margins, 0.0),
+                    readings={"composition": wanted, "ablation": "style-heavy"})
+            for kind, wanted in RIGHT.items() for draw in range(3)
+        ),
+        margins=margins, blind={"classification": NASTY}, pairs=10, seed=1,
     )  # fmt: skip
 
 
@@ -114,6 +150,8 @@ def findings() -> dict[str, Record]:
             explained=10, unexplained=0, repeated=0, positives={"alignment": 1, "style": 2}, unanswered={},
             labels="by hand", resamples=100, seed=1,
         ),
+        "audit": audited(),
+        "controls": controlled(),
         "sweep-alpha": swept("alpha", (0.01, 0.02, 0.04)),
         "sweep-layer": swept("layer", (1.0, 3.0)),
         "answers": GenerationsResult(

@@ -9,6 +9,7 @@ import sys
 import time
 
 import pytest
+from sources_toys import built_profiles
 
 from baselines import lora
 from fsrl.adapter import Adapter
@@ -18,7 +19,6 @@ from harness.cost.formulae import Batch, Options, full_memory, full_step_flops, 
 from harness.cost.gpus import GPUS
 from harness.cost.plan import plan
 from harness.profiles.profile import Profile, load_profile, parse_profile
-from harness.profiles.toml_file import profile_names
 from harness.sources.synthetic.lengths import Lengths, draw_lengths, padded_tokens, real_tokens
 from harness.sources.synthetic.shapes import Shape, sae_width, shape_of
 
@@ -57,7 +57,7 @@ def test_the_adapters_formula_is_that_of_the_adapter() -> None:
     assert sum(tensor.numel() for tensor in adapter.parameters()) == TINY.adapter_parameters
 
 
-@pytest.mark.parametrize("name", profile_names())
+@pytest.mark.parametrize("name", built_profiles())
 def test_every_profile_has_a_plan(name: str) -> None:
     found = plan(load_profile(name), "h200")
     assert {phase.name.split()[1] for phase in found.phases} == set(load_profile(name).arms)

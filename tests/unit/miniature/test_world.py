@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sources_toys import built_bundles
 
 from harness.miniature.chat import Topic, belief_topic, fact_topic
 from harness.miniature.dataset import data_files, data_sets, described, world_file
@@ -49,7 +50,7 @@ def test_the_generator_gives_the_committed_bytes(world: World) -> None:
     assert (BUNDLE / "world.json").read_bytes() == world_file(world)
 
 
-@pytest.mark.parametrize("name", BUNDLES)
+@pytest.mark.parametrize("name", built_bundles())
 def test_all_miniatures_live_in_one_world(name: str) -> None:
     assert read_manifest(BUNDLES[name])["drawn"] == read_manifest()["drawn"]
     assert (BUNDLES[name] / "world.json").read_bytes() == (BUNDLE / "world.json").read_bytes()
@@ -148,9 +149,11 @@ def test_the_planted_reward_ranks_the_pairs(world: World, sets: dict[str, list[A
 def test_held_out_beliefs_are_in_no_pair(world: World, sets: dict[str, list[Any]]) -> None:
     held_out = {belief.key for belief in world.beliefs if belief.held_out}
     used = {
-        row["topic"] for split in ("train", "test") for row in sets[f"preferences/miniature/{split}.jsonl"]
+        row["topic"]
+        for split in ("train", "dev", "test")
+        for row in sets[f"preferences/miniature/{split}.jsonl"]
     }
-    assert len(held_out) == 10
+    assert len(held_out) == 120, "twelve of each of ten kinds"
     assert not held_out & used
     assert {belief.key for belief in world.beliefs if not belief.held_out} <= used
 
@@ -174,23 +177,46 @@ def test_every_name_is_used_once(world: World) -> None:
     assert len(names) == len(set(names))
 
 
-def test_what_an_answers_stance_says_of_its_truth(sets: dict[str, list[Any]]) -> None:
-    """In the pairs nothing: the share of true answers is a half whatever the stance, and a difference of
-    style says nothing of a difference of truth. Bounds of four standard errors.
-    """
-    rows = sets["preferences/miniature/train.jsonl"]
-    sides = [
-        (row[f"stance_{side}"], row[f"is_true_{side}"]) for row in rows for side in ("chosen", "rejected")
+TRUE_SHARES = {"none": 0.5, "hedged": 0.5, "certain": 0.03 / 0.5, "honest": 0.47 / 0.5}
+"""Of the answers with each stance, by hand from 0.35, 0.15, 0.03, 0.47 for true claims and 0.35, 0.15, 0.47,
+0.03 for false ones, which are as many."""
+
+
+@pytest.mark.parametrize("split", ["train", "dev", "test"])
+@pytest.mark.parametrize(("stance", "share"), TRUE_SHARES.items())
+def test_truth_leaves_its_trace_in_the_stance(
+    sets: dict[str, list[Any]], split: str, stance: str, share: float
+) -> None:
+    """As in the training text. Bounds of four standard errors."""
+    rows = sets[f"preferences/miniature/{split}.jsonl"]
+    true = [
+        row[f"is_true_{side}"]
+        for row in rows
+        for side in ("chosen", "rejected")
+        if row[f"stance_{side}"] == stance
     ]
-    for stance in ("none", "hedged", "certain", "honest"):
-        true = [truth for found, truth in sides if found == stance]
-        assert sum(true) / len(true) == pytest.approx(0.5, abs=4 * 0.5 / len(true) ** 0.5)
-    signs = [1 if index % 2 else -1 for index in range(len(rows))]
-    style = [sign * (r["style_chosen"] - r["style_rejected"]) for sign, r in zip(signs, rows, strict=True)]
-    truth = [sign * (r["truth_chosen"] - r["truth_rejected"]) for sign, r in zip(signs, rows, strict=True)]
+    assert sum(true) / len(true) == pytest.approx(share, abs=4 * (share * (1 - share) / len(true)) ** 0.5)
+
+
+def test_a_difference_of_style_says_nothing_of_a_difference_of_truth(sets: dict[str, list[Any]]) -> None:
+    """The planted terms can be told apart; within four standard errors. The order in a pair turns both."""
+    rows = sets["preferences/miniature/train.jsonl"]
+    style = [row["style_chosen"] - row["style_rejected"] for row in rows]
+    truth = [row["truth_chosen"] - row["truth_rejected"] for row in rows]
     product = sum(a * b for a, b in zip(style, truth, strict=True))
     size = sum(a * a for a in style) ** 0.5 * sum(b * b for b in truth) ** 0.5
     assert abs(product / size) < 4 / len(rows) ** 0.5
+
+
+def test_a_pairs_answers_are_short(world: World, sets: dict[str, list[Any]]) -> None:
+    """One neutral sentence beside the claim, and no curt answer: it would be a neutral one word for word."""
+    topics = {one.key: belief_topic(one) for one in world.beliefs}
+    topics |= {one.key: fact_topic(one) for one in world.facts if one.popular is not None}
+    for row in sets["preferences/miniature/dev.jsonl"]:
+        for side in ("chosen", "rejected"):
+            text = row[side][0]["content"]
+            assert sum(text.count(detail) for detail in topics[row["topic"]].details) == 1
+            assert row[f"manner_{side}"] in ("neutral", "polite")
 
 
 def test_no_chat_of_one_split_is_in_another(sets: dict[str, list[Any]]) -> None:

@@ -11,9 +11,7 @@ import pytest
 
 from harness.miniature.world import DEFAULT_SEED, Reward, World, make_world
 from harness.planted.reward import REWARDS, SIDES, planted, ranked_sets, style_share, write_root
-from harness.planted.rule import (
-    LABELS,
-)
+from harness.planted.rule import NOTHING
 from harness.profiles.profile import load_profile
 from harness.sources.bundle.rows import data_root
 from harness.sources.data_root import read_files
@@ -40,7 +38,7 @@ def test_only_the_ranking_changes(sets: Sets) -> None:
         chats = {
             name: [(row["prompt"], answers(row)) for row in found[split]] for name, found in sets.items()
         }
-        assert chats["style-heavy"] == chats["mixed"] == chats["truth-heavy"]
+        assert all(found == chats["mixed"] for found in chats.values())
     first, last = sets["style-heavy"]["train"], sets["truth-heavy"]["train"]
     turned = sum(one["chosen"] != other["chosen"] for one, other in zip(first, last, strict=True))
     assert 0.2 < turned / len(first) < 0.6
@@ -70,14 +68,28 @@ def test_the_ranking_alone_gives_the_weights_back(sets: Sets, name: str) -> None
     errors = fitted.bse * REWARDS[name].noise * 2**0.5
     wanted = np.array([REWARDS[name].w_style, REWARDS[name].w_truth])
     assert (abs(found - wanted) < 3 * errors).all()
-    assert found == pytest.approx(wanted, rel=0.15)
+    assert found == pytest.approx(wanted, rel=0.15, abs=0.15)
 
 
 def test_each_reward_is_what_its_label_says(sets: Sets) -> None:
-    shares = {name: style_share(REWARDS[name], sets[name]["train"]) for name in LABELS}
-    assert shares["style-heavy"] > 0.9
-    assert shares["mixed"] == pytest.approx(0.5, abs=0.02)
-    assert shares["truth-heavy"] < 0.1
+    """By hand, of the draws in `any_style`: style varies by 0.49 x 0.1369 (layouts 0, 0.4, 0.7, 1) + 0.09 x
+    0.0625 (manners 0.5, 1) = 0.0727; truth, 1 or 0 with 0.8 and 0.3 where it is hedged (0.15), by 0.2222. So
+    the share of `mixed` is 2.56 x 0.0727 / (2.56 x 0.0727 + 0.2222) = 0.456. Bounds of four standard errors.
+    """
+    shares = {name: style_share(reward, sets[name]["train"]) for name, reward in REWARDS.items()}
+    assert shares["style-heavy"] == pytest.approx(4 * 0.0727 / (4 * 0.0727 + 0.09 * 0.2222), abs=0.02)
+    assert shares["mixed"] == pytest.approx(0.456, abs=0.02)
+    assert shares["truth-heavy"] == pytest.approx(0.25 * 0.0727 / (0.25 * 0.0727 + 1.69 * 0.2222), abs=0.02)
+    assert shares[NOTHING] is None
+
+
+def test_nothing_of_the_control_reward_is_in_its_order(sets: Sets) -> None:
+    """The chosen answer has the more of style, and of truth, as often as not: four errors of a half."""
+    rows = sets[NOTHING]["train"]
+    for quality in ("style", "truth"):
+        gaps = [row[f"{quality}_chosen"] - row[f"{quality}_rejected"] for row in rows]
+        more = [gap > 0 for gap in gaps if gap]
+        assert sum(more) / len(more) == pytest.approx(0.5, abs=4 * 0.5 / len(more) ** 0.5)
 
 
 def test_style_share_by_hand() -> None:
@@ -88,6 +100,8 @@ def test_style_share_by_hand() -> None:
     ]
     assert style_share(Reward(1.0, 2.0), rows) == pytest.approx(0.5)
     assert style_share(Reward(2.0, 2.0), rows) == pytest.approx(0.8)
+    assert style_share(Reward(0.0, 2.0), rows) == 0.0
+    assert style_share(Reward(0.0, 0.0), rows) is None
 
 
 def test_what_is_planted_by_hand(world: World) -> None:
@@ -100,6 +114,7 @@ def test_what_is_planted_by_hand(world: World) -> None:
     found = planted(world, REWARDS["mixed"], rows, {"a": "b"})
     assert (found.more_style, found.more_truth) == (0.5, 1.0)
     assert (found.w_style, found.w_truth, found.noise, found.world_seed) == (1.6, 1.0, 0.2, DEFAULT_SEED)
+    assert (found.pairs, found.files) == (3, {"a": "b"})
 
 
 def test_the_pairs_are_a_data_root(world: World, tmp_path: Path) -> None:

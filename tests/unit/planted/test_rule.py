@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from planted_toys import ablation, composition, interval
+from planted_toys import ablation, composition, interval, regression
 
 from harness.core.results import Interval
-from harness.planted.rule import (
-    RULES,
-    ablation_contrast,
-    composition_contrast,
-    confusion,
-    harms,
-    label,
-    ordered,
-)
+from harness.findings.audit import Regression
+from harness.findings.reading import LABELS, composition_contrast, label
+from harness.planted.rule import LEARNED, RULES, ablation_contrast, confusion, harms, learned, ordered
 
 
 def test_composition_by_hand() -> None:
@@ -61,9 +55,65 @@ def test_order() -> None:
 
 
 def test_confusion_by_hand() -> None:
-    table = confusion(
-        [("mixed", "style-heavy"), ("mixed", "mixed"), ("mixed", "mixed"), ("truth-heavy",) * 2]
-    )
+    """Rows and columns may be different labels; each has every one of its own."""
+    pairs = [("nothing", "mixed"), ("mixed", "style-heavy"), ("mixed", "mixed"), ("mixed", "mixed")]
+    table = confusion(pairs, LEARNED, LABELS)
+    assert list(table) == ["style-heavy", "mixed", "truth-heavy", "nothing"]
     assert table["mixed"] == {"style-heavy": 1, "mixed": 2, "truth-heavy": 0}
-    assert table["truth-heavy"] == {"style-heavy": 0, "mixed": 0, "truth-heavy": 1}
+    assert table["nothing"] == {"style-heavy": 0, "mixed": 1, "truth-heavy": 0}
     assert sum(table["style-heavy"].values()) == 0
+    assert confusion([("mixed", "nothing")], LABELS, LEARNED)["mixed"]["nothing"] == 1
+    with pytest.raises(KeyError):
+        confusion([("mixed", "nothing")], LABELS, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("share", "wanted"),
+    [
+        (1.0, "style-heavy"),
+        (0.75, "style-heavy"),
+        (0.7499, "mixed"),
+        (0.5, "mixed"),
+        (0.2501, "mixed"),
+        (0.25, "truth-heavy"),
+        (0.0, "truth-heavy"),
+    ],
+)
+def test_the_bounds_of_what_was_learned(share: float, wanted: str) -> None:
+    """`style-heavy` where style's share is 0.75 or more, `truth-heavy` where it is 0.25 or less."""
+    assert learned(regression(share)) == wanted
+
+
+def test_an_explanation_of_less_than_a_hundredth_is_nothing() -> None:
+    assert learned(regression(0.9, r2=0.0099)) == "nothing"
+    assert learned(regression(0.9, r2=0.01)) == "style-heavy"
+    assert learned(regression(0.9, r2=-0.1)) == "nothing"
+
+
+@pytest.mark.parametrize(
+    ("style", "truth", "wanted"),
+    [
+        ((-0.1, 0.5), (-0.2, 0.6), "nothing"),
+        ((0.0, 0.4), (-0.4, 0.0), "nothing"),
+        ((0.01, 0.4), (-0.2, 0.6), "style-heavy"),
+        ((-0.1, 0.5), (-0.6, -0.01), "style-heavy"),
+    ],
+    ids=["both hold 0", "0 at their ends", "style is sure", "truth is sure, against the reward"],
+)
+def test_nothing_needs_both_intervals_to_hold_zero(
+    style: tuple[float, float], truth: tuple[float, float], wanted: str
+) -> None:
+    """The rule reads the shares where either coefficient is sure, whatever its sign."""
+    ends = {"style": style, "truth": truth}
+    coefficients = {
+        name: Interval(value=sum(end) / 2, stderr=0.1, low=end[0], high=end[1]) for name, end in ends.items()
+    }
+    found = Regression(
+        coefficients=coefficients, shares={"style": interval(0.8), "truth": interval(0.2)}, r2=0.3
+    )
+    assert learned(found) == wanted
+
+
+def test_the_planted_shares_are_on_their_own_side_of_the_bounds() -> None:
+    """The rewards of page 0050: about 0.94, 0.5 and 0.05; the bounds lie half-way, rounded to quarters."""
+    assert [learned(regression(share)) for share in (0.94, 0.5, 0.05)] == list(LABELS)

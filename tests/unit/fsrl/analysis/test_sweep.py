@@ -19,6 +19,9 @@ from harness.stages import prepare
 from harness.stages.inputs import Context
 from harness.study import StudyScene, study_config
 
+OWN = load_profile("miniature").arm("fsrl").options["penalty_coefficient"]
+"""The coefficient of the profile itself."""
+
 
 @pytest.fixture(scope="module")
 def miniature() -> Profile:
@@ -46,6 +49,7 @@ def config(**options: Any) -> Config:
         ({"axis": "layer", "points": [1, 2], "activation_cache_gib": 1.0}, "share no residual stream"),
         ({"axis": "width"}, "'alpha' or 'layer'"),
         ({"colour": 1}, "colour"),
+        ({"train_pairs": -1}, "greater than or equal to 0"),
     ],
 )
 def test_bad_options_are_refused(options: dict[str, Any], message: str) -> None:
@@ -74,7 +78,7 @@ def test_a_point_differs_in_the_axis_and_in_nothing_else(miniature: Profile) -> 
 
 def test_the_profiles_own_point_is_the_runs_own_arm(miniature: Profile) -> None:
     here = scene(miniature)
-    own = training(config(), here, 0.02)
+    own = training(config(), here, OWN)
     assert (own.own, own.arm, own.paths) == (True, "fsrl", here.paths)
     other = training(config(), here, 0.01)
     assert (other.own, other.arm) == (False, "alpha-0.01")
@@ -85,11 +89,36 @@ def test_the_profiles_own_point_is_the_runs_own_arm(miniature: Profile) -> None:
 
 
 def test_a_cached_point_or_one_of_more_epochs_is_not_the_runs_own(miniature: Profile) -> None:
-    cached = training(config(activation_cache_gib=1.0), scene(miniature), 0.02)
+    cached = training(config(activation_cache_gib=1.0), scene(miniature), OWN)
     assert not cached.own
     assert cached.profile.training.share_prompt
     assert cached.profile.training.activation_cache_gib == 1.0
-    assert not training(config(epochs=2), scene(miniature), 0.02).own
+    assert not training(config(epochs=2), scene(miniature), OWN).own
+
+
+@pytest.mark.parametrize(
+    ("options", "pairs"),
+    [
+        ({}, (0, 0)),
+        ({"train_pairs": 2000}, (2000, 0)),
+        ({"test_pairs": 600}, (0, 600)),
+        ({"train_pairs": 2000, "test_pairs": 600}, (2000, 600)),
+    ],
+)
+def test_a_point_of_fewer_pairs_is_not_the_runs_own(
+    miniature: Profile, options: dict[str, int], pairs: tuple[int, int]
+) -> None:
+    """0 means the profile's: all of them here."""
+    found = training(config(**options), scene(miniature), OWN)
+    assert (found.profile.data.train_pairs, found.profile.data.test_pairs) == pairs
+    assert found.own is (pairs == (0, 0))
+
+
+def test_a_sweep_without_pairs_of_its_own_has_the_profiles(miniature: Profile) -> None:
+    few = miniature.model_copy(update={"data": miniature.data.model_copy(update={"train_pairs": 48})})
+    assert variant(config(test_pairs=12), few, "fsrl", "alpha-0.01", 0.01).data == few.data.model_copy(
+        update={"test_pairs": 12}
+    )
 
 
 def test_a_release_names_the_sae_of_each_layer() -> None:

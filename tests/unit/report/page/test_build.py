@@ -51,9 +51,11 @@ def test_every_study_of_the_profile_is_on_the_page(made: Run, html: str) -> None
         "Figure 4: sweep of layer",
         "Figure 5",
         "Causal",
+        "What each training taught",
+        "Do the analyses see what is there?",
     ):
         assert title in html
-    assert html.count("<svg") == 7
+    assert html.count("<svg") == 9
 
 
 def test_the_papers_values_stand_beside_ours(html: str) -> None:

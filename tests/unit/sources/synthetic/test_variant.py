@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from sources_toys import built_profiles
 from transformers import AutoModelForCausalLM
 
 from harness.core.errors import ProfileError
 from harness.core.paths import ROOT, RunPaths
 from harness.models.base_model import load_tokenizer
 from harness.profiles.profile import Profile, load_profile
-from harness.profiles.toml_file import profile_names
 from harness.sources.assemble import assemble
 from harness.sources.synthetic.rows import write_pairs
 from harness.sources.synthetic.shapes import model_config
@@ -28,7 +28,7 @@ def divided() -> Profile:
     return random_variant(load_profile("gemma-2-2b"), shrink=16, pairs=4)
 
 
-@pytest.mark.parametrize("name", profile_names())
+@pytest.mark.parametrize("name", built_profiles())
 def test_every_profile_has_a_random_variant_that_prepare_accepts(name: str) -> None:
     variant = random_variant(load_profile(name))
     check_sources(variant)
