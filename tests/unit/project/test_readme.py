@@ -55,11 +55,3 @@ def test_the_numbers_of_the_real_model_are_the_committed_ones() -> None:
     means = re.search(r"\| Base \| ([\d.]+) \| ([\d.]+) % \| ([\d.]+) %", shown)
     assert means is not None
     assert [one for one in (*differences, *(f"{m} ±" for m in means.groups())) if one not in committed] == []
-
-
-def test_the_numbers_of_the_jumprelu_adapter_are_the_committed_ones() -> None:
-    committed = json.loads((ROOT / "results/miniature-jumprelu/cpu-x86_64-2c/table1.json").read_text())
-    gap = committed["comparisons"]["differences"]["fsrl-jumprelu"]["fsrl"]["preference.loss"]
-    assert f"{gap['effect']:+.3f} [{gap['low']:+.3f}, {gap['high']:+.3f}] against the L1" in README
-    own, other = (committed["arms"][arm]["mean_l0"] for arm in ("fsrl-jumprelu", "fsrl"))
-    assert f"a mean L0 of {own:.1f} instead of {other:.1f}" in README
