@@ -43,7 +43,7 @@ class Config(Options):
     group: str
     pairs: Annotated[int, Field(gt=1)] = 500
     folds: Annotated[int, Field(gt=1)] = 5
-    regularisation: Annotated[float, Field(gt=0)] = 1.0
+    regularisation: Annotated[float, Field(gt=0)] = 0.1
 
 
 class Answers(NamedTuple):
@@ -147,7 +147,7 @@ def cross_validated(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=regularisation, max_iter=2_000))
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=regularisation, max_iter=300))
     scores = cross_val_score(model, x_MxD, list(values), groups=list(subjects), cv=GroupKFold(folds))
     stderr = float(scores.std(ddof=1)) / folds**0.5
     low, high = normal_interval(float(scores.mean()), stderr)
