@@ -38,7 +38,7 @@ def run(
     """Reads the committed results of each profile (`page --save` makes them) and puts their verdicts side by
     side: one line a claim that at least one of them could test, one column a model.
 
-    Writes results/models/verdicts.{json,md} with --save.
+    With --save it writes verdicts.{json,md} into the folder `models` of the results.
 
     Raises:
         UsageError: fewer than two profiles.

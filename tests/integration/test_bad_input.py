@@ -70,7 +70,7 @@ def test_a_truncated_weight_file(
 def test_a_file_that_the_bundle_lacks(
     bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (bundle / "data/openai/gsm8k/main/test.jsonl").unlink()
+    (bundle / "features.jsonl").unlink()
     said = refused(
         capsys,
         MissingInputError.exit_code,
@@ -80,7 +80,7 @@ def test_a_file_that_the_bundle_lacks(
         "--run-dir",
         str(tmp_path / "run"),
     )
-    assert "gsm8k" in said
+    assert "features.jsonl" in said
 
 
 @pytest.mark.parametrize("stage", ["train", "evaluate", "analyse", "report", "check"])

@@ -128,7 +128,7 @@ def test_every_function_belongs_to_a_command() -> None:
         (("train", "--profile"), "requires an argument"),
         (("sweep", "--axis", "beta"), "'beta' is not one of 'alpha', 'layer'"),
         (("measure", "--steps", "many"), "'--steps'"),
-        (("page", "--committed", "--save"), "--committed and --save exclude each other"),
+        (("page", "--committed", "--save"), "--committed, --save and --seeds exclude each other"),
         (("train", "--shrink", "2"), "--shrink 2"),
         (("train", "--shrink", "0"), "--shrink must be at least 1 (got 0)"),
         (("measure", "--warmup", "0"), "--steps and --warmup must both be at least 1 (got 20 and 0)"),

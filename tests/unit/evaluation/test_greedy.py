@@ -80,14 +80,14 @@ def random_weights(model: PreTrainedModel) -> PreTrainedModel:
 
 def llama() -> PreTrainedModel:
     torch.manual_seed(5)
-    return random_weights(LlamaForCausalLM(LlamaConfig(vocab_size=1664, attn_implementation="sdpa", **SIZES)))
+    return random_weights(LlamaForCausalLM(LlamaConfig(vocab_size=2048, attn_implementation="sdpa", **SIZES)))
 
 
 def gemma3() -> PreTrainedModel:
     torch.manual_seed(6)
     kinds = ["sliding_attention", "full_attention"] * 2
     config = Gemma3TextConfig(
-        vocab_size=1664, sliding_window=20, layer_types=kinds, attn_implementation="eager", **SIZES
+        vocab_size=2048, sliding_window=20, layer_types=kinds, attn_implementation="eager", **SIZES
     )
     return random_weights(Gemma3ForCausalLM(config))
 

@@ -40,7 +40,7 @@ def test_importing_the_arm_does_not_import_torch() -> None:
 def test_the_bundled_profiles_arm_loads(profile: Profile, scene: Scene) -> None:
     assert arm_module(profile.arm("fsrl")).Arm.kind == "trained"
     arm: Any = load_arm(profile, "fsrl", scene)
-    assert arm.config.penalty_coefficient == 0.02
+    assert arm.config.penalty_coefficient == 0.002
     assert arm.config.activation == "relu"
 
 

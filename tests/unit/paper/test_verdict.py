@@ -25,7 +25,7 @@ def test_a_direction_that_is_seen(outcome: Outcome) -> None:
     assert found.label == "same direction (this model)"
     assert found.findings[0] == (
         "SimPO loss, full-simpo - base: -2.000 [-2.220, -1.780] nats (95 % CI, uncorrected), "
-        "p = 0.003 after Holm, n = 10"
+        "p = 0.003 after Holm, n = 10, one training an arm"
     )
 
 

@@ -14,7 +14,7 @@ from harness.audit import regression
 from harness.core.errors import DamagedFileError, DataError, MissingInputError, ProfileError
 from harness.core.paths import RunPaths
 from harness.core.results import PrepareResult
-from harness.evaluation.samples import text_hash
+from harness.core.text import text_hash
 from harness.findings.audit import ArmAudit, AuditResult
 from harness.profiles.profile import Profile
 from harness.profiles.sections import StudySection

@@ -53,7 +53,7 @@ def test_in_a_browser(browser: Any, made: Run, width: int, scheme: str) -> None:
     tab.evaluate(UNFOLD)
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
     figures = tab.locator("figure svg")
-    assert figures.count() == 7
+    assert figures.count() == 9
     for i in range(7):
         box = figures.nth(i).bounding_box()
         assert figures.nth(i).is_visible()
