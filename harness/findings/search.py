@@ -30,8 +30,8 @@ class Tried(Record):
     accuracy: Score
     penalised_loss: Score
     mean_l0: float | None
-    choices: float | None
-    shares: dict[str, Interval] | None
+    choices: float | None = None
+    shares: dict[str, Interval] | None = None
     early: float
     late: float
     train_s: float
@@ -56,8 +56,8 @@ class SearchResult(Record):
     pairs: str
     n: int
     base_loss: Score
-    base_choices: float | None
-    may_lose: float
+    base_choices: float | None = None
+    may_lose: float = 0.0
     tried: tuple[Tried, ...]
     chosen: dict[str, float]
     commits: tuple[str, ...]

@@ -25,6 +25,7 @@ from harness.findings.audit import ArmAudit, AuditResult, Collinearity, Regressi
 from harness.findings.classification import ClassificationResult, Confusion, Validated
 from harness.findings.controls import RIGHT, Control, ControlsResult
 from harness.findings.masked import Ablated, AblationResult, Contrast, TopKPoint, TopKResult
+from harness.findings.probes import Probe, ProbesResult
 from harness.findings.sweep import Elbow, SweepPoint, SweepResult, SweptSae
 
 ONE = Interval(value=0.125, stderr=0.01, low=0.1, high=0.15)
@@ -152,6 +153,15 @@ def findings() -> dict[str, Record]:
         ),
         "audit": audited(),
         "controls": controlled(),
+        "probe": ProbesResult(
+            probes=(
+                Probe(
+                    arm="fsrl", layer=3, attribute="is_true", chance=0.5, classes=2,
+                    accuracy=Interval(value=0.75, stderr=0.01, low=0.73, high=0.77),
+                ),
+            ),
+            layer=3, answers=200, folds=5,
+        ),
         "sweep-alpha": swept("alpha", (0.01, 0.02, 0.04)),
         "sweep-layer": swept("layer", (1.0, 3.0)),
         "answers": GenerationsResult(

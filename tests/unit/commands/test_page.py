@@ -42,7 +42,8 @@ def test_committed_results_are_enough_for_the_same_page(made: Run, tmp_path: Pat
     before = digest_tree(folder / "report")
     assert [path.name for path in (folder / "classification").iterdir()] == ["local.json"]
     assert {path.name for path in (folder / "report").iterdir()} == {
-        "index.html", "audit-fsrl.png", "audit-full-simpo.png", "effects.png", "figure2.png", "figure3.png", "figure5.png", "sweep-alpha.png",
+        "index.html", "audit-fsrl.png", "audit-full-simpo.png", "effects.png", "figure2.png", "figure3.png",
+        "figure5.png", "sweep-alpha.png",
         "sweep-layer.png", "training-loss.png",
     }  # fmt: skip
     shutil.rmtree(folder / "report")
@@ -248,7 +249,12 @@ def test_seeds_of_another_profile_are_not_on_the_page(made: Run, tmp_path: Path)
 
 
 def test_the_page_has_settings_citation_and_a_link_to_the_paper(made: Run, html: str) -> None:
-    for needed in ("training.beta", "training.pairs_per_device", "arms.fsrl.penalty_coefficient", "sae.layer"):
+    for needed in (
+        "training.beta",
+        "training.pairs_per_device",
+        "arms.fsrl.penalty_coefficient",
+        "sae.layer",
+    ):
         assert needed in html, needed
     assert "https://arxiv.org/abs/2509.12934" in html
     assert "@misc{paper," in html

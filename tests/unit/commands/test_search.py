@@ -79,8 +79,8 @@ def test_the_table_marks_the_least_of_each_arm() -> None:
         ("Full SimPO", "0.0001", "4.000"), ("", "0.001 *", "3.000"), ("", "0.003", "3.500"),
         ("FSRL", "0.001", "4.500"), ("", "0.01", "4.250"), ("", "0.03 *", "4.125"),
     ]  # fmt: skip
-    assert found.rows[0].texts[3:] == ("0.750", "-", "3.250", "3.125", "62")
-    assert found.rows[3].texts[4] == "12.0"
+    assert found.rows[0].texts[3:] == ("0.750", "n/a", "-", "3.250", "3.125", "62")
+    assert found.rows[3].texts[5] == "12.0"
     assert [row.group for row in found.rows] == [True, False, False, True, False, False]
 
 
@@ -124,7 +124,7 @@ def test_the_flatness_of_the_curve_by_hand(trace: list[float], early: float, lat
         made(TrainResult(trained=True, loss_trace=tuple(trace)).model_dump(mode="json")),
         made({"preference": preference.model_dump(mode="json")}),
     ]
-    found = _tried("fsrl", 0.1, artefacts)
+    found = _tried(load_profile("miniature-smoke"), RunPaths(root=Path("nowhere")), "fsrl", 0.1, artefacts)
     assert (found.early, found.late) == (early, late)
     assert (found.loss.value, found.penalised_loss.value, found.mean_l0) == (1.0, 1.5, 7.0)
 

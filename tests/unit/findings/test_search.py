@@ -46,3 +46,14 @@ def test_the_edge_of_the_grid(losses: tuple[float, ...], edge: bool) -> None:
     found = result(*tried("a", *zip((0.1, 0.2, 0.4), losses, strict=True)), *tried("b", (0.01, 1), (9.0, 2)))
     assert found.at_an_edge("a") is edge
     assert found.at_an_edge("b")
+
+
+def test_a_rate_below_the_floor_is_not_chosen() -> None:
+    """The lower loss answers 0.6 of the questions, the other 0.9; with a floor of 0.7 the other is chosen."""
+    found = tuple(
+        one.model_copy(update={"choices": choices})
+        for one, choices in zip(tried("fsrl", (0.1, 2.0), (0.01, 3.0)), (0.6, 0.9), strict=True)
+    )
+    assert least(found) == {"fsrl": 0.1}
+    assert least(found, 0.7) == {"fsrl": 0.01}
+    assert least(found, 0.95) == {"fsrl": 0.1}, "none does: all count"
