@@ -87,6 +87,11 @@ def _section(profile: Profile, arms: Sequence[str]) -> SearchSection:
             value=profile.name,
             remedy="add a table [search] with `pairs` and `learning_rates` to it",
         )
+    for name in profile.search.learning_rates:
+        if "learning_rate" not in profile.arm(name).options:
+            raise ProfileError(
+                "the search names an arm without a learning_rate", value=name, remedy="correct [search]"
+            )
     for name in arms:
         if name not in profile.search.learning_rates:
             raise ProfileError(

@@ -81,9 +81,6 @@ class Profile(Section):
                     if not isinstance(node, dict) or part not in node:
                         raise ValueError(f"{table} names {dotted}, which the profile does not have")
                     node = node[part]
-        for arm in self.search.learning_rates if self.search else ():
-            if "learning_rate" not in (self.arms[arm].options if arm in self.arms else {}):
-                raise ValueError(f"search names {arm}, which is not an arm with a learning_rate")
         if self.search and self.search.pairs in (self.data.train, self.data.test):
             raise ValueError("search.pairs must be a file of its own, neither data.train nor data.test")
         return self

@@ -45,7 +45,7 @@ def test_the_audit_regresses_what_the_logs_say(studied: dict[str, Any], trained:
     found = studied["audit"].arms["fsrl"]
     assert [one.value for one in found.planted.coefficients.values()] == pytest.approx(wanted.tolist())
     assert list(found.natural.coefficients) == ["style", "truth", "words"]
-    assert tuple(found.minimal) == ATTRIBUTES
+    assert set(found.minimal) == set(ATTRIBUTES)
     assert all(one.value != 0 for one in found.minimal.values())
     assert found.truthful is None, "the profile does not score TruthfulQA"
     assert (studied["audit"].pairs, studied["audit"].minimal_pairs) == (PAIRS, 3)

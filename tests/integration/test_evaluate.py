@@ -171,7 +171,7 @@ def test_an_adapter_that_steers_changes_the_items_and_not_the_requests(toy: Toy,
     scores = steered.preference
     assert scores.mean_l0 is not None
     assert scores.mean_l1 is not None
-    assert scores.penalised_loss.value - scores.loss.value == pytest.approx(2e-2 * scores.mean_l1, rel=1e-5)
+    assert scores.penalised_loss.value - scores.loss.value == pytest.approx(2e-3 * scores.mean_l1, rel=1e-5)
 
 
 def test_the_penalty_is_a_mean_over_positions_not_over_batches(toy: Toy, tmp_path: Path) -> None:

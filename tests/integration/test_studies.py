@@ -157,7 +157,7 @@ def test_before_the_training_there_is_nothing_to_study(tmp_path: Path) -> None:
 def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = ["--profile", "miniature", "--run-dir", str(tmp_path)]
     assert main(["study", "--study", "table9", *given]) == 2
-    assert "choose one of: audit, census, table2" in capsys.readouterr().err
+    assert "choose one of: audit, probe, census" in capsys.readouterr().err
     assert main(["page", *given]) == 3
     assert "harness report --profile miniature" in capsys.readouterr().err
 

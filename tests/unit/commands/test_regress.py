@@ -122,6 +122,12 @@ def test_results_that_report_did_not_write_are_refused(reported: Run, results: P
         run(reported.profile, reported.paths, False, results)
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal in which no name is folded."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+
 def test_a_regression_is_shown_and_raised(
     reported: Run, results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -205,3 +205,12 @@ def test_a_real_search(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert [one.name for one in sorted(tmp_path.glob("results/tiny-search/*/search/*"))] == [
         "search.json", "search.md",
     ]  # fmt: skip
+
+
+def test_an_arm_without_a_rate_is_refused(profile: Profile, tmp_path: Path) -> None:
+    rates = {"base": [1e-3, 1e-2], "fsrl": [1e-3, 1e-2]}
+    own = parse_profile(
+        profile.resolved() | {"search": {"pairs": DEV, "learning_rates": rates}}, where="the test"
+    )
+    with pytest.raises(ProfileError, match="an arm without a learning_rate"):
+        run(own, RunPaths(root=tmp_path))

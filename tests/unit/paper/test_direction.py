@@ -20,7 +20,9 @@ def test_no_difference_beyond_the_smallest_worth_knowing_is_a_verdict_of_its_own
     changes = {("fsrl", "full-simpo", "mmlu.acc"): judged(0.002, 0.9, 0.03)}
     found = verdict(with_differences(outcome, changes), "mmlu-full-more")
     assert (found.answer, found.label) == ("equivalent", "no difference beyond 1 point (this model)")
-    assert found.findings[0].endswith("p = 0.9 after Holm, n = 400; none beyond 1 point (p = 0.03)")
+    assert found.findings[0].endswith(
+        "p = 0.9 after Holm, n = 400, one training an arm; none beyond 1 point (p = 0.03)"
+    )
     about_paper = verdict(as_paper(with_differences(outcome, changes)), "mmlu-full-more")
     assert about_paper.label == "no difference beyond 1 point"
     changes = {("full-simpo", "base", LOSS): judged(0.01, 0.9, 0.03).model_copy(update={"smallest": 0.1})}
@@ -33,7 +35,7 @@ def test_a_significant_difference_is_a_direction_even_where_it_is_small(outcome:
     small = with_differences(outcome, {("fsrl", "full-simpo", "mmlu.acc"): judged(-0.002, 0.01, 0.001)})
     found = verdict(small, "mmlu-full-more")
     assert found.answer == "reproduced"
-    ending = "p = 0.01 after Holm, n = 400; small: no difference beyond 1 point (p = 0.001)"
+    ending = "n = 400, one training an arm; small: no difference beyond 1 point (p = 0.001)"
     assert found.findings[0].endswith(ending)
 
 

@@ -49,8 +49,6 @@ def test_the_miniatures_own_rates_are_among_those_searched() -> None:
         ({"fsrl": [1e-3, 1e-3]}, "rising, none twice"),
         ({"fsrl": [0.0, 1e-3]}, "greater than 0"),
         ({"fsrl": ["1e-3", 1e-2]}, "valid number"),
-        ({"sas": [1e-3, 1e-2]}, "search names sas, which is not an arm with a learning_rate"),
-        ({"base": [1e-3, 1e-2]}, "search names base, which is not an arm with a learning_rate"),
     ],
 )
 def test_grids_that_are_none_are_refused(rates: dict[str, Any], said: str) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FILES = {
     "table1.json",
+    "items.json",
     "differences.svg",
     "differences.png",
     *(

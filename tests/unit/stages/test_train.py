@@ -51,13 +51,14 @@ def test_another_number_of_threads_makes_it_stale(
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     assert stale(paths, used, toys.profile(threads=2)) == []
     assert stale(paths, used, toys.profile(threads=1)) == ["threads"]
-    before = train.needs(Context(used, paths), "fsrl")
+    free = toys.profile(threads=0)
+    before = train.needs(Context(free, paths), "fsrl")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    after = train.needs(Context(used, paths), "fsrl")
+    after = train.needs(Context(free, paths), "fsrl")
     assert {name: (before[name], after[name]) for name in before if before[name] != after[name]} == {
         "threads": ("2", "1")
     }
-    assert toys.profile(threads=0).digest() == used.digest() != toys.profile(threads=1).digest()
+    assert toys.profile(threads=2).digest() == used.digest() != toys.profile(threads=1).digest()
 
 
 def test_the_inputs_digests_count(paths: RunPaths, used: Profile, tmp_path: Path) -> None:
