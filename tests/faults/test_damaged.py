@@ -99,7 +99,7 @@ def test_an_adapter_of_another_base_model(copy: Bench, monkeypatch: pytest.Monke
 
 def test_a_changed_profile_is_not_evaluated_with_old_weights(copy: Bench, tmp_path: Path) -> None:
     changed = tmp_path / "tiny.toml"
-    changed.write_text(copy.profile.read_text().replace("learning_rate = 1e-3", "learning_rate = 2e-3"))
+    changed.write_text(copy.profile.read_text().replace("learning_rate = 3e-3", "learning_rate = 2e-3"))
     bench = Bench(changed, copy.run)
     said = bench.do("evaluate", "--arm", "fsrl", code=StaleError.exit_code)
     assert "train is out of date: its inputs have changed (arms.fsrl)" in said
