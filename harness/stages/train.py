@@ -118,8 +118,7 @@ def _workshop(home: Path) -> Iterator[Path]:
     """A temporary folder beside the weights; if the work fails, its log stays as train.log."""
     with writing("the run folder cannot be written", home):
         home.mkdir(parents=True, exist_ok=True)
-        for left in home.glob(".train-*"):
-            shutil.rmtree(left, ignore_errors=True)
+        _clear(home)
         folder = Path(tempfile.mkdtemp(dir=home, prefix=".train-"))
     try:
         yield folder
@@ -131,7 +130,12 @@ def _workshop(home: Path) -> Iterator[Path]:
                 checkpoints.rmdir()  # an empty one; one that holds a checkpoint stays
         raise
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _clear(home)  # also what a worker without its parent wrote while this one waited for its checkpoints
+
+
+def _clear(home: Path) -> None:
+    for left in home.glob(".train-*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _publish(made: Path, target: Path) -> list[Path]:
