@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from typer import Option
 
 from harness.arm import arm_module
-from harness.core.artefact import digest_json, write_bytes, write_json, write_text
+from harness.core.artefact import digest_json, take_over, write_bytes, write_json, write_text
 from harness.core.console import console, say, screen_console
 from harness.core.errors import ProfileError
 from harness.core.markdown_table import markdown
@@ -240,7 +240,5 @@ def _write(result: MethodsResult, folder: Path) -> None:
 
 
 def _save(folder: Path, target: Path) -> None:
-    files = sorted(folder.glob(f"{NAME}*.*"))
-    for path in files:
-        write_bytes(target / path.name, path.read_bytes())
-    say(f"accepted: {len(files)} files in {target}")
+    count = take_over(folder.glob(f"{NAME}*.*"), target)
+    say(f"accepted: {count} files in {target}")

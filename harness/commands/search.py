@@ -12,7 +12,7 @@ from typer import Option
 
 from harness.audit.gaps import attribute_differences, scored_pairs
 from harness.audit.regression import regression
-from harness.core.artefact import Artefact, write_bytes, write_json, write_text
+from harness.core.artefact import Artefact, take_over, write_json, write_text
 from harness.core.console import console, say, screen_console
 from harness.core.errors import ProfileError
 from harness.core.markdown_table import markdown
@@ -74,8 +74,7 @@ def run(
     show_sheet(sheet(found, profile), screen_console())
     if save:
         target = results / profile.name / found.provenance["hardware"]["class"] / NAME
-        for path in sorted(folder.glob(f"{NAME}.*")):
-            write_bytes(target / path.name, path.read_bytes())
+        take_over(folder.glob(f"{NAME}.*"), target)
         say(f"accepted: {target / NAME}.{{json,md}}")
     return found
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from typer import Option
 
-from harness.core.artefact import write_bytes, write_json, write_text
+from harness.core.artefact import take_over, write_json, write_text
 from harness.core.console import console, say, screen_console
 from harness.core.crossed import CrossedInterval, seed_item_interval
 from harness.core.differing import refuse_unlike
@@ -89,8 +89,7 @@ def run(
         run_stage("check", with_seed(profile, seed), seed_paths(paths, seed))
     if save:
         target = results / profile.name / result.hardware
-        for path in sorted(paths.report.glob(f"{SEEDS}.*")):
-            write_bytes(target / path.name, path.read_bytes())
+        take_over(paths.report.glob(f"{SEEDS}.*"), target)
         say(f"accepted: {target / SEEDS}.{{json,md,tex}}")
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple
 
 from typer import Option
 
-from harness.core.artefact import Artefact, write_bytes, write_json, write_text
+from harness.core.artefact import Artefact, take_over, write_bytes, write_json, write_text
 from harness.core.console import console, say, screen_console
 from harness.core.errors import ProfileError, UsageError
 from harness.core.markdown_table import markdown
@@ -291,7 +291,5 @@ def _write(result: PlantedResult, folder: Path) -> None:
 
 
 def _save(folder: Path, target: Path) -> None:
-    files = sorted(folder.glob(f"{NAME}.*"))
-    for path in files:
-        write_bytes(target / path.name, path.read_bytes())
-    say(f"accepted: {len(files)} files in {target}")
+    count = take_over(folder.glob(f"{NAME}.*"), target)
+    say(f"accepted: {count} files in {target}")
