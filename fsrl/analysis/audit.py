@@ -15,7 +15,6 @@ from harness.core.errors import MissingInputError
 from harness.core.json_lines import rows
 from harness.core.measures import BASE
 from harness.core.results import Interval
-from harness.core.statistics import paired_difference
 from harness.findings.audit import ArmAudit, AuditResult
 from harness.study import Found, Options, StudyScene
 
@@ -155,8 +154,9 @@ def _gaps(scene: StudyScene, arm: str, pairs: Mapping[str, Sequence[Pair]]) -> d
 
 def _mean(values: Sequence[float], seed: int) -> Interval:
     """Mean with the bootstrap's 95 % interval."""
-    one = paired_difference(values, [0.0] * len(values), seed=seed, tested=False)
-    return Interval(value=one.effect, stderr=one.sd / one.n**0.5, low=one.low, high=one.high)
+    from fsrl.analysis.evaluation_loss import against
+
+    return against(values, [0.0] * len(values), seed)
 
 
 def _truthful(scene: StudyScene, arm: str) -> Interval | None:

@@ -14,7 +14,14 @@ from harness.core.results import Interval
 from harness.findings.activity import CONTEXTS, CompositionResult
 from harness.findings.controls import Control, ControlsResult
 from harness.findings.features import CATEGORIES
-from harness.findings.reading import balance, composition_contrast, harm_contrast, label
+from harness.findings.reading import (
+    BALANCE_MARGIN,
+    COMPOSITION_MARGIN,
+    balance,
+    composition_contrast,
+    harm_contrast,
+    label,
+)
 from harness.study import Found, Options, StudyScene
 
 if TYPE_CHECKING:
@@ -30,7 +37,10 @@ FIRST = 10
 """Rows of Tables 3 and 4 that are read."""
 KEPT = 0.016
 """Share of the dictionary whose static top-k is read: that of the later version's best one."""
-MARGINS = {"composition": 0.05, "ablation": 1 / 3, "usage": 1 / 3, "value": 1 / 3, "top-k": 1 / 3}
+MARGINS = {
+    "composition": COMPOSITION_MARGIN,
+    **dict.fromkeys(("ablation", "usage", "value", "top-k"), BALANCE_MARGIN),
+}
 BLIND = {"classification": "reads the explanations of the dictionary and no adapter"}
 
 

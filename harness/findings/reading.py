@@ -13,6 +13,8 @@ from harness.findings.activity import CONTEXTS, CompositionResult
 
 STYLE_HEAVY, MIXED, TRUTH_HEAVY = LABELS = ("style-heavy", "mixed", "truth-heavy")
 """From style to truth."""
+COMPOSITION_MARGIN, BALANCE_MARGIN = 0.05, 1 / 3
+"""A contrast within plus or minus its margin is `mixed`; within a third neither is twice the other."""
 
 
 def label(contrast: float, margin: float) -> str:

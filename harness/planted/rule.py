@@ -13,6 +13,8 @@ from harness.core.results import Interval
 from harness.findings.audit import Regression
 from harness.findings.masked import AblationResult
 from harness.findings.reading import (
+    BALANCE_MARGIN,
+    COMPOSITION_MARGIN,
     LABELS,
     MIXED,
     STYLE_HEAVY,
@@ -70,7 +72,7 @@ RULES = {
     "composition": Rule(
         "table2",
         "Composition (Table 2)",
-        0.05,
+        COMPOSITION_MARGIN,
         "the mean over the three contexts of change(style) - change(alignment), a change whose 95 % interval "
         "holds 0 counting as 0; mixed within 0.05",
         composition_contrast,
@@ -78,7 +80,7 @@ RULES = {
     "ablation": Rule(
         "ablation",
         "Causal ablation",
-        1 / 3,
+        BALANCE_MARGIN,
         "(h_style - h_alignment) / (|h_style| + |h_alignment|), h the loss that masking the category adds, "
         "0 where its 95 % interval holds 0; mixed within 1/3: neither is twice the other",
         ablation_contrast,
